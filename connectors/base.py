@@ -1,0 +1,294 @@
+"""The connector contract: what the run asks of every platform, and nothing more.
+
+A connector speaks to one configured account (a *connection*). It knows nothing of rules, storage or
+schedules. What differs between platforms is declared in `Features`, not guessed by the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
+
+
+class FieldType(StrEnum):
+    """Type of a field a stream carries. The Arrow type a page must use is given by `ARROW_TYPES`."""
+
+    TEXT = "text"
+    NUMBER = "number"  # float64 in pages; stored as exact millionths by the run
+    MONEY = "money"  # float64 or decimal in major units in pages; stored as integer minor units
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"
+    TEXTS = "texts"  # a list of texts
+
+
+ARROW_TYPES: Mapping[FieldType, pa.DataType] = {
+    FieldType.TEXT: pa.string(),
+    FieldType.NUMBER: pa.float64(),
+    FieldType.MONEY: pa.decimal128(18, 2),
+    FieldType.BOOLEAN: pa.bool_(),
+    FieldType.DATE: pa.date32(),
+    FieldType.DATETIME: pa.timestamp("us", tz="UTC"),
+    FieldType.TEXTS: pa.list_(pa.string()),
+}
+
+
+class StreamKind(StrEnum):
+    """A stream carries contacts (latest record wins) or activity (things that happened, kept for ever)."""
+
+    CONTACTS = "contacts"
+    ACTIVITY = "activity"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamField:
+    """One column of a stream under the platform's own name, e.g. `FNAME` or `total`."""
+
+    name: str
+    type: FieldType
+    meaning: str = ""
+    unit: str | None = None
+    currency_from: str | None = None  # for MONEY: the column that holds the ISO 4217 code, if any
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A kind of record a source yields.
+
+    Pages of a CONTACTS stream have the columns
+      external_id  string, not null   the platform's stable id of the contact
+      address      string             how writes name this contact (an e-mail, an id); null: external_id
+      changed_at   timestamp[us, UTC] when the platform says it last changed; may be null
+      deleted      bool               true: the contact is gone on the platform
+      email_consent string            one of `Consent`; null: the source cannot tell
+      lists        list<string>       names of lists, tags, static segments the contact is on
+    followed by one column per entry of `fields`.
+
+    Pages of an ACTIVITY stream have the columns
+      event_id     string, not null   unique in the connection, the same on every read
+      external_id  string             the contact it belongs to; null: found by `email`
+      email        string             the address it belongs to, where no id is known
+      kind         string, not null   `purchase`, `email_open`, …
+      at           timestamp[us, UTC], not null
+    followed by one column per entry of `fields`.
+    """
+
+    name: str
+    kind: StreamKind
+    fields: tuple[StreamField, ...]
+    standard: Mapping[str, str] = field(default_factory=dict)
+    """Vocabulary name → name of the column in `fields` that carries it, e.g. {"first_name": "FNAME"}."""
+    activity_kinds: tuple[str, ...] = ()
+    """For ACTIVITY: every value `kind` may take."""
+    incremental: bool = True
+    """False: every read is a full read; the run then compares content."""
+
+
+class Consent(StrEnum):
+    """Marketing consent for e-mail as one platform states it. The strictest over all platforms wins."""
+
+    OPTED_IN = "opted_in"
+    PENDING = "pending"  # asked, not yet confirmed
+    NEVER_ASKED = "never_asked"  # e.g. a customer who did not opt in
+    OPTED_OUT = "opted_out"  # unsubscribed, complained, archived
+    UNDELIVERABLE = "undeliverable"  # hard bounces ("cleaned")
+
+
+CONTACT_COLUMNS = pa.schema(
+    [
+        pa.field("external_id", pa.string(), nullable=False),
+        pa.field("address", pa.string()),
+        pa.field("changed_at", pa.timestamp("us", tz="UTC")),
+        pa.field("deleted", pa.bool_()),
+        pa.field("email_consent", pa.string()),
+        pa.field("lists", pa.list_(pa.string())),
+    ]
+)
+ACTIVITY_COLUMNS = pa.schema(
+    [
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("external_id", pa.string()),
+        pa.field("email", pa.string()),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+
+
+def page_schema(stream: Stream) -> pa.Schema:
+    """The Arrow schema every page of `stream` has: the fixed columns, then its fields in order."""
+    fixed = CONTACT_COLUMNS if stream.kind is StreamKind.CONTACTS else ACTIVITY_COLUMNS
+    return pa.schema([*fixed, *(pa.field(f.name, ARROW_TYPES[f.type]) for f in stream.fields)])
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A source row that could not be used. Reported and counted, never silently dropped.
+
+    `where` names file and line, or the record's id; `reason` is a sentence with the mend. Neither holds
+    personal values; `raw` (the row itself) is kept in the store only, never logged.
+    """
+
+    where: str
+    reason: str
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What arrives together: rows, the cursor to continue *after* them, and the rows that were refused."""
+
+    rows: pa.Table
+    cursor: str | None
+    rejected: tuple[RejectedRow, ...] = ()
+
+
+class AudienceKind(StrEnum):
+    """What a segment becomes on a platform."""
+
+    TAG = "tag"
+    LIST = "list"
+    CAMPAIGN = "campaign"
+    FIELD = "field"  # all segments of a person joined in one owned field
+    TABLE = "table"  # rows in a table or file
+
+
+@dataclass(frozen=True, slots=True)
+class BatchShape:
+    """How many people one write call takes. `adds` and `removes` ride in the same call if `together`."""
+
+    adds: int
+    removes: int
+    together: bool
+    calls_per_change: bool = False  # the platform takes one person per call; a batch is then many calls
+
+    def calls(self, adds: int, removes: int) -> int:
+        """Fewest write calls for so many adds and removes to one audience."""
+        if self.calls_per_change:
+            return adds + removes
+        need_adds, need_removes = -(-adds // self.adds), -(-removes // self.removes)
+        return max(need_adds, need_removes) if self.together else need_adds + need_removes
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What this connection can do. Read from settings and fact sheets; no network needed."""
+
+    streams: tuple[Stream, ...]
+    audiences: Mapping[AudienceKind, BatchShape]
+    """Empty for a source that cannot be written to. The first kind is the default."""
+    can_create_contacts: bool = False
+    name_limit: int = 100  # characters of an audience's name
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Answer of `check`: who we are on the platform, and what is missing, in sentences for a person."""
+
+    ok: bool
+    account: str
+    problems: tuple[str, ...] = ()
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The platform's object for a segment. `remote_id` is None until `ensure` has answered."""
+
+    segment: str
+    name: str
+    kind: AudienceKind
+    remote_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAudience:
+    """What `audiences` finds on the platform. `members` is a count in the platform's own terms."""
+
+    remote_id: str
+    name: str
+    kind: AudienceKind
+    members: int | None
+
+
+class Action(StrEnum):
+    """What is to be done with one person in one audience."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    SET = "set"  # FIELD audiences: the owned field gets `value`
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One absolute write for one person: repeating it changes nothing."""
+
+    action: Action
+    external_id: str
+    address: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What goes out together. At most `BatchShape.adds` + `BatchShape.removes` changes."""
+
+    audience: Audience
+    changes: Sequence[Change]
+
+
+class OutcomeState(StrEnum):
+    """What became of a change."""
+
+    DONE = "done"
+    REFUSED = "refused"  # the platform said no to this one person; kept with the reason, tried next run
+    UNKNOWN = "unknown"  # no answer: may or may not have taken effect; the same write is sent again
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Exactly one per change of a batch, matched by id, never by position."""
+
+    change: Change
+    state: OutcomeState
+    code: str | None = None  # short and stable, e.g. "not_found", "invalid_address"
+    reason: str | None = None  # a sentence for people, without personal values
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """One connection to one platform account. Small and required for all."""
+
+    @property
+    def features(self) -> Features: ...
+
+    def check(self) -> Health:
+        """Who am I, which scopes, which quota; a clear reason if not. Raises nothing for bad keys."""
+
+    def read(self, stream: Stream, after: str | None) -> Iterator[Page]:
+        """Pages of `stream` after cursor `after` (None: from the start)."""
+
+    def audiences(self) -> list[RemoteAudience]:
+        """Every audience that is there now, ours or not, in as few calls as possible."""
+
+    def ensure(self, audience: Audience) -> str:
+        """Create or find the platform's object; idempotent; returns its id."""
+
+    def members(self, audience: Audience) -> Iterator[Page]:
+        """Who is in there now: pages with the columns external_id, address (and value for FIELD)."""
+
+    def write(self, batch: Batch) -> list[Outcome]:
+        """Send one batch; one outcome per change, never fewer. Raises only the engine's reactions."""
+
+    def erase(self, external_id: str) -> Outcome:
+        """Delete the person's data on the platform for good (privacy request)."""
+
+    def usage(self) -> Mapping[str, int]:
+        """Calls made so far: {"reads": n, "writes": n, "retries": n, "rate_limited": n}."""
+
+    def close(self) -> None:
+        """Let go of sockets and files."""

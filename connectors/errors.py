@@ -1,0 +1,50 @@
+"""Errors named after the engine's reaction. A refused *record* is an `Outcome`, never one of these.
+
+Messages name the connection's platform and what to do; they carry no address, no name and no key.
+"""
+
+from __future__ import annotations
+
+
+class ConnectorError(Exception):
+    """Base of all reactions; never raised itself."""
+
+
+class RateLimited(ConnectorError):
+    """Wait `retry_after_s` seconds (None: the platform did not say), then send the same call again."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(ConnectorError):
+    """Back off and send again; whether the call took effect is unknown."""
+
+
+class Unauthorized(ConnectorError):
+    """Pause this connection; a person must mend the credentials or the permissions."""
+
+
+class CursorExpired(ConnectorError):
+    """The stored position is no longer valid: read the stream from its start."""
+
+
+class AudienceLost(ConnectorError):
+    """The audience was deleted on the platform: ensure it again, nobody is in it any more."""
+
+
+class UnexpectedResponse(ConnectorError):
+    """The platform answered something we do not understand: stop, write nothing more."""
+
+
+class BatchRefused(ConnectorError):
+    """The platform refused a whole batch for a reason inside it: halve it to find the culprit."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class BadSource(ConnectorError):
+    """The source itself is unusable as configured (missing file or column, wrong encoding): tell the user."""

@@ -1,0 +1,444 @@
+"""The representation of rules: typed, immutable, hashed by content. No engine, no text positions.
+
+The language (`rules.language`) produces it, the engines (`rules.engine`) read it; DuckDB and the plain
+Python evaluator give every node the same meaning, which the docstrings here fix. Everything is
+*two-valued*: a predicate is true or false, never unknown; `Not` is the plain complement.
+
+Units: NUMBER literals are integer millionths, MONEY literals integer minor units, DATE `datetime.date`,
+DATETIME aware UTC `datetime`; TEXT literals are folded (`rules.text.fold`) except in `Matches`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from rules.vocabulary import Type
+
+VERSION = 1
+"""Part of every hash; raised when the meaning of a node changes."""
+
+
+class Node:
+    """Base of all nodes; `key` is the content hash under which equal nodes are computed once."""
+
+    __slots__ = ()
+
+    @property
+    def key(self) -> str:
+        """16 hex digits; equal for equal nodes, in any process."""
+        return hashlib.sha256(json.dumps([VERSION, dump(self)], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def dump(value: object) -> object:
+    """The node as JSON-ready lists and scalars: `["Class", field, …]`. Stable over versions of Python."""
+    if isinstance(value, Node):
+        fields = dataclasses.fields(value)  # type: ignore[arg-type]
+        return [type(value).__name__, *(dump(getattr(value, f.name)) for f in fields)]
+    if isinstance(value, tuple):
+        return [dump(v) for v in value]
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
+    return value
+
+
+# ── periods: symbolic here, resolved to half-open ranges by rules.engine.periods with as_of and zone ──
+
+
+class Unit(StrEnum):
+    """`HOUR`, `DAY`, `WEEK` are 1, 24, 168 hours; `MONTH`, `YEAR` are calendar months, clamped."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+class CalendarUnit(StrEnum):
+    """Calendar periods in the business zone; weeks start on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True)
+class Ever(Node):
+    """Every instant up to and including as_of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Last(Node):
+    """Instants: as_of − n·unit < x <= as_of. Dates: today − n·unit < x <= today."""
+
+    n: int
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Next(Node):
+    """Instants: as_of <= x < as_of + n·unit. Dates: today <= x < today + n·unit. Facts only."""
+
+    n: int
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Ago(Node):
+    """`between n and m days ago` (n < m): as_of − m·unit < x <= as_of − n·unit; dates likewise by today."""
+
+    n: int
+    m: int
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Between(Node):
+    """From `start` (inclusive, None: open) to `end` (exclusive, None: open).
+
+    The language has turned `since D`, `before D`, `after D`, `on D`, `from D to D` (both days inclusive)
+    into this; a date bound means midnight in the business zone when the value is an instant.
+    """
+
+    start: dt.date | dt.datetime | None
+    end: dt.date | dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar(Node):
+    """The whole calendar unit `shift` units from now: this = 0, last = −1, next = +1. Today: DAY, 0."""
+
+    unit: CalendarUnit
+    shift: int
+
+
+Period: TypeAlias = Ever | Last | Next | Ago | Between | Calendar
+
+# ── values ──
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(Node):
+    """A constant in the units of the module's docstring."""
+
+    value: str | int | bool | dt.date | dt.datetime
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Node):
+    """A column of `people`; inside `where` of an aggregate, a column of the activity. May be missing."""
+
+    name: str
+    type: Type
+
+
+class AggregateFunction(StrEnum):
+    """COUNT, SUM are 0 over nothing; the rest is missing over nothing. Missing field values are skipped.
+
+    DISTINCT counts different (folded) known values (missing over no matching activity). LATEST,
+    EARLIEST: the field of the latest/earliest activity *for which the field is known*; at equal times the
+    greater (folded) value wins for LATEST, the lesser for EARLIEST. LAST_AT, FIRST_AT: the instant of
+    the latest/earliest activity. LIST: the set of (folded) known values, type TEXTS.
+    """
+
+    COUNT = "count"
+    SUM = "sum"
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+    DISTINCT = "distinct"
+    LIST = "list"
+    LATEST = "latest"
+    EARLIEST = "earliest"
+    LAST_AT = "last_at"
+    FIRST_AT = "first_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Node):
+    """A function over one kind of activity of a person. `where` is a predicate over the activity's own
+    fields (`Fact`s name activity columns). Activity after as_of never counts. `type` is that of the
+    result: COUNT and DISTINCT NUMBER (in millionths: 3 events = 3_000_000), LAST_AT DATETIME, …"""
+
+    function: AggregateFunction
+    kind: str
+    field: str | None
+    where: Predicate | None
+    period: Period
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class DaysSince(Node):
+    """NUMBER of days from `value` to as_of. For a DATETIME: elapsed time, floor to millionths of a day
+    (elapsed microseconds // 86_400, in integers, floor also for negative); for a DATE: whole calendar
+    days between it and today in the business zone. Negative in the future."""
+
+    value: Value
+
+
+class Operator(StrEnum):
+    """Arithmetic on NUMBER and MONEY."""
+
+    ADD = "+"
+    SUBTRACT = "-"
+    MULTIPLY = "*"
+    DIVIDE = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic(Node):
+    """IEEE double arithmetic on major units: a NUMBER enters as int / 1e6, MONEY as int / 100, each one
+    division; then one operation per node in the order written. Missing if an operand is missing, if
+    the divisor is 0, or if the result is not finite. Sum/avg/count inputs are exact integers first."""
+
+    operator: Operator
+    left: Value
+    right: Value
+    type: Type
+
+
+Value: TypeAlias = Literal | Fact | Aggregate | DaysSince | Arithmetic
+
+# ── predicates ──
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Node):
+    """True for everyone or for no one."""
+
+    value: bool
+
+
+class Comparison(StrEnum):
+    """`!=` does not exist here: the language writes Not(Compare(EQ)), which is true for missing facts."""
+
+    EQ = "="
+    LT = "<"
+    LE = "<="
+    GT = ">"
+    GE = ">="
+
+
+@dataclass(frozen=True, slots=True)
+class Compare(Node):
+    """False if either side is missing. Both sides have the same type, except that NUMBER and MONEY sides
+    with `Arithmetic` compare as doubles. AVG against a literal compares sum with value × count in
+    integers. TEXT compares folded forms (EQ only). DATE with DATETIME: the language never builds it."""
+
+    operator: Comparison
+    left: Value
+    right: Value
+
+
+@dataclass(frozen=True, slots=True)
+class InSet(Node):
+    """The value equals one of `options` (literals of its type). False if missing."""
+
+    value: Value
+    options: tuple[Literal, ...]
+
+
+class TextTestKind(StrEnum):
+    """How a text is looked into; both sides folded."""
+
+    CONTAINS = "contains"
+    STARTS = "starts with"
+    ENDS = "ends with"
+
+
+@dataclass(frozen=True, slots=True)
+class TextTest(Node):
+    """Folded `value` contains / starts with / ends with folded `text`. False if missing."""
+
+    kind: TextTestKind
+    value: Value
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matches(Node):
+    """RE2 *search* in the unfolded text, case-sensitive unless the pattern says (?i). False if missing."""
+
+    value: Value
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class IsKnown(Node):
+    """The value is not missing (for TEXTS: has at least one entry)."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class IsTrue(Node):
+    """A BOOLEAN value is known and true."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class InPeriod(Node):
+    """A DATE or DATETIME value lies in the period. False if missing. `Ever` does not occur."""
+
+    value: Value
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Anniversary(Node):
+    """The yearly return of a DATE (or of a DATETIME's day in the business zone) falls in the period, in
+    whole days: Next n days = today <= a < today + n; Last n days = today − n < a <= today; Calendar as
+    written. 29 February returns on 28 February in other years. False if missing."""
+
+    value: Value
+    period: Next | Last | Calendar
+
+
+class ListTestKind(StrEnum):
+    """`has "x"` is ANY with one option."""
+
+    ANY = "any"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class ListTest(Node):
+    """A TEXTS value contains any / all of the folded `options`; a missing list contains nothing.
+    `has none of` is Not(ANY)."""
+
+    kind: ListTestKind
+    value: Value
+    options: tuple[str, ...]
+
+
+class Side(StrEnum):
+    """From which end of the ranking."""
+
+    TOP = "top"
+    BOTTOM = "bottom"
+
+
+@dataclass(frozen=True, slots=True)
+class RankShare(Node):
+    """`in top p%`: the number of people (of the group) with a strictly greater value, times 1_000_000,
+    is less than ppm × N, N the people with a known value (in the group). Bottom: strictly smaller.
+    People whose value is missing, or whose group (`by`) is missing, are not ranked. All in integers. Doubles (Arithmetic) rank by their value."""
+
+    side: Side
+    ppm: int
+    value: Value
+    by: Fact | None
+
+
+@dataclass(frozen=True, slots=True)
+class RankCount(Node):
+    """`in top n`: fewer than n people (of the group) have a strictly greater (smaller) value."""
+
+    side: Side
+    n: int
+    value: Value
+    by: Fact | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quintile(Node):
+    """In quintile q (1 lowest … 5 highest): with b = the number of people with a strictly smaller known
+    value (in the group), q = b × 5 // N + 1. Equal values, equal quintile."""
+
+    q: int
+    value: Value
+    by: Fact | None
+
+
+@dataclass(frozen=True, slots=True)
+class InSegment(Node):
+    """Member of the segment (or "tiers/tier") in this very evaluation."""
+
+    segment: str
+
+
+@dataclass(frozen=True, slots=True)
+class InList(Node):
+    """On a list read from a platform; `name` is the folded "connection:list name" in people.in_lists."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed(Node):
+    """Must not be marketed to: people.suppressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consented(Node):
+    """people.consented_<channel> is known and true. Only `email` so far."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class RandomShare(Node):
+    """int(first 8 hex digits of md5("SALT:PERSON")) × 1_000_000 < ppm × 2**32, person in decimal,
+    salt the text as written. Stable for ever; independent between salts."""
+
+    ppm: int
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class And(Node):
+    """All of `parts` (two or more)."""
+
+    parts: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or(Node):
+    """Any of `parts` (two or more)."""
+
+    parts: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Node):
+    """Everyone who is not in `part`."""
+
+    part: Predicate
+
+
+Predicate: TypeAlias = (
+    Constant
+    | Compare
+    | InSet
+    | TextTest
+    | Matches
+    | IsKnown
+    | IsTrue
+    | InPeriod
+    | Anniversary
+    | ListTest
+    | RankShare
+    | RankCount
+    | Quintile
+    | InSegment
+    | InList
+    | Suppressed
+    | Consented
+    | RandomShare
+    | And
+    | Or
+    | Not
+)

@@ -1,0 +1,74 @@
+"""A checked set of rules: what `rules.language` hands to `rules.engine` and to the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rules.ir import Predicate
+
+
+class Mode(StrEnum):
+    """MIRROR adds, and removes owned members; APPEND only adds."""
+
+    MIRROR = "mirror"
+    APPEND = "append"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a segment is written: a connection, as what, under which name (None: the segment's)."""
+
+    connection: str
+    kind: str | None = None  # None: the connection's default kind
+    name: str | None = None
+    include_suppressed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Size limits that trip a brake."""
+
+    min: int | None = None
+    max: int | None = None
+    min_share: float | None = None
+    max_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in the admin's files; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One definition of a group. A tier is a segment with the id "tiers-id/tier-id" whose condition
+    already excludes the earlier tiers."""
+
+    id: str
+    name: str
+    when: Predicate
+    source: str  # the expression as the admin wrote it
+    place: Place
+    why: str = ""
+    owner: str = ""
+    mode: Mode = Mode.MIRROR
+    to: tuple[Target, ...] = ()
+    expect: Expect | None = None
+
+    @property
+    def version(self) -> str:
+        """Content hash of the condition: changes only when the meaning of the rule does."""
+        return self.when.key
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All segments in an order in which each comes after those it uses."""
+
+    segments: Mapping[str, Segment] = field(default_factory=dict)
