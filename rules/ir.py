@@ -335,7 +335,8 @@ class Side(StrEnum):
 class RankShare(Node):
     """`in top p%`: the number of people (of the group) with a strictly greater value, times 1_000_000,
     is less than ppm × N, N the people with a known value (in the group). Bottom: strictly smaller.
-    People whose value is missing, or whose group (`by`) is missing, are not ranked. All in integers. Doubles (Arithmetic) rank by their value."""
+    People whose value is missing, or whose group (`by`) is missing, are not ranked. All in integers.
+    Doubles (Arithmetic) rank by their value."""
 
     side: Side
     ppm: int
