@@ -145,6 +145,9 @@ class Page:
     rows: pa.Table
     cursor: str | None
     rejected: tuple[RejectedRow, ...] = ()
+    whole: bool = False
+    """True on every page of a read that lists the whole stream from its start: when such a read has ended
+    normally, contacts it did not name are gone from the source. A resumed or incremental read says False."""
 
 
 class AudienceKind(StrEnum):
