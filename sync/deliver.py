@@ -1,0 +1,141 @@
+"""One batch out, one outcome per change back. Talks to a connector; knows nothing of the store.
+
+A batch that a platform refuses as a whole is halved until the culprit stands alone, so that one bad
+record never holds up the others (at most 2·⌈log2 b⌉ extra calls for one culprit among b).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyroaring import BitMap
+
+from connectors.base import Action, Audience, Batch, Change, Connector, Outcome, OutcomeState
+from connectors.errors import BatchRefused, UnexpectedResponse
+
+MOST_CULPRITS = 5
+"""More refused records than this in one batch mean a fault of the schema, not of the records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How one destination names a person."""
+
+    external_id: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One person whom the platform did not take, with its reason. No personal values in `reason`."""
+
+    person: int
+    action: Action
+    code: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What became of one batch: people by outcome. Together exactly the people of the batch."""
+
+    done_adds: BitMap = field(default_factory=BitMap)
+    done_removes: BitMap = field(default_factory=BitMap)
+    refused: list[Refusal] = field(default_factory=list)
+    unknown: int = 0  # no answer: sent again by the next run, since the plan still wants them
+
+
+def deliver(
+    connector: Connector,
+    audience: Audience,
+    *,
+    adds: BitMap,
+    removes: BitMap,
+    addresses: Mapping[int, Address],
+    values: Mapping[int, str] | None = None,
+) -> Delivery:
+    """Send one batch. `values` (FIELD audiences): person → the whole value of the owned field.
+
+    Raises the engine's reactions (`Unavailable`, `Unauthorized`, `AudienceLost`, …) when nothing is known
+    of the batch; a person without an address is refused with the code `unreachable`.
+    """
+    delivery = Delivery()
+    people: dict[tuple[Action, str], int] = {}
+    batch: list[Change] = []
+    add = Action.ADD if values is None else Action.SET
+    for action, some in ((add, adds), (Action.REMOVE, removes)):
+        for person in some:
+            where = addresses.get(person)
+            if where is None:
+                reason = "has no contact on this destination any more"
+                delivery.refused.append(Refusal(person, action, "unreachable", reason))
+                continue
+            value = values.get(person, "") if values is not None else None
+            people[action, where.external_id] = person
+            batch.append(Change(action, where.external_id, where.address, value))
+    if batch:
+        _sort_out(_send(connector, audience, batch), people, delivery)
+    return delivery
+
+
+def _sort_out(outcomes: Sequence[Outcome], people: dict[tuple[Action, str], int], delivery: Delivery) -> None:
+    """Match outcomes by id, never by position; whoever got none is unknown."""
+    adds: list[int] = []
+    removes: list[int] = []
+    for outcome in outcomes:
+        change = outcome.change
+        person = people.pop((change.action, change.external_id), None)
+        if person is None:
+            raise UnexpectedResponse("the connector answered for somebody who was not in the batch")
+        if outcome.state is OutcomeState.DONE:
+            (removes if change.action is Action.REMOVE else adds).append(person)
+        elif outcome.state is OutcomeState.REFUSED:
+            reason = outcome.reason or "the platform gave no reason"
+            delivery.refused.append(Refusal(person, change.action, outcome.code or "refused", reason))
+        else:
+            delivery.unknown += 1
+    delivery.unknown += len(people)
+    delivery.done_adds |= BitMap(adds)
+    delivery.done_removes |= BitMap(removes)
+
+
+def _send(connector: Connector, audience: Audience, batch: Sequence[Change]) -> Sequence[Outcome]:
+    try:
+        return connector.write(Batch(audience, batch))
+    except BatchRefused as refused:
+        outcomes: list[Outcome] = []
+        culprits = _split(connector, audience, batch, refused, outcomes)
+        if culprits > MOST_CULPRITS:
+            raise UnexpectedResponse(
+                f"the platform refused {culprits} of {len(batch)} records of one batch with the code "
+                f"{refused.code!r}: look at the field or audience it names, then run again"
+            ) from refused
+        return outcomes
+
+
+def _split(
+    connector: Connector,
+    audience: Audience,
+    batch: Sequence[Change],
+    refused: BatchRefused,
+    outcomes: list[Outcome],
+) -> int:
+    """`batch` is known to hold a culprit. Sends its parts, fills `outcomes`, returns the culprits found."""
+    if len(batch) == 1:
+        outcomes.append(Outcome(batch[0], OutcomeState.REFUSED, refused.code, str(refused)))
+        return 1
+    middle = len(batch) // 2
+    found = 0
+    for part, others_are_clean in ((batch[:middle], False), (batch[middle:], True)):
+        if found > MOST_CULPRITS:
+            return found
+        if others_are_clean and found == 0:
+            # The first half went through, so the culprit is here: no need to send this half whole.
+            found += _split(connector, audience, part, refused, outcomes)
+            continue
+        try:
+            outcomes.extend(connector.write(Batch(audience, part)))
+        except BatchRefused as again:
+            found += _split(connector, audience, part, again, outcomes)
+    return found
