@@ -1,0 +1,31 @@
+"""`config.toml` → frozen settings, or every problem at once. Secrets stay references."""
+
+from sync.config.load import load
+from sync.config.problems import ConfigError, Problem, Severity
+from sync.config.settings import (
+    BrakeSettings,
+    BusinessSettings,
+    ConnectionSettings,
+    FieldSettings,
+    IdentityKey,
+    IdentitySettings,
+    Settings,
+    Source,
+    StoreSettings,
+)
+
+__all__ = [
+    "BrakeSettings",
+    "BusinessSettings",
+    "ConfigError",
+    "ConnectionSettings",
+    "FieldSettings",
+    "IdentityKey",
+    "IdentitySettings",
+    "Problem",
+    "Settings",
+    "Severity",
+    "Source",
+    "StoreSettings",
+    "load",
+]

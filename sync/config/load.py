@@ -1,0 +1,102 @@
+"""The whole file → `Settings`, or one `ConfigError` with every problem. Warnings travel in the settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path as FilePath
+
+from connectors.registry import Platform
+from sync.config.connections import read_connections
+from sync.config.document import Document, read
+from sync.config.fields import read_fields, read_keys, read_trust
+from sync.config.general import read_brakes, read_business, read_identity, read_prefix, read_store
+from sync.config.problems import ConfigError, Path, Problem, Severity
+from sync.config.section import Report, Section
+from sync.config.settings import Settings
+from sync.config.tokens import looks_like
+
+
+def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = None) -> Settings:
+    """Read `path`; ConfigError with all problems, in the order of the file.
+
+    `platforms` are the known ones by name; None: all that are installed.
+    """
+    document = read(FilePath(path))
+    report = Report(document)
+    top = Section(report, (), document.values)
+    store = read_store(top.table("store"))
+    business = read_business(top.table("business"))
+    prefix = read_prefix(top.table("names"))
+    brakes = read_brakes(top.table("brakes"))
+    rules_dir = FilePath(top.text("rules_dir", "rules")).expanduser()
+    connections = read_connections(top.table("connections"), platforms)
+    trust = read_trust(top.table("trust"), connections)
+    identity_section = top.table("identity")
+    keys = read_keys(identity_section, connections)
+    identity = read_identity(identity_section, keys)
+    fields = read_fields(top.table("fields"), connections)
+    top.close()
+    problems = _in_order([*report.problems, *_pasted_secrets(document)])
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise ConfigError(problems)
+    return Settings(
+        path=document.folder / document.file,
+        store=store,
+        rules_dir=document.folder / rules_dir,
+        business=business,
+        audience_prefix=prefix,
+        identity=identity,
+        brakes=brakes,
+        connections=connections,
+        trust=trust,
+        fields=fields,
+        warnings=tuple(problems),
+    )
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """By line; equal ones once. A place with a pasted secret in it is reported for that first."""
+    return sorted(dict.fromkeys(problems), key=lambda p: (p.line or 0, p.key))
+
+
+def _pasted_secrets(document: Document) -> Iterator[Problem]:
+    """Whatever looks like a token, in values, keys and comments. Says where, never what."""
+    lines: set[int | None] = set()
+    for path, text in _texts(document.values):
+        kind = looks_like(text)
+        if kind is not None:
+            problem = document.problem(path, _advice(kind))
+            lines.add(problem.line)
+            yield problem
+    for number, content in enumerate(document.text.split("\n"), start=1):
+        kind = looks_like(content)
+        if kind is not None and number not in lines:
+            yield Problem(file=document.file, message=_advice(kind), line=number)
+
+
+def _advice(kind: str) -> str:
+    return (
+        f"this looks like {kind}: a secret must not stand in this file. Put it into the environment or a"
+        " file, write env:NAME or file:PATH here, and renew it if others could read this file"
+    )
+
+
+def _texts(values: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text of the document with its path; a key counts as a text at its section's path."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            if looks_like(key):
+                yield path, key
+            else:
+                yield from _texts(value, (*path, key))
+    elif isinstance(values, list):
+        for position, value in enumerate(values):
+            yield from _texts(value, (*path, position))
+    elif isinstance(values, str):
+        yield path, values
+
+
+def with_warnings(settings: Settings, warnings: tuple[Problem, ...]) -> Settings:
+    """The same settings with more warnings, found later (when the connections' streams are known)."""
+    return dataclasses.replace(settings, warnings=(*settings.warnings, *warnings))

@@ -1,0 +1,119 @@
+"""What a config says, checked: frozen values that the run reads. No file access, no secret values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeAlias
+
+from connectors.registry import SettingValue
+from rules.vocabulary import Type
+from sync.config.problems import Problem
+from sync.secrets import Secret
+
+Source: TypeAlias = tuple[str, str]
+"""(connection, column of its contacts)."""
+
+BLOCKED = (
+    "admin@", "billing@", "contact@", "hello@", "info@", "kontakt@", "mail@", "marketing@", "no-reply@",
+    "noreply@", "office@", "postmaster@", "sales@", "support@", "webmaster@",
+)  # fmt: skip
+"""Addresses that stand for an office, not for a person: equal ones must not make two contacts one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """The control database and the lake. `url` reveals the password: call it only to connect."""
+
+    database: str | Secret  # SQLAlchemy URL; a relative SQLite path is already absolute
+    lake: str  # absolute path, or a URL such as s3://bucket/lake
+    memory_limit: str | None = None  # for scans, e.g. "2GB"; None: the engine's own choice
+
+    def url(self) -> str:
+        """The SQLAlchemy URL, read now. SecretError if it is a reference that leads nowhere."""
+        return self.database.reveal() if isinstance(self.database, Secret) else self.database
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessSettings:
+    """Calendar words use `zone`; money is kept in `currency`, others are converted at load by `rates`."""
+
+    zone: str = "UTC"
+    currency: str = "EUR"
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
+    """ISO 4217 code → units of `currency` for one unit of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityKey:
+    """A declared id that several connections share: equal values mean the same person."""
+
+    name: str
+    sources: tuple[Source, ...]  # two or more
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySettings:
+    """What makes two contacts one person, and what must not."""
+
+    max_contacts_per_key: int = 20
+    blocked: tuple[str, ...] = BLOCKED
+    """`info@` blocks that mailbox at every domain, `@example.com` a domain, `a@b.com` one address."""
+    phone_region: str | None = None  # ISO 3166 country of phone numbers written without +; None: not read
+    keys: tuple[IdentityKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrakeSettings:
+    """Shares are 0 to 1. Removals are held above `removals_share` AND more than `removals_min` people."""
+
+    removals_share: Decimal = Decimal("0.10")
+    removals_min: int = 50
+    shrink_share: Decimal = Decimal("0.20")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """One configured account. `values` are the platform's own settings, secrets as `Secret`."""
+
+    name: str
+    platform: str
+    source: bool = True
+    destination: bool = True
+    values: Mapping[str, SettingValue | Secret] = field(default_factory=dict)
+
+    def revealed(self) -> dict[str, SettingValue]:
+        """The platform's settings with every secret read now. Only for opening the connection."""
+        return {
+            key: value.reveal() if isinstance(value, Secret) else value for key, value in self.values.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSettings:
+    """A field the user mapped. None: as the platforms' standard mapping says."""
+
+    name: str
+    type: Type | None = None
+    unit: str | None = None
+    meaning: str | None = None
+    sources: tuple[Source, ...] | None = None  # in order of trust
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A checked config. Paths are absolute."""
+
+    path: Path
+    store: StoreSettings
+    rules_dir: Path
+    business: BusinessSettings = field(default_factory=BusinessSettings)
+    audience_prefix: str = "segsync: "
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    brakes: BrakeSettings = field(default_factory=BrakeSettings)
+    connections: Mapping[str, ConnectionSettings] = field(default_factory=dict)
+    trust: tuple[str, ...] = ()  # every connection, most trusted first
+    fields: Mapping[str, FieldSettings] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
