@@ -15,7 +15,7 @@ from pathlib import Path as FilePath
 from typing import TypeAlias
 
 from sync.config.problems import ConfigError, Path, Problem, spell
-from sync.config.tokens import looks_like
+from sync.config.tokens import advice, looks_like
 
 Toml: TypeAlias = dict[str, object]
 """What tomllib returns; `section` gives every value its type."""
@@ -78,8 +78,8 @@ class Document:
         """A problem at `path`; whatever looks like a secret is left out of its words."""
         shown = tuple("***" if isinstance(p, str) and looks_like(p) else p for p in path)
         value = self.value(path)
-        pasted = looks_like(message) or (isinstance(value, str) and looks_like(value))
-        words = "cannot be used, and looks like a secret" if pasted else message
+        pasted = looks_like(message) or (looks_like(value) if isinstance(value, str) else None)
+        words = advice(pasted) if pasted else message
         return Problem(file=self.file, message=words, key=spell(shown), line=self.line(path))
 
 

@@ -14,7 +14,7 @@ from sync.config.general import read_brakes, read_business, read_identity, read_
 from sync.config.problems import ConfigError, Path, Problem, Severity
 from sync.config.section import Report, Section
 from sync.config.settings import Settings
-from sync.config.tokens import looks_like
+from sync.config.tokens import advice, looks_like
 
 
 def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = None) -> Settings:
@@ -66,20 +66,13 @@ def _pasted_secrets(document: Document) -> Iterator[Problem]:
     for path, text in _texts(document.values):
         kind = looks_like(text)
         if kind is not None:
-            problem = document.problem(path, _advice(kind))
+            problem = document.problem(path, advice(kind))
             lines.add(problem.line)
             yield problem
     for number, content in enumerate(document.text.split("\n"), start=1):
         kind = looks_like(content)
         if kind is not None and number not in lines:
-            yield Problem(file=document.file, message=_advice(kind), line=number)
-
-
-def _advice(kind: str) -> str:
-    return (
-        f"this looks like {kind}: a secret must not stand in this file. Put it into the environment or a"
-        " file, write env:NAME or file:PATH here, and renew it if others could read this file"
-    )
+            yield Problem(file=document.file, message=advice(kind), line=number)
 
 
 def _texts(values: object, path: Path = ()) -> Iterator[tuple[Path, str]]:

@@ -32,3 +32,11 @@ def looks_like(text: str) -> str | None:
         if pattern.search(text):
             return name
     return None
+
+
+def advice(kind: str) -> str:
+    """The message about a secret of this kind that stands in a file."""
+    return (
+        f"this looks like {kind}: a secret must not stand in this file. Put it into the environment or a"
+        " file, write env:NAME or file:PATH here, and renew it if others could read this file"
+    )
