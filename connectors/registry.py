@@ -26,9 +26,6 @@ SettingValue: TypeAlias = (
 )
 """What a config file can hold; secrets arrive resolved, as text."""
 
-SettingPath: TypeAlias = tuple[str | int, ...]
-"""Keys and positions below the connection, such as ("activity", 0, "kind")."""
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -50,9 +47,9 @@ class Platform:
     open: Callable[[Mapping[str, SettingValue], Clock], Connector]
     simulator: Callable[[int], Simulation] | None = None
     """Builds the simulated platform with so many people in it (0: an empty account)."""
-    problems: Callable[[Mapping[str, SettingValue]], Iterable[tuple[SettingPath, str]]] | None = None
-    """Everything wrong inside nested settings, for the config: (path below the connection, sentence).
-    No network, no files; secrets may be unresolved. None: nothing but the names and types is checked."""
+    problems: Callable[[Mapping[str, SettingValue]], Iterable[str]] | None = None
+    """Everything wrong inside the settings, for the config, as "KEY.INNER[0].KEY: sentence" below the
+    connection. No network, no files; secrets come as their references. None: only names are checked."""
 
 
 class UnknownPlatform(KeyError):

@@ -60,8 +60,8 @@ def _connection(name: str, section: Section, known: Mapping[str, Platform]) -> C
     section.close()
     if before == len(section.report.problems):
         shown = {key: v.reference if isinstance(v, Secret) else v for key, v in values.items()}
-        for path, message in platform.problems(shown) if platform.problems else ():
-            section.report.error((*section.path, *path), message)
+        for sentence in platform.problems(shown) if platform.problems else ():
+            section.error_below(sentence)
     return ConnectionSettings(name, platform_name, source, destination, values)
 
 

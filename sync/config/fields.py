@@ -16,6 +16,7 @@ from sync.config.settings import ConnectionSettings, FieldSettings, IdentityKey,
 Connections = Mapping[str, ConnectionSettings]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_KEY_NAME = re.compile(r"(?!email$)[^:]+")
 _TAKEN = frozenset({"person", "suppressed", "consented_email", "in_lists"})
 """Columns every person has anyway."""
 
@@ -108,7 +109,7 @@ def read_keys(section: Section, connections: Connections) -> tuple[IdentityKey, 
     """`[[identity.id]]`: ids that two or more connections share."""
     found: dict[str, IdentityKey] = {}
     for entry in section.tables("id"):
-        name = entry.required_text("name")
+        name = entry.required_text("name", _KEY_NAME, 'a name without ":", and not "email"')
         if not entry.has("from"):
             entry.error(None, "from is missing")
         before = len(entry.report.problems)

@@ -23,7 +23,6 @@ _SQLITE = "sqlite:///"
 _DATABASE = re.compile(r"(sqlite|postgresql(\+psycopg)?)://.*")
 _MEMORY = re.compile(r"[1-9]\d*(\.\d+)? ?[KMGT]i?B")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://.*")
 _BLOCKED = re.compile(r"[^\s@]+@[^\s@]*|@[^\s@]+")
 
@@ -120,6 +119,5 @@ def read_identity(section: Section, keys: tuple[IdentityKey, ...]) -> IdentitySe
                 (*section.path, "blocked", position),
                 'must be a mailbox "info@", a domain "@example.com" or an address "a@example.com"',
             )
-    region = section.optional_text("phone_region", _COUNTRY, 'two capital letters, such as "DE"')
     section.close(also=("id",))
-    return IdentitySettings(max_contacts_per_key=limit, blocked=blocked, phone_region=region, keys=keys)
+    return IdentitySettings(max_contacts_per_key=limit, blocked=blocked, keys=keys)

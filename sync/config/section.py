@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from sync.config.document import Document
-from sync.config.problems import Path, Problem, Severity, did_you_mean
+from sync.config.problems import Path, Problem, Severity, did_you_mean, spell
 from sync.secrets import Secret
 
 T = TypeVar("T")
@@ -59,6 +59,23 @@ class Section:
     def error(self, key: str | int | None, message: str) -> None:
         """Note a problem of `key`, or of the whole section for None."""
         self.report.error(self.path if key is None else (*self.path, key), message)
+
+    def error_below(self, sentence: str) -> None:
+        """Note a problem that names its key itself: `contacts.columns.email: what is wrong`."""
+        named, colon, message = sentence.partition(": ")
+        if not colon or " " in named:
+            self.error(None, message or sentence)
+            return
+        depth = len(self.path)
+        inside = {spell(p[depth:]): p for p in self.report.document.lines if p[:depth] == self.path}
+        end = len(named)
+        while (
+            end > 0 and named[:end] not in inside
+        ):  # a key that is missing: the table around it has the line
+            end = max(named.rfind(".", 0, end), named.rfind("[", 0, end), 0)
+        rest = named[end:].lstrip(".")
+        path = inside[named[:end]] if end else self.path
+        self.report.error((*path, rest) if rest else path, message)
 
     def has(self, key: str) -> bool:
         """Whether the user wrote the key."""

@@ -58,10 +58,9 @@ class IdentityKey:
 class IdentitySettings:
     """What makes two contacts one person, and what must not."""
 
-    max_contacts_per_key: int = 20
+    max_contacts_per_key: int = 10
     blocked: tuple[str, ...] = BLOCKED
     """`info@` blocks that mailbox at every domain, `@example.com` a domain, `a@b.com` one address."""
-    phone_region: str | None = None  # ISO 3166 country of phone numbers written without +; None: not read
     keys: tuple[IdentityKey, ...] = ()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from connectors.base import Connector
-from connectors.registry import Platform, Setting, SettingPath, SettingValue
+from connectors.registry import Platform, Setting, SettingValue
 from sync.config import ConfigError, Settings, load
 
 
@@ -14,13 +14,13 @@ def _open(settings: Mapping[str, SettingValue], clock: object) -> Connector:
     raise AssertionError("reading a config opens nothing")
 
 
-def _letter_problems(settings: Mapping[str, SettingValue]) -> Iterator[tuple[SettingPath, str]]:
+def _letter_problems(settings: Mapping[str, SettingValue]) -> Iterator[str]:
     """A validator of nested settings, as a platform may offer one."""
     contacts = settings.get("contacts")
     if isinstance(contacts, Mapping):
         for key in contacts:
             if key != "key":
-                yield ("contacts", key), 'unknown key; did you mean "key"?'
+                yield f'contacts.{key}: unknown key; did you mean "key"?'
 
 
 LETTERS = Platform(

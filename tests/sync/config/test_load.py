@@ -34,7 +34,6 @@ prefix = ""
 [identity]
 max_contacts_per_key = 5
 blocked = ["info@", "@example.org", "reception@example.com"]
-phone_region = "DE"
 [[identity.id]]
 name = "customer number"
 from = ["shop.customer_id", "newsletter.CUSTNO"]
@@ -163,7 +162,7 @@ prefix = "This prefix is so long that no name of an audience fits behind it"
 [identity]
 max_contacts_per_key = 1
 blocked = ["info@", "info@", "office", 3]
-phone_region = "Germany"
+phone_region = "DE"
 [[identity.id]]
 from = ["shop.id"]
 [[identity.id]]
@@ -231,7 +230,7 @@ config.toml:19: identity.blocked[1]: is there twice
 config.toml:19: identity.blocked[2]: must be a mailbox "info@", a domain "@example.com" or an address \
 "a@example.com"
 config.toml:19: identity.blocked[3]: must be a text, not a whole number
-config.toml:20: identity.phone_region: must be two capital letters, such as "DE"
+config.toml:20: identity.phone_region: unknown key; known: blocked, id, max_contacts_per_key
 config.toml:21: identity.id[0]: name is missing
 config.toml:22: identity.id[0].from: needs two columns or more: an id of one connection says nothing about \
 another
