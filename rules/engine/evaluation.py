@@ -1,0 +1,207 @@
+"""All segments at one instant, in one plan: features → thresholds → predicates → bitmaps.
+
+Tables in, bitmaps out: it reads two relations and writes nothing but temporary tables, dropped at the end.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rules import ir
+from rules.engine import features as features_
+from rules.engine.dialect import DuckDB
+from rules.engine.emit import Emitter
+from rules.engine.membership import Memberships
+from rules.engine.periods import Clock
+from rules.engine.ranks import Threshold, thresholds
+from rules.engine.walk import Rank, aggregates, nodes, ranks
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyroaring import BitMap
+
+    from rules.ruleset import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Relations in SQL, such as `read_parquet(['…'])` or the name of a view; columns as the architecture
+    of the lake fixes them (`rules.vocabulary`)."""
+
+    people: str
+    activity: Mapping[str, str]  # kind → its rows; a kind without rows may be missing
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Who belongs where, of how many, and what it took."""
+
+    members: Mapping[str, BitMap]  # every segment
+    people: int
+    thresholds: Mapping[Rank, Mapping[object, Threshold]]  # of every rank that occurs, by group
+    seconds: Mapping[str, float] = field(default_factory=dict)  # wall seconds by stage
+
+
+def evaluate(
+    connection: duckdb.DuckDBPyConnection, rules: RuleSet, tables: Tables, *, as_of: dt.datetime, zone: str
+) -> Evaluation:
+    """The members of every segment at `as_of` (aware), calendar words in `zone`.
+
+    A pattern that is not RE2 is a ValueError; no row of data can make it fail.
+    """
+    stages = _Stages()
+    clock, dialect = Clock(as_of, zone), DuckDB()
+    roots = [segment.when for segment in rules.segments.values()]
+    prefix = f"segsync_{secrets.token_hex(4)}_"
+    made: list[str] = []
+    try:
+        with stages.timed("plan"):
+            _check_patterns(connection, roots)
+            wanted = aggregates(roots)
+            activities = {
+                kind: _activity(connection, tables.activity[kind])
+                for kind in sorted({aggregate.kind for aggregate in wanted})
+                if kind in tables.activity
+            }
+            plan = features_.plan(wanted, activities, clock, dialect=dialect, prefix=prefix)
+        with stages.timed("features"):
+            for name, select in plan.passes:
+                connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
+                made.append(name)
+        source = f"{tables.people} AS p" + "".join(
+            f" LEFT JOIN {name} ON {name}.person = p.person" for name in made
+        )
+        emitter = Emitter(dialect, clock, alias="p", features=plan.scalars)
+        with stages.timed("thresholds"):
+            ranked = _Ranked(connection, emitter, prefix, made)
+            ranked.compute(ranks(roots), source)
+            emitter.rank = ranked.condition
+        with stages.timed("predicates"):
+            memberships = Memberships(emitter)
+            for segment in rules.segments.values():
+                memberships.add(segment.id, segment.when)
+            table = connection.sql(memberships.select(source + ranked.joins)).to_arrow_table()
+        with stages.timed("bitmaps"):
+            members = memberships.collect(table)
+    finally:
+        for name in made:
+            connection.execute(f"DROP TABLE IF EXISTS {name}")
+    return Evaluation(members, table.num_rows, ranked.found, stages.seconds)
+
+
+class _Stages:
+    """Wall seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Adds the time of the block."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+class _Ranked:
+    """The thresholds of all ranks, and the predicates that use them."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, emitter: Emitter, prefix: str, made: list[str]
+    ) -> None:
+        self.connection, self.emitter, self.prefix, self.made = connection, emitter, prefix, made
+        self.found: dict[Rank, dict[object, Threshold]] = {}
+        self.joins = ""
+        self._relations: dict[Rank, str] = {}
+
+    def compute(self, wanted: list[Rank], source: str) -> None:
+        """One query gives the values of all ranks; groups become small tables to join."""
+        if not wanted:
+            return
+        columns: dict[str, str] = {}
+        for rank in wanted:
+            columns.setdefault(self.emitter.ranked(rank.value).sql, f"v{len(columns)}")
+            if rank.by is not None:
+                columns.setdefault(self.emitter.value(rank.by).sql, f"v{len(columns)}")
+        selected = ", ".join(f"{sql} AS {name}" for sql, name in columns.items())
+        values = self.connection.sql(f"SELECT {selected} FROM {source}").to_arrow_table()
+        for rank in wanted:
+            column = values[columns[self.emitter.ranked(rank.value).sql]]
+            groups = None if rank.by is None else values[columns[self.emitter.value(rank.by).sql]]
+            self.found[rank] = thresholds(rank, column, groups)
+            if rank.by is not None and self.found[rank]:
+                self._join(rank, str(groups.type) if groups is not None else "")
+
+    def _join(self, rank: Rank, _type: str) -> None:
+        import pyarrow as pa
+
+        assert rank.by is not None  # noqa: S101 - only called for ranks with groups
+        name, view = f"{self.prefix}r{len(self._relations)}", f"{self.prefix}view"
+        by = self.found[rank]
+        bounds = {
+            bound: [
+                None if value is None else repr(value) for value in (getattr(t, bound) for t in by.values())
+            ]
+            for bound in ("at_least", "above", "at_most")
+        }
+        table = pa.table(
+            {"key": list(by)} | {bound: pa.array(texts, pa.string()) for bound, texts in bounds.items()}
+        )
+        scalar = self.emitter.ranked(rank.value)
+        type_ = "DOUBLE" if scalar.double else self.emitter.dialect.wide if scalar.wide else "BIGINT"
+        self.connection.register(view, table)
+        try:
+            casts = ", ".join(f"{bound}::{type_} AS {bound}" for bound in bounds)
+            self.connection.execute(f"CREATE TEMP TABLE {name} AS SELECT key, {casts} FROM {view}")
+            self.made.append(name)
+        finally:
+            self.connection.unregister(view)
+        self._relations[rank] = name
+        self.joins += f" LEFT JOIN {name} ON {name}.key = {self.emitter.value(rank.by).sql}"
+
+    def condition(self, rank: Rank) -> str:
+        """The predicate of a rank whose thresholds are known."""
+        if not self.found[rank]:
+            return "FALSE"
+        value, dialect = self.emitter.ranked(rank.value), self.emitter.dialect
+        operators = {"at_least": ">=", "above": ">", "at_most": "<="}
+        bounds = []
+        for bound, operator in operators.items():
+            if rank.by is not None:
+                name = self._relations[rank]
+                if any(getattr(threshold, bound) is not None for threshold in self.found[rank].values()):
+                    bounds.append(f"({name}.{bound} IS NULL OR {value.sql} {operator} {name}.{bound})")
+                continue
+            limit = getattr(self.found[rank][None], bound)
+            if limit is not None:
+                constant = dialect.double(limit) if value.double else dialect.integer(limit)
+                bounds.append(f"{value.sql} {operator} {constant}")
+        if rank.by is not None:
+            bounds.append(f"{self._relations[rank]}.key IS NOT NULL AND {value.sql} IS NOT NULL")
+        return "(" + " AND ".join(bounds) + ")"
+
+
+def _check_patterns(connection: duckdb.DuckDBPyConnection, roots: list[ir.Predicate]) -> None:
+    """Every pattern compiles as RE2, also one that no row would meet."""
+    import duckdb
+
+    for pattern in sorted({node.pattern for node in nodes(roots) if isinstance(node, ir.Matches)}):
+        try:
+            connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
+        except duckdb.Error as error:
+            raise ValueError(
+                f"not a regular expression in the syntax of RE2: {pattern!r} ({error})"
+            ) from error
+
+
+def _activity(connection: duckdb.DuckDBPyConnection, relation: str) -> features_.Activity:
+    columns = connection.sql(f"SELECT * FROM {relation} LIMIT 0").columns
+    return features_.Activity(
+        relation, frozenset(c.removesuffix("__ci") for c in columns if c.endswith("__ci"))
+    )

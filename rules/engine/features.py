@@ -1,0 +1,188 @@
+"""Every distinct aggregate over activity, computed once: passes over a kind, banded by their windows.
+
+Aggregates of one kind whose windows are of similar length share one pass, so that the filters on kind and
+time prune before anything is computed; a feature's own tighter window and condition are a FILTER there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from rules.engine.dialect import DuckDB
+from rules.engine.emit import Emitter, Scalar
+from rules.engine.periods import Clock, Range, window
+from rules.ir import Aggregate, AggregateFunction
+from rules.vocabulary import NUMBER_SCALE, Type
+
+_BAND_RATIO = 3
+"""A pass takes in windows down to this fraction of its own. Measured: below, a pass of their own is cheaper
+than a FILTER over all the rows of the longer window."""
+_EVER_US = 10 * 365 * 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The rows of one kind: the relation in SQL, and which of its fields are texts with a folded copy."""
+
+    relation: str
+    texts: frozenset[str]
+
+
+@dataclass(slots=True)
+class Pass:
+    """One scan of one kind: the window of its longest feature and the expressions to compute."""
+
+    kind: str
+    range: Range
+    aggregates: list[Aggregate] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)  # expression → column name
+
+    def column(self, expression: str) -> str:
+        """The name of the column that holds an expression; equal expressions share one."""
+        return self.columns.setdefault(expression, f"f{len(self.columns)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """How to compute the features and where each one is then found."""
+
+    passes: tuple[tuple[str, str], ...]  # (relation name, SELECT: person and the columns f0, f1, …)
+    scalars: Mapping[Aggregate, Scalar]  # over a join of people with all the relations
+
+
+def plan(
+    aggregates: Iterable[Aggregate],
+    activities: Mapping[str, Activity],
+    clock: Clock,
+    *,
+    dialect: DuckDB,
+    prefix: str,
+) -> Features:
+    """The passes for these aggregates; A kind without rows may be missing from
+    `activities`. The relations made will be called PREFIX0, PREFIX1, …"""
+    bands: list[Pass] = []
+    scalars: dict[Aggregate, Scalar] = {}
+    ordered = sorted(aggregates, key=lambda a: (a.kind, -_length(window(a.period, clock)), a.key))
+    for aggregate in ordered:
+        found = window(aggregate.period, clock)
+        if aggregate.kind not in activities or (found.start is not None and found.start >= (found.end or 0)):
+            scalars[aggregate] = _nothing(aggregate, dialect)
+            continue
+        band = bands[-1] if bands else None
+        if band is None or band.kind != aggregate.kind or not _shares(band.range, found):
+            band = Pass(aggregate.kind, found)
+            bands.append(band)
+        band.range = _union(band.range, found)
+        band.aggregates.append(aggregate)
+    passes = []
+    for number, band in enumerate(bands):
+        name = f"{prefix}{number}"
+        passes.append(
+            (name, _select(band, name, activities[band.kind], clock, dialect=dialect, scalars=scalars))
+        )
+    return Features(tuple(passes), scalars)
+
+
+def _length(found: Range) -> int:
+    if found.start is None or found.end is None:
+        return _EVER_US
+    return min(found.end - found.start, _EVER_US)
+
+
+def _shares(band: Range, found: Range) -> bool:
+    together = _union(band, found)
+    return _length(found) * _BAND_RATIO >= _length(together)
+
+
+def _union(a: Range, b: Range) -> Range:
+    start = None if a.start is None or b.start is None else min(a.start, b.start)
+    end = None if a.end is None or b.end is None else max(a.end, b.end)
+    return Range(start, end)
+
+
+def _select(
+    band: Pass,
+    name: str,
+    activity: Activity,
+    clock: Clock,
+    *,
+    dialect: DuckDB,
+    scalars: dict[Aggregate, Scalar],
+) -> str:
+    emitter = Emitter(dialect, clock, alias="a")
+    wanted = []  # what a row must be to count in any of the pass's features
+    for aggregate in band.aggregates:
+        where = "TRUE" if aggregate.where is None else emitter.condition(aggregate.where)
+        edges = _edges(window(aggregate.period, clock), band.range, dialect)
+        conditions = [*edges, *([] if aggregate.where is None else [where])]
+        wanted.append(where)
+        scalars[aggregate] = _compute(
+            aggregate, " AND ".join(conditions) or "TRUE", band, activity, emitter, name
+        )
+    filters = ["a.person IS NOT NULL", *_edges(band.range, Range(None, None), dialect)]
+    if "TRUE" not in wanted:
+        filters.append("(" + " OR ".join(dict.fromkeys(wanted)) + ")")
+    columns = ", ".join(f"{expression} AS {column}" for expression, column in band.columns.items())
+    rows = f"{activity.relation} AS a WHERE {' AND '.join(filters)}"
+    return f"SELECT a.person AS person, {columns} FROM {rows} GROUP BY a.person"
+
+
+def _edges(inner: Range, outer: Range, dialect: DuckDB) -> list[str]:
+    """The bounds of `inner` that `outer` does not already give."""
+    bounds = []
+    if inner.start is not None and inner.start != outer.start:
+        bounds.append(f"a.at >= {dialect.instant(inner.start)}")
+    if inner.end is not None and inner.end != outer.end:
+        bounds.append(f"a.at < {dialect.instant(inner.end)}")
+    return bounds
+
+
+def _compute(
+    aggregate: Aggregate, condition: str, band: Pass, activity: Activity, emitter: Emitter, name: str
+) -> Scalar:
+    """Adds the aggregate's expressions to the pass; where its value is then found."""
+    dialect, type_ = emitter.dialect, aggregate.type
+    only = "" if condition == "TRUE" else f" FILTER (WHERE {condition})"
+
+    def column(expression: str) -> str:
+        return f"{name}.{band.column(expression)}"
+
+    match aggregate.function:
+        case AggregateFunction.COUNT:
+            return Scalar(f"coalesce({column(f'count(*){only} * {NUMBER_SCALE}')}, 0)", type_)
+        case AggregateFunction.LAST_AT:
+            return Scalar(column(f"max(a.at){only}"), type_)
+        case AggregateFunction.FIRST_AT:
+            return Scalar(column(f"min(a.at){only}"), type_)
+    field_name = aggregate.field or ""
+    source = emitter.fact(field_name, Type.TEXT if field_name in activity.texts else type_)
+    match aggregate.function:
+        case AggregateFunction.SUM:
+            return Scalar(f"coalesce({column(f'sum({source.sql}){only}')}, 0)", type_, wide=True)
+        case AggregateFunction.AVG:
+            count = column(f"count({source.sql}){only}")
+            return Scalar(column(f"sum({source.sql}){only}"), type_, wide=True, over=count)
+        case AggregateFunction.DISTINCT:
+            some = (
+                f"CASE WHEN count(*){only} > 0 THEN count(DISTINCT {source.sql}){only} * {NUMBER_SCALE} END"
+            )
+            return Scalar(column(some), type_)
+        case AggregateFunction.LIST:
+            return Scalar(column(dialect.distinct_list(source.sql, condition)), type_)
+        case AggregateFunction.MIN | AggregateFunction.MAX if source.raw is None:
+            return Scalar(column(f"{aggregate.function}({source.sql}){only}"), type_)
+    earliest = aggregate.function in (AggregateFunction.EARLIEST, AggregateFunction.MIN)
+    at = "TRUE" if aggregate.function in (AggregateFunction.MIN, AggregateFunction.MAX) else "a.at"
+    parts = [at, source.sql, *([] if source.raw is None else [source.raw])]
+    row = column(dialect.extreme(parts, condition, earliest))
+    return Scalar(dialect.part(row, 2), type_, raw=None if source.raw is None else dialect.part(row, 3))
+
+
+def _nothing(aggregate: Aggregate, dialect: DuckDB) -> Scalar:
+    """The value over no activity at all."""
+    if aggregate.function in (AggregateFunction.COUNT, AggregateFunction.SUM):
+        return Scalar("0::BIGINT", aggregate.type)
+    missing = dialect.missing(aggregate.type)
+    over = "0::BIGINT" if aggregate.function is AggregateFunction.AVG else None
+    return Scalar(missing, aggregate.type, raw=missing, over=over)

@@ -1,0 +1,86 @@
+"""From predicates to bitmaps: one projection of booleans, and set operations for segments of segments.
+
+What needs no other segment is one column of SQL, shared by all segments that contain it; `InSegment` and
+the And, Or, Not above it are operations on bitmaps.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, TypeAlias
+
+from rules import ir
+from rules.engine.emit import Emitter
+from rules.engine.walk import uses_segments
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyroaring import BitMap
+
+Predicates: TypeAlias = tuple[ir.Predicate, ...]
+
+
+class Memberships:
+    """Collects the columns that all segments need, then makes the bitmaps."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.emitter = emitter
+        self._conditions: dict[str, ir.Predicate] = {}  # segment → condition, in order of evaluation
+        self._columns: dict[ir.Predicate, str] = {}
+
+    def add(self, segment: str, condition: ir.Predicate) -> None:
+        """Adds a segment; those it uses must have been added before."""
+        self._conditions[segment] = condition
+        self._collect(condition)
+
+    def _collect(self, predicate: ir.Predicate) -> None:
+        if not uses_segments(predicate):
+            self._columns.setdefault(predicate, f"b{len(self._columns)}")
+        elif isinstance(predicate, ir.Not):
+            self._collect(predicate.part)
+        elif isinstance(predicate, ir.And | ir.Or):
+            for part in _gathered(predicate):
+                self._collect(part)
+
+    def select(self, source: str) -> str:
+        """One row per person: its number and a boolean per column."""
+        columns = [f"{self.emitter.condition(p)} AS {name}" for p, name in self._columns.items()]
+        return f"SELECT {', '.join(['p.person AS person', *columns])} FROM {source}"
+
+    def collect(self, table: pa.Table) -> dict[str, BitMap]:
+        """The members of every segment from the rows of `select`."""
+        import numpy as np
+        from pyroaring import BitMap
+
+        people = table["person"].to_numpy().astype(np.uint32)
+        everyone = BitMap(people)
+        atoms = {
+            predicate: BitMap(people[np.flatnonzero(table[name].to_numpy())])
+            for predicate, name in self._columns.items()
+        }
+        members: dict[str, BitMap] = {}
+
+        def resolve(predicate: ir.Predicate) -> BitMap:
+            if predicate in atoms:
+                return atoms[predicate]
+            match predicate:
+                case ir.InSegment(segment):
+                    return members[segment]
+                case ir.Not(part):
+                    return everyone - resolve(part)
+                case ir.And():
+                    return reduce(BitMap.__and__, (resolve(part) for part in _gathered(predicate)))
+                case ir.Or():
+                    return reduce(BitMap.__or__, (resolve(part) for part in _gathered(predicate)))
+            raise ValueError(f"{type(predicate).__name__} cannot contain a segment")
+
+        for segment, condition in self._conditions.items():
+            members[segment] = BitMap(resolve(condition))
+        return members
+
+
+def _gathered(node: ir.And | ir.Or) -> Predicates:
+    """The parts of a node, those that need no other segment gathered into one."""
+    own = tuple(part for part in node.parts if not uses_segments(part))
+    others = tuple(part for part in node.parts if uses_segments(part))
+    return (*others, *own) if len(own) < 2 else (*others, type(node)(own))

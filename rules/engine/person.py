@@ -1,0 +1,359 @@
+"""The slow, obvious evaluator: one person, plain Python, straight from the definitions in `rules.ir`.
+
+It serves `explain`, the cases in rule files, and the differential tests; it shares nothing with the SQL
+emitter but the resolution of periods. Nothing here is meant to be fast.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from rules import ir
+from rules.engine.periods import (
+    Clock,
+    Range,
+    date_of,
+    days,
+    local_day,
+    microseconds,
+    resolve,
+    returning,
+    window,
+)
+from rules.engine.walk import Rank
+from rules.text import fold
+from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
+
+if TYPE_CHECKING:
+    import duckdb
+
+Known: TypeAlias = str | int | bool | float | Fraction | dt.date | dt.datetime | Sequence[str]
+Row: TypeAlias = Mapping[str, object]
+"""A fact sheet: column → value in physical units (NUMBER millionths, MONEY minor units, texts unfolded,
+DATE `date`, DATETIME aware `datetime`, TEXTS a list), None or absent: missing. Activity also has `at`."""
+
+_SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """All that is known of one person."""
+
+    person: int
+    facts: Row = field(default_factory=dict)
+    activity: Mapping[str, Sequence[Row]] = field(default_factory=dict)  # kind → rows, in any order
+    suppressed: bool = False
+    consented: Mapping[str, bool | None] = field(default_factory=dict)  # channel → known state
+    lists: frozenset[str] = frozenset()  # folded "connection:list name"
+
+
+class Ranks(Protocol):
+    """Knows the other people."""
+
+    def holds(self, rank: Rank, value: Known, group: object) -> bool:
+        """Whether somebody with this known value (and folded group, None: everyone) is in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an evaluation needs beside the person."""
+
+    clock: Clock
+    ranks: Ranks | None = None
+    in_segment: Callable[[str], bool] | None = None  # whether this person is in another segment
+
+
+def holds(predicate: ir.Predicate, person: PersonFacts, context: Context) -> bool:
+    """Whether the predicate is true of the person."""
+    one = _Evaluator(person, context)
+    return one.holds(predicate, person.facts)
+
+
+def observed(value: ir.Value, person: PersonFacts, context: Context) -> Known | None:
+    """The value of a fact or aggregate; None is missing. Averages are fractions in the units of their
+    type, arithmetic is a double in major units, texts are unfolded."""
+    return _Evaluator(person, context).value(value, person.facts)
+
+
+def rank_value(rank: Rank, person: PersonFacts, context: Context) -> tuple[Known, object] | None:
+    """(value, folded group) under which the person is ranked; None: not ranked."""
+    return _Evaluator(person, context).ranked(rank, person.facts)
+
+
+class _Evaluator:
+    def __init__(self, person: PersonFacts, context: Context) -> None:
+        self.person, self.context, self.clock = person, context, context.clock
+
+    # ── predicates; `row` is the person's facts, or one activity inside a `where` ──
+
+    def holds(self, node: ir.Predicate, row: Row) -> bool:
+        match node:
+            case ir.Constant(value):
+                return value
+            case ir.And(parts):
+                return all(self.holds(part, row) for part in parts)
+            case ir.Or(parts):
+                return any(self.holds(part, row) for part in parts)
+            case ir.Not(part):
+                return not self.holds(part, row)
+            case ir.Suppressed():
+                return self.person.suppressed
+            case ir.Consented(channel):
+                return self.person.consented.get(channel) is True
+            case ir.InList(name):
+                return name in self.person.lists
+            case ir.InSegment(segment):
+                assert self.context.in_segment is not None, "needs the other segments"  # noqa: S101
+                return self.context.in_segment(segment)
+            case ir.RandomShare(ppm, salt):
+                digits = hashlib.md5(f"{salt}:{self.person.person}".encode()).hexdigest()[:8]  # noqa: S324
+                return int(digits, 16) * 1_000_000 < ppm * 2**32
+            case ir.RankShare() | ir.RankCount() | ir.Quintile():
+                assert self.context.ranks is not None, "needs the other people"  # noqa: S101
+                ranked = self.ranked(node, row)
+                return ranked is not None and self.context.ranks.holds(node, *ranked)
+            case ir.Compare(operator, left, right):
+                return self._compare(operator, left, right, row)
+            case ir.InSet(value, options):
+                return any(self._compare(ir.Comparison.EQ, value, option, row) for option in options)
+        value = self.value(node.value, row)
+        if value is None:
+            return False
+        return self._known_holds(node, value)
+
+    def _known_holds(
+        self,
+        node: ir.TextTest | ir.Matches | ir.IsKnown | ir.IsTrue | ir.InPeriod | ir.Anniversary | ir.ListTest,
+        value: Known,
+    ) -> bool:
+        """Predicates over one value that is not missing."""
+        match node:
+            case ir.IsKnown():
+                return not isinstance(value, list | tuple | frozenset) or len(value) > 0
+            case ir.IsTrue():
+                return value is True
+            case ir.TextTest(kind, _, text):
+                folded = fold(str(value))
+                tests = {
+                    ir.TextTestKind.CONTAINS: text in folded,
+                    ir.TextTestKind.STARTS: folded.startswith(text),
+                    ir.TextTestKind.ENDS: folded.endswith(text),
+                }
+                return tests[kind]
+            case ir.Matches(_, pattern):
+                return _re2_search(pattern, str(value))
+            case ir.InPeriod(_, period):
+                type_ = Type.DATETIME if isinstance(value, dt.datetime) else Type.DATE
+                return _ordinal(value) in resolve(period, self.clock, type_)
+            case ir.Anniversary(_, period):
+                date = date_of(self._day(value))
+                return date.month * 100 + date.day in returning(period, self.clock)
+            case ir.ListTest(kind, _, options):
+                entries = {fold(entry) for entry in value}  # type: ignore[union-attr]
+                found = [option in entries for option in options]
+                return all(found) if kind is ir.ListTestKind.ALL else any(found)
+
+    def _compare(self, operator: ir.Comparison, left: ir.Value, right: ir.Value, row: Row) -> bool:
+        a, b = self.value(left, row), self.value(right, row)
+        if a is None or b is None:
+            return False
+        inexact = isinstance(left, ir.Arithmetic) or isinstance(right, ir.Arithmetic)
+        if inexact or _type(left) is not _type(right):
+            x: object = self._double(left, row)
+            y: object = self._double(right, row)
+            if x is None or y is None:
+                return False
+        else:
+            x, y = _comparable(a), _comparable(b)
+        match operator:
+            case ir.Comparison.EQ:
+                return x == y
+            case ir.Comparison.LT:
+                return x < y  # type: ignore[operator, no-any-return]
+            case ir.Comparison.LE:
+                return x <= y  # type: ignore[operator, no-any-return]
+            case ir.Comparison.GT:
+                return x > y  # type: ignore[operator, no-any-return]
+            case ir.Comparison.GE:
+                return x >= y  # type: ignore[operator, no-any-return]
+
+    def ranked(self, rank: Rank, row: Row) -> tuple[Known, object] | None:
+        value = self.value(rank.value, row)
+        if value is None:
+            return None
+        if isinstance(rank.value, ir.Aggregate) and rank.value.function is ir.AggregateFunction.AVG:
+            value = self._double(rank.value, row)  # averages rank as doubles in major units
+        elif isinstance(value, dt.date):
+            value = _ordinal(value)
+        if rank.by is None or value is None:
+            return None if value is None else (value, None)
+        group = self.value(rank.by, row)
+        return None if group is None else (value, _comparable(group))
+
+    # ── values ──
+
+    def value(self, node: ir.Value, row: Row) -> Known | None:
+        match node:
+            case ir.Literal(value):
+                return value
+            case ir.Fact(name):
+                return row.get(name)  # type: ignore[return-value]
+            case ir.Aggregate():
+                return self._aggregate(node)
+            case ir.DaysSince(inner):
+                then = self.value(inner, row)
+                if then is None:
+                    return None
+                if isinstance(then, dt.datetime):
+                    return (self.clock.now - microseconds(then)) // 86_400
+                return (self.clock.today - _ordinal(then)) * NUMBER_SCALE
+            case ir.Arithmetic():
+                return self._arithmetic(node, row)
+
+    def _arithmetic(self, node: ir.Arithmetic, row: Row) -> float | None:
+        left, right = self._double(node.left, row), self._double(node.right, row)
+        if left is None or right is None:
+            return None
+        match node.operator:
+            case ir.Operator.ADD:
+                result = left + right
+            case ir.Operator.SUBTRACT:
+                result = left - right
+            case ir.Operator.MULTIPLY:
+                result = left * right
+            case ir.Operator.DIVIDE:
+                if right == 0:
+                    return None
+                result = left / right
+        return result if math.isfinite(result) else None
+
+    def _double(self, node: ir.Value, row: Row) -> float | None:
+        """A number in major units."""
+        if isinstance(node, ir.Aggregate) and node.function is ir.AggregateFunction.AVG:
+            known = self._field_values(node)
+            if not known:
+                return None
+            return float(sum(known)) / float(len(known) * _SCALES[node.type])
+        value = self.value(node, row)
+        if value is None or isinstance(node, ir.Arithmetic):
+            return value  # type: ignore[return-value]
+        return float(value) / float(_SCALES[_type(node)])  # type: ignore[arg-type]
+
+    def _rows(self, node: ir.Aggregate) -> list[Row]:
+        """The activity that counts: in the window, not after as_of, and as `where` says."""
+        inside: Range = window(node.period, self.clock)
+        return [
+            row
+            for row in self.person.activity.get(node.kind, ())
+            if _ordinal(row["at"]) in inside and (node.where is None or self.holds(node.where, row))
+        ]
+
+    def _field_values(self, node: ir.Aggregate) -> list[int]:
+        known = [row.get(node.field or "") for row in self._rows(node)]
+        return [value for value in known if value is not None]  # type: ignore[misc]
+
+    def _aggregate(self, node: ir.Aggregate) -> Known | None:
+        rows = self._rows(node)
+        name = node.field or ""
+        known = [row for row in rows if row.get(name) is not None]
+        values = [row[name] for row in known]
+        match node.function:
+            case ir.AggregateFunction.COUNT:
+                return len(rows) * NUMBER_SCALE
+            case ir.AggregateFunction.SUM:
+                return sum(values)  # type: ignore[call-overload, no-any-return]
+            case ir.AggregateFunction.LAST_AT:
+                return max((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
+            case ir.AggregateFunction.FIRST_AT:
+                return min((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
+            case ir.AggregateFunction.DISTINCT:
+                return len({_comparable(v) for v in values}) * NUMBER_SCALE if rows else None
+        if not values:
+            return None
+        match node.function:
+            case ir.AggregateFunction.AVG:
+                return Fraction(sum(values), len(values))  # type: ignore[call-overload]
+            case ir.AggregateFunction.LIST:
+                return sorted({fold(str(value)) for value in values})
+            case ir.AggregateFunction.MIN:
+                return min(values, key=_order)  # type: ignore[return-value]
+            case ir.AggregateFunction.MAX:
+                return max(values, key=_order)  # type: ignore[return-value]
+            case ir.AggregateFunction.LATEST:
+                return max(known, key=lambda row: (row["at"], _order(row[name])))[name]  # type: ignore[return-value]
+            case ir.AggregateFunction.EARLIEST:
+                return min(known, key=lambda row: (row["at"], _order(row[name])))[name]  # type: ignore[return-value]
+
+    def _day(self, value: Known) -> int:
+        """The day of a date, or of an instant in the business zone."""
+        ordinal = _ordinal(value)
+        return local_day(ordinal, self.clock.zone) if isinstance(value, dt.datetime) else ordinal
+
+
+def _type(node: ir.Value) -> Type:
+    return Type.NUMBER if isinstance(node, ir.DaysSince) else node.type
+
+
+def _comparable(value: object) -> object:
+    """The form in which values compare: texts folded."""
+    return fold(value) if isinstance(value, str) else value
+
+
+def _order(value: object) -> tuple[object, object]:
+    """Folded first; texts that differ only unfolded still have one order."""
+    return (_comparable(value), value)
+
+
+def _ordinal(value: object) -> int:
+    """Microseconds of an instant, days of a date."""
+    if isinstance(value, dt.datetime):
+        return microseconds(value)
+    assert isinstance(value, dt.date), f"{value!r} is no date"  # noqa: S101
+    return days(value)
+
+
+@cache
+def _re2() -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect()
+
+
+def _re2_search(pattern: str, text: str) -> bool:
+    """One meaning of patterns everywhere, and no catastrophic backtracking: RE2, as DuckDB carries it."""
+    found = _re2().cursor().execute("SELECT regexp_matches($1, $2)", [text, pattern]).fetchone()
+    return found is not None and found[0] is True
+
+
+class Population:
+    """Everyone's values, sorted, straight from the definition of a rank."""
+
+    def __init__(self, wanted: Sequence[Rank], people: Sequence[PersonFacts], context: Context) -> None:
+        self._values: dict[tuple[Rank, object], list[Known]] = {}
+        for rank in wanted:
+            for person in people:
+                ranked = rank_value(rank, person, context)
+                if ranked is not None:
+                    self._values.setdefault((rank, ranked[1]), []).append(ranked[0])
+
+    def holds(self, rank: Rank, value: Known, group: object) -> bool:
+        """Counts who is above or below; nothing else."""
+        values = self._values[rank, group]
+        above = sum(other > value for other in values)  # type: ignore[operator]
+        below = sum(other < value for other in values)  # type: ignore[operator]
+        match rank:
+            case ir.RankShare(side, ppm):
+                beyond = above if side is ir.Side.TOP else below
+                return beyond * 1_000_000 < ppm * len(values)
+            case ir.RankCount(side, n):
+                return (above if side is ir.Side.TOP else below) < n
+            case ir.Quintile(q):
+                return below * 5 // len(values) + 1 == q
