@@ -186,6 +186,7 @@ class Features:
     """Empty for a source that cannot be written to. The first kind is the default."""
     can_create_contacts: bool = False
     name_limit: int = 100  # characters of an audience's name
+    concurrency: int = 1  # write calls that may be under way at once
 
 
 @dataclass(frozen=True, slots=True)

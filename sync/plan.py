@@ -96,15 +96,18 @@ class AudienceInput:
     expect: Expect | None = None
     people: int = 0  # all people, for shares
     carrier: int | None = None
-    """FIELD audiences: our id of the field that carries all segments of the connection; batches are its."""
+    """FIELD audiences: our id of the field that carries all segments of the connection, and is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedBatch:
-    """One write call's worth. `held` batches wait for an approval."""
+    """One write call's worth. `held` batches wait for an approval.
+
+    Batches of a FIELD audience (`calls` 0) are never sent: its carrier's batches are, and both are
+    recorded together.
+    """
 
     audience: int
-    sequence: int
     adds: BitMap
     removes: BitMap
     held: bool
@@ -134,7 +137,7 @@ class Plan:
     audiences: tuple[AudiencePlan, ...]
     brakes: tuple[Brake, ...]
     fields: tuple[PlannedBatch, ...] = ()
-    """Batches of FIELD audiences: one write per person sets all segments of that person at once."""
+    """Batches of carriers: one write per person sets all segments of that person at once."""
 
     @property
     def batches(self) -> Iterator[PlannedBatch]:
@@ -158,7 +161,7 @@ class Plan:
         """16 hex digits over all changes."""
         digest = hashlib.sha256()
         for batch in self.batches:
-            digest.update(f"{batch.audience}:{batch.sequence}:{batch.held}".encode())
+            digest.update(f"{batch.audience}:{batch.held}".encode())
             digest.update(batch.adds.serialize())
             digest.update(batch.removes.serialize())
         return digest.hexdigest()[:16]
@@ -170,7 +173,7 @@ def make(
     sources: Sequence[SourceCount] = (),
     limits: BrakeLimits | None = None,
 ) -> Plan:
-    """The plan for all audiences, in their order. Batches are numbered within their audience."""
+    """The plan for all audiences, in their order."""
     limits = limits or BrakeLimits()
     global_brakes = list(_source_brakes(sources, limits))
     plans: list[AudiencePlan] = []
@@ -210,16 +213,18 @@ def _plan_one(
         batches=(),
     )
     if audience.carrier is not None:
-        return plan, brakes
+        parts = ((plan.adds, plan.removes, False), (plan.held_adds, plan.held_removes, True))
+        carried = tuple(
+            PlannedBatch(audience=audience.audience, adds=adds, removes=removes, held=held, calls=0)
+            for adds, removes, held in parts
+            if adds or removes
+        )
+        return replace(plan, batches=carried), brakes
     batches = (
         *_batches(audience.audience, audience.shape, plan.adds, plan.removes, held=False),
         *_batches(audience.audience, audience.shape, plan.held_adds, plan.held_removes, held=True),
     )
     return replace(plan, batches=batches), brakes
-
-
-HELD_FROM = 1_000_000
-"""Sequence numbers of held batches start here, so that they sort behind and never collide."""
 
 
 def _batches(
@@ -233,10 +238,9 @@ def _batches(
         pairs = list(zip_longest(add_slices, remove_slices, fillvalue=none))
     else:
         pairs = [(s, none) for s in add_slices] + [(none, s) for s in remove_slices]
-    for offset, (some_adds, some_removes) in enumerate(pairs):
+    for some_adds, some_removes in pairs:
         yield PlannedBatch(
             audience=audience,
-            sequence=(HELD_FROM if held else 0) + offset,
             adds=some_adds,
             removes=some_removes,
             held=held,

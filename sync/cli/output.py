@@ -1,0 +1,118 @@
+"""How results reach a person or a script: text with tables, or JSON. Progress bars on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sync.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Format(StrEnum):
+    """`json` prints exactly one document on standard output."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="text for people, json for scripts")]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that wraps nothing when it is not a terminal, so that output can be searched."""
+    from rich.console import Console
+
+    shown = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not shown.is_terminal:
+        shown = Console(stderr=stderr, highlight=False, soft_wrap=True, width=160)
+    return shown
+
+
+def emit_json(document: object) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def say(text: str = "") -> None:
+    """A line for people; brackets are shown as they are."""
+    console().print(text, markup=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people: numbers right, with thousands separated."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [list(row) for row in rows]
+    shown = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(
+            isinstance(row[index], int | float) or row[index] is None for row in rows
+        )
+        shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell(value)) for value in row))
+    console().print(shown)
+
+
+def cell(value: object) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return str(value)
+
+
+class _Bar:
+    def __init__(self) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+        from rich.progress import Progress as RichProgress
+
+        self.bar = RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console(stderr=True),
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=None)
+
+    def step(self, name: str, total: int | None = None) -> None:
+        self.bar.reset(self.task, description=name, total=total, completed=0)
+
+    def advance(self, units: int = 1) -> None:
+        self.bar.advance(self.task, units)
+
+
+@contextmanager
+def progress(output: Format) -> Iterator[Progress]:
+    """A bar on standard error if that is a terminal and the output is for people; else nothing."""
+    if output is Format.JSON or not sys.stderr.isatty():
+        yield SILENT
+        return
+    shown = _Bar()
+    with shown.bar:
+        yield shown

@@ -1,0 +1,250 @@
+"""Step 5 of a run: send a stored plan's open batches, and store each outcome with its batch.
+
+A batch is marked as sent *before* its call. What has no recorded outcome after a crash is read back by the
+next run (`sync.intend.settle`), so nothing is lost and nothing we added is taken for somebody else's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from pyroaring import BitMap
+
+from connectors.base import Audience, AudienceKind, Connector
+from connectors.errors import AudienceLost, ConnectorError, Unauthorized
+from sync.deliver import Address, Delivery, deliver
+from sync.progress import SILENT, Progress
+from sync.store import Store
+from sync.store.ledger import AudienceRow, BatchOutcome, Refusal
+from sync.store.plans import StoredBatch
+
+CARRIER = "*"
+"""The `segment` of the audience that stands for a connection's owned field."""
+SEPARATOR = ";"
+"""Between the segment ids in an owned field's value."""
+
+Addresses = Callable[[str, BitMap], Mapping[int, Address]]
+"""(connection, people) → how the connection names those of them it knows."""
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What became of one connection's part of a plan."""
+
+    connection: str
+    adds: int = 0
+    removes: int = 0
+    refused: int = 0
+    unknown: int = 0
+    stopped: str | None = None  # why the rest was not sent, in a sentence
+    paused: bool = False  # credentials refused: a person must mend them
+    lost: list[int] = field(default_factory=list)  # audiences that were deleted on the platform
+
+    @property
+    def changes(self) -> int:
+        """Changes that the platform took."""
+        return self.adds + self.removes
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A batch on its way: what is to be sent, and (owned fields) the values and the carried batches."""
+
+    batch: StoredBatch
+    audience: Audience
+    adds: BitMap
+    removes: BitMap
+    values: Mapping[int, str] | None = None
+
+
+def push(
+    store: Store,
+    plan_id: int,
+    *,
+    connectors: Mapping[str, Connector],
+    addresses: Addresses,
+    at: dt.datetime,
+    progress: Progress = SILENT,
+) -> list[Pushed]:
+    """Send everything of the plan that is open and not held; one `Pushed` per connection with work.
+
+    Connections work beside each other; one that fails stops alone and says why.
+    """
+    rows = {row.id: row for row in store.ledger.audiences()}
+    work: dict[str, list[StoredBatch]] = {}
+    open_batches = store.plans.open_batches(plan_id)
+    for batch in open_batches:
+        work.setdefault(rows[batch.audience_id].connection, []).append(batch)
+    progress.step("push", sum(len(b.adds) + len(b.removes) for b in open_batches))
+    with ThreadPoolExecutor(max_workers=max(1, len(work))) as pool:
+        sent = [
+            pool.submit(
+                _push_connection, store, name, batches, rows, connectors[name], addresses, at, progress
+            )
+            for name, batches in work.items()
+        ]
+        done = [one.result() for one in sent]
+    store.plans.settle(plan_id)
+    return done
+
+
+def _push_connection(
+    store: Store,
+    connection: str,
+    batches: Sequence[StoredBatch],
+    rows: Mapping[int, AudienceRow],
+    connector: Connector,
+    addresses: Addresses,
+    at: dt.datetime,
+    progress: Progress,
+) -> Pushed:
+    pushed = Pushed(connection)
+    carried = [b for b in batches if _is_carried(rows[b.audience_id])]
+    fields = _Fields(store, rows, carried)
+    by_audience: dict[int, list[StoredBatch]] = {}
+    for batch in batches:
+        if not _is_carried(rows[batch.audience_id]):
+            by_audience.setdefault(batch.audience_id, []).append(batch)
+    people = BitMap.union(BitMap(), *(b.adds | b.removes for some in by_audience.values() for b in some))
+    known = addresses(connection, people)
+    for audience_id, some in by_audience.items():
+        try:
+            audience = _ensured(store, connector, rows[audience_id])
+            window = max(1, connector.features.concurrency)
+            for start in range(0, len(some), window):
+                work = [_work(b, audience, fields) for b in some[start : start + window]]
+                _send_window(store, connector, work, known, fields, pushed, at, progress)
+        except AudienceLost:
+            store.ledger.lost(audience_id)
+            pushed.lost.append(audience_id)
+        except ConnectorError as error:
+            pushed.stopped = str(error)
+            pushed.paused = isinstance(error, Unauthorized)
+            break
+    return pushed
+
+
+def _is_carried(row: AudienceRow) -> bool:
+    return row.kind == AudienceKind.FIELD and row.segment != CARRIER
+
+
+def _ensured(store: Store, connector: Connector, row: AudienceRow) -> Audience:
+    audience = Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id)
+    if row.remote_id is not None:
+        return audience
+    remote_id = connector.ensure(audience)
+    store.ledger.ensured(row.id, remote_id=remote_id)
+    return Audience(row.segment, row.name, AudienceKind(row.kind), remote_id)
+
+
+def _work(batch: StoredBatch, audience: Audience, fields: _Fields) -> _Work:
+    adds, removes = batch.adds - batch.done_adds, batch.removes - batch.done_removes
+    values = fields.values(adds) if audience.kind is AudienceKind.FIELD else None
+    return _Work(batch, audience, adds, removes, values)
+
+
+def _send_window(
+    store: Store,
+    connector: Connector,
+    work: Sequence[_Work],
+    known: Mapping[int, Address],
+    fields: _Fields,
+    pushed: Pushed,
+    at: dt.datetime,
+    progress: Progress,
+) -> None:
+    """Mark, send side by side, record. Outcomes of calls that did answer are kept if another one failed."""
+    store.plans.mark_sent([one.batch.id for one in work])
+
+    def send(one: _Work) -> Delivery | ConnectorError:
+        try:
+            return deliver(
+                connector,
+                one.audience,
+                adds=one.adds,
+                removes=one.removes,
+                addresses=known,
+                values=one.values,
+            )
+        except ConnectorError as error:
+            return error
+
+    if len(work) == 1:
+        answers = [send(work[0])]
+    else:
+        with ThreadPoolExecutor(max_workers=len(work)) as pool:
+            answers = list(pool.map(send, work))
+    outcomes: list[BatchOutcome] = []
+    failed: ConnectorError | None = None
+    for one, answer in zip(work, answers, strict=True):
+        if isinstance(answer, ConnectorError):
+            failed = failed or answer
+            continue
+        outcomes.append(_outcome(one.batch.id, answer))
+        outcomes.extend(fields.outcomes(one, answer))
+        _count(pushed, one, answer, fields)
+        progress.advance(len(one.adds) + len(one.removes))
+    store.ledger.record(outcomes, at=at)
+    if failed is not None:
+        raise failed
+
+
+def _outcome(batch_id: int, delivery: Delivery) -> BatchOutcome:
+    return BatchOutcome(
+        batch_id=batch_id,
+        done_adds=delivery.done_adds,
+        done_removes=delivery.done_removes,
+        refused=[Refusal(r.person, r.action.value, r.code, r.reason) for r in delivery.refused],
+    )
+
+
+def _count(pushed: Pushed, work: _Work, delivery: Delivery, fields: _Fields) -> None:
+    pushed.refused += len(delivery.refused)
+    pushed.unknown += delivery.unknown
+    if work.values is None:
+        pushed.adds += len(delivery.done_adds)
+        pushed.removes += len(delivery.done_removes)
+    else:
+        entered, left = fields.moved(delivery.done_adds)
+        pushed.adds += entered
+        pushed.removes += left
+
+
+class _Fields:
+    """The segments carried by a connection's owned field: which value each person is to have."""
+
+    def __init__(self, store: Store, rows: Mapping[int, AudienceRow], carried: Sequence[StoredBatch]) -> None:
+        self.batches = carried
+        self.intended: dict[str, BitMap] = {}
+        connections = {rows[b.audience_id].connection for b in carried}
+        for row in rows.values():
+            if _is_carried(row) and row.connection in connections:
+                self.intended[row.segment] = BitMap(row.actual)
+        for batch in carried:
+            segment = rows[batch.audience_id].segment
+            self.intended[segment] = (self.intended[segment] | batch.adds) - batch.removes
+
+    def values(self, people: BitMap) -> Mapping[int, str]:
+        """The whole value of the field for each of them; segment ids in alphabetical order."""
+        tokens: dict[int, list[str]] = {person: [] for person in people}
+        for segment in sorted(self.intended):
+            for person in self.intended[segment] & people:
+                tokens[person].append(segment)
+        return {person: SEPARATOR.join(some) for person, some in tokens.items()}
+
+    def outcomes(self, work: _Work, delivery: Delivery) -> Iterator[BatchOutcome]:
+        """The carried batches move with the people whose field was written."""
+        if work.values is None:
+            return
+        for batch in self.batches:
+            adds, removes = batch.adds & delivery.done_adds, batch.removes & delivery.done_adds
+            if adds or removes:
+                yield BatchOutcome(batch_id=batch.id, done_adds=adds, done_removes=removes)
+
+    def moved(self, people: BitMap) -> tuple[int, int]:
+        """(entered, left), counted over the segments, for people whose field was written."""
+        entered = sum(len(batch.adds & people) for batch in self.batches)
+        return entered, sum(len(batch.removes & people) for batch in self.batches)
