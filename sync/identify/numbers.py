@@ -92,8 +92,8 @@ def events_sql() -> str:
             GROUP BY person
         )
         SELECT 'merge' AS action, person, into_number AS "into",
-            'same ' || CASE WHEN shared.kind = {text_literal(EMAIL)} THEN 'e-mail address' ELSE shared.kind END
-                AS reason,
+            'same ' || CASE shared.kind WHEN {text_literal(EMAIL)} THEN 'e-mail address'
+                ELSE shared.kind END AS reason,
             shared.kind AS kind, CAST(shared.contact AS INTEGER) AS contact,
             CAST(shared.other AS INTEGER) AS other_contact
         FROM merged LEFT JOIN joining USING (person)

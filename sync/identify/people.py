@@ -1,0 +1,224 @@
+"""One row per person: of every field the value that survives, and where it came from.
+
+Survivorship: the most trusted source that knows the field; within it the contact changed last, then the
+oldest contact. A missing value never beats a known one. It reads contacts and links and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from connectors.base import Consent
+from rules.text import fold
+from rules.vocabulary import Type
+from sync.fields import FieldSpec
+from sync.identify.countries import country_column
+from sync.identify.sql import quoted, text_literal
+from sync.identify.values import PHYSICAL, value_sql
+from sync.normalise import fold_column
+
+COUNTRY = "country"
+STOPS = (Consent.OPTED_OUT, Consent.UNDELIVERABLE)
+"""Consents that suppress a person everywhere, whichever platform states them."""
+
+_ARROW = {
+    Type.TEXT: pa.string(),
+    Type.NUMBER: pa.int64(),
+    Type.MONEY: pa.int64(),
+    Type.BOOLEAN: pa.bool_(),
+    Type.DATE: pa.date32(),
+    Type.DATETIME: pa.timestamp("us", tz="UTC"),
+    Type.TEXTS: pa.list_(pa.string()),
+}
+
+
+def people_schema(fields: Sequence[FieldSpec]) -> pa.Schema:
+    """The lake table `people`: person, the fields (texts with `NAME__ci`), then the facts of every person."""
+    columns = [pa.field("person", pa.int32(), nullable=False)]
+    for field in fields:
+        columns.append(pa.field(field.name, _ARROW[field.type]))
+        if field.type in (Type.TEXT, Type.TEXTS):
+            columns.append(pa.field(f"{field.name}__ci", _ARROW[field.type]))
+    columns += [
+        pa.field("suppressed", pa.bool_()),
+        pa.field("consented_email", pa.bool_()),
+        pa.field("in_lists", pa.list_(pa.string())),
+    ]
+    return pa.schema(columns)
+
+
+def build_people(
+    database: duckdb.DuckDBPyConnection, *, contacts: str, links: str, fields: Sequence[FieldSpec]
+) -> pa.Table:
+    """`people` (see `people_schema`), ordered by person; only persons with a contact that is not deleted.
+
+    suppressed: any contact opted out or undeliverable. consented_email: at least one opted in, and none
+    opted out, undeliverable or pending; unknown is no consent. in_lists: folded "connection:list", sorted.
+    """
+    columns = _columns(database, contacts)
+    connections = _build_holders(database, contacts=contacts, links=links)
+    _build_lists(database, contacts)
+    wanted, joins = [], []
+    for index, connection in enumerate(connections):
+        values = _values_of(connection, fields, columns)
+        if values:
+            joins.append(
+                f"LEFT JOIN ({_one_row_each(contacts, connection, values)}) AS c{index} USING (person)"
+            )
+    for field in fields:
+        known = [
+            f"c{connections.index(connection)}.{quoted(f'{field.name}/{trust}')}"
+            for trust, (connection, _) in enumerate(field.sources)
+            if connection in connections
+            and f"{field.name}/{trust}" in _values_of(connection, (field,), columns)
+        ]
+        value = f"coalesce({', '.join(known)})" if known else f"CAST(NULL AS {PHYSICAL[field.type]})"
+        wanted.append(f"{value} AS {quoted(field.name)}")
+    pending = text_literal(Consent.PENDING)
+    opted_in = text_literal(Consent.OPTED_IN)
+    table = database.sql(
+        f"""SELECT person, {"".join(f"{value}, " for value in wanted)}
+            suppressed, opted_in AND NOT suppressed AND NOT pending AS consented_email,
+            coalesce(in_lists, CAST([] AS VARCHAR[])) AS in_lists
+        FROM (
+            SELECT person, bool_or(coalesce(email_consent IN {_sql_list(STOPS)}, false)) AS suppressed,
+                bool_or(coalesce(email_consent = {opted_in}, false)) AS opted_in,
+                bool_or(coalesce(email_consent = {pending}, false)) AS pending
+            FROM people_holders GROUP BY person
+        ) {" ".join(joins)} LEFT JOIN people_lists USING (person)
+        ORDER BY person"""
+    ).to_arrow_table()
+    database.execute("DROP TABLE people_holders")
+    database.execute("DROP TABLE people_lists")
+    return _finished(table, fields)
+
+
+def provenance(
+    database: duckdb.DuckDBPyConnection,
+    person: int,
+    *,
+    contacts: str,
+    links: str,
+    fields: Sequence[FieldSpec],
+) -> pa.Table:
+    """Where each known field of one person came from.
+
+    Columns: field, connection, column, external_id, contact int32, changed_at; one row per known field.
+    """
+    columns = _columns(database, contacts)
+    candidates = []
+    for field in fields:
+        for trust, (connection, column) in enumerate(field.sources):
+            value = _values_of(connection, (field,), columns).get(f"{field.name}/{trust}")
+            if value is not None:
+                candidates.append(
+                    f"SELECT {text_literal(field.name)} AS field, {trust} AS trust, connection,"
+                    f" {text_literal(column)} AS column_name, external_id, contact, changed_at"
+                    f" FROM theirs WHERE connection = {text_literal(connection)} AND {value} IS NOT NULL"
+                )
+    nothing = (
+        "SELECT '' AS field, 0 AS trust, '' AS connection, '' AS column_name, '' AS external_id,"
+        " CAST(0 AS INTEGER) AS contact, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS changed_at WHERE false"
+    )
+    table = database.sql(
+        f"""WITH theirs AS (
+            SELECT * FROM {contacts} WHERE NOT coalesce(deleted, false)
+                AND contact IN (SELECT contact FROM {links} WHERE person = {int(person)})
+        )
+        SELECT field, connection, column_name AS "column", external_id, contact, changed_at
+        FROM ({" UNION ALL ".join([nothing, *candidates])})
+        QUALIFY row_number() OVER (
+            PARTITION BY field ORDER BY trust, changed_at DESC NULLS LAST, contact) = 1
+        ORDER BY field"""
+    ).to_arrow_table()
+    zoned = table.column("changed_at").cast(pa.timestamp("us", tz="UTC"))
+    return table.set_column(5, "changed_at", zoned)
+
+
+def _columns(database: duckdb.DuckDBPyConnection, contacts: str) -> dict[str, str]:
+    described = database.sql(f"DESCRIBE FROM {contacts}").fetchall()
+    return {str(name): str(kind) for name, kind, *_ in described}
+
+
+def _values_of(connection: str, fields: Sequence[FieldSpec], columns: Mapping[str, str]) -> dict[str, str]:
+    """ "field/trust" → SQL of the value, for the sources on `connection` that the contacts really have."""
+    values = {}
+    for field in fields:
+        for trust, (source, column) in enumerate(field.sources):
+            name = column if column in ("external_id", "address") else f"{connection}.{column}"
+            if source == connection and name in columns:
+                value = value_sql(field, column=quoted(name), column_type=columns[name])
+                values[f"{field.name}/{trust}"] = value
+    return values
+
+
+def _build_holders(database: duckdb.DuckDBPyConnection, *, contacts: str, links: str) -> list[str]:
+    """Temp table people_holders: contact, person, connection, consent, and for persons with several
+    contacts on one connection their order of recency (NULL for the many that have one)."""
+    database.execute(
+        f"""CREATE OR REPLACE TEMP TABLE people_holders AS
+        SELECT contact, person, connection, email_consent, CASE WHEN several THEN row_number() OVER (
+            PARTITION BY several ORDER BY changed_at DESC NULLS LAST, contact) END AS recency
+        FROM (
+            SELECT contact, person, contacts.connection, email_consent,
+                count(*) OVER (PARTITION BY person, contacts.connection) > 1 AS several,
+                changed_at
+            FROM {contacts} AS contacts JOIN {links} AS links USING (contact)
+            WHERE NOT coalesce(deleted, false)
+        )"""
+    )
+    found = database.sql("SELECT DISTINCT connection FROM people_holders ORDER BY 1").fetchall()
+    return [str(connection) for (connection,) in found]
+
+
+def _one_row_each(contacts: str, connection: str, values: Mapping[str, str]) -> str:
+    """One row per person with a contact on `connection`. Aggregates cost ten times a plain row in time and
+    memory, so only persons with several contacts there go through them."""
+    plain = ", ".join(f"{value} AS {quoted(name)}" for name, value in values.items())
+    latest = ", ".join(f"arg_min({value}, recency) AS {quoted(name)}" for name, value in values.items())
+    of_these = f"""FROM {contacts} AS contacts JOIN people_holders AS holders USING (contact)
+        WHERE holders.connection = {text_literal(connection)} AND contacts.connection = holders.connection"""
+    return f"""SELECT person, {plain} {of_these} AND recency IS NULL
+        UNION ALL SELECT person, {latest} {of_these} AND recency IS NOT NULL GROUP BY person"""
+
+
+def _build_lists(database: duckdb.DuckDBPyConnection, contacts: str) -> None:
+    """Temp table people_lists: person, in_lists. Names are folded in Python, once per distinct name."""
+    named = f"""(SELECT contact, connection, unnest(lists) AS name FROM {contacts}
+        WHERE NOT coalesce(deleted, false) AND len(lists) > 0)"""
+    distinct = database.sql(f"SELECT DISTINCT connection, name FROM {named} AS named").fetchall()
+    names = [(connection, name, fold(f"{connection}:{name}")) for connection, name in distinct if name]
+    columns = list(zip(*names, strict=True)) if names else [(), (), ()]
+    schema = pa.schema([("connection", pa.string()), ("name", pa.string()), ("folded", pa.string())])
+    database.register("people_list_names", pa.table([pa.array(c, pa.string()) for c in columns], schema))
+    database.execute(
+        f"""CREATE OR REPLACE TEMP TABLE people_lists AS
+        SELECT person, list_sort(list(DISTINCT folded)) AS in_lists
+        FROM {named} AS named
+        JOIN people_list_names AS names ON named.connection = names.connection AND named.name = names.name
+        JOIN people_holders AS holders USING (contact)
+        GROUP BY person"""
+    )
+    database.unregister("people_list_names")
+
+
+def _finished(table: pa.Table, fields: Sequence[FieldSpec]) -> pa.Table:
+    """Countries as codes, and the folded copies. Columns leave `table` one by one to keep the peak low."""
+    schema = people_schema(fields)
+    done: dict[str, pa.ChunkedArray] = {}
+    kinds = {field.name: field.type for field in fields}
+    for name in table.column_names:
+        column = table.column(name).cast(schema.field(name).type)
+        if name == COUNTRY and kinds.get(name) is Type.TEXT:
+            column = country_column(column)
+        done[name] = column
+        if kinds.get(name) in (Type.TEXT, Type.TEXTS):
+            done[f"{name}__ci"] = fold_column(column)
+    return pa.table([done[name] for name in schema.names], schema=schema)
+
+
+def _sql_list(values: Sequence[str]) -> str:
+    return f"({', '.join(text_literal(value) for value in values)})"
