@@ -1,0 +1,57 @@
+"""PyIceberg's SQL catalog on the control database's own engines, so that the same rules of locking hold.
+
+Its tables are made by our migration. Reading goes through the reading engine and never waits for a writer.
+"""
+
+from __future__ import annotations
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.table import Table
+from pyiceberg.typedef import Identifier
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sync.store.database import Database
+
+NAME = "segsync"
+NAMESPACE = "lake"
+
+
+class StoreCatalog(SqlCatalog):
+    """As SqlCatalog; `warehouse` is the lake's folder as a URL."""
+
+    def __init__(self, database: Database, warehouse: str) -> None:
+        # SqlCatalog's own __init__ would make a third engine without our rules
+        super(SqlCatalog, self).__init__(NAME, warehouse=warehouse)
+        self.engine = database.writer
+        self._reader = database.reader
+        self._schema_version = "v1"
+
+    def location_of(self, table: str) -> str | None:
+        """Where the table's current metadata lies; None: no such table. Changes with every commit."""
+        query = select(IcebergTables.metadata_location).where(
+            IcebergTables.catalog_name == self.name,
+            IcebergTables.table_namespace == NAMESPACE,
+            IcebergTables.table_name == table,
+        )
+        with Session(self._reader) as session:
+            location: str | None = session.scalar(query)
+        return location
+
+    def load_table(self, identifier: str | Identifier) -> Table:
+        """As SqlCatalog.load_table, on the reading engine."""
+        table = Catalog.table_name_from(identifier)
+        location = self.location_of(table)
+        if location is None:
+            raise NoSuchTableError(f"Table does not exist: {NAMESPACE}.{table}")
+        return self._convert_orm_to_iceberg(
+            IcebergTables(
+                catalog_name=self.name,
+                table_namespace=NAMESPACE,
+                table_name=table,
+                metadata_location=location,
+                previous_metadata_location=None,
+            )
+        )

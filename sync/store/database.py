@@ -1,0 +1,146 @@
+"""The control database: engines that obey one set of rules on SQLite and PostgreSQL.
+
+SQLite: WAL, one writing connection with BEGIN IMMEDIATE (a deferred transaction that reads and then
+writes fails at once with "locked", whatever the time-out), a second engine for reading. PostgreSQL:
+psycopg 3. No network call and no lake write happens inside a transaction of this module.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from sync.store.errors import NoSpaceLeft, StoreError, is_no_space
+
+BUSY_TIMEOUT_S = 30
+
+
+class Database:
+    """Two engines over one database. `writing()` and `reading()` are the only ways in."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _normal_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.place = str(self.url.database) if self.is_sqlite else self.url.render_as_string()
+        if self.is_sqlite:
+            Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
+            self.writer = _sqlite_engine(self.url, begin="BEGIN IMMEDIATE", size=1)
+            self.reader = _sqlite_engine(self.url, begin="BEGIN", size=4)
+        else:
+            self.writer = self.reader = _postgres_engine(self.url)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction; committed at the end of the block, rolled back if it raises."""
+        with self._told(), self.writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent read; never waits for a writer."""
+        with self._told(), self.reader.begin() as connection:
+            yield connection
+
+    def now_ms(self, connection: Connection) -> int:
+        """The database's clock in milliseconds since 1970: one clock for all processes."""
+        return int(connection.execute(text(f"SELECT {self.now_sql}")).scalar_one())
+
+    @property
+    def now_sql(self) -> str:
+        """SQL expression of the database's clock in milliseconds; moves inside a transaction too."""
+        if self.is_sqlite:  # unixepoch('subsec') is NULL before SQLite 3.42
+            return "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
+        return "(extract(epoch from clock_timestamp()) * 1000)::bigint"
+
+    def close(self) -> None:
+        """Let go of all connections; on SQLite this also folds the write-ahead log back."""
+        self.reader.dispose()
+        self.writer.dispose()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            if is_no_space(error):
+                raise NoSpaceLeft(
+                    f"no space left for the database {self.place}; nothing was changed,"
+                    " free space and run again"
+                ) from error
+            if "unable to open database file" in str(error) or "connection failed" in str(error):
+                reason = str(error.orig).splitlines()[0]
+                raise StoreError(f"cannot open the database {self.place}: {reason}") from error
+            raise
+
+
+def _normal_url(url: str) -> URL:
+    if "://" not in url:
+        url = f"sqlite:///{url}"
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "postgres" or parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            backend = "postgresql"
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise StoreError("the database URL cannot be read; use sqlite:///PATH or postgresql://…") from error
+    if backend not in ("sqlite", "postgresql"):
+        raise StoreError(f"the store runs on sqlite or postgresql, not on {backend}")
+    if backend == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise StoreError("the store needs a SQLite file; a database in memory forgets everything")
+        parsed = parsed.set(database=str(Path(parsed.database).absolute()))
+    return parsed
+
+
+def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=0 if size == 1 else 20,
+        pool_timeout=BUSY_TIMEOUT_S * 4,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, see below
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    try:
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=4,
+            max_overflow=20,
+            connect_args={
+                "options": "-c statement_timeout=30000 -c timezone=UTC"
+                " -c idle_in_transaction_session_timeout=60000"
+            },
+        )
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            "the PostgreSQL driver is not installed; install segsync with the extra 'postgres'"
+        ) from error

@@ -1,0 +1,366 @@
+"""The lake: Iceberg tables over Parquet files that DuckDB writes and reads as plain files.
+
+Rows are never deleted in place: a change writes new files and one atomic commit swaps them for the old
+ones, so a relation is simply the list of files of a snapshot. Old snapshots stay until `tidy` drops them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.typedef import Record
+from pyiceberg.types import ListType, NestedField
+
+from sync.store.catalog import NAMESPACE, StoreCatalog
+from sync.store.database import Database
+from sync.store.errors import StoreError, no_space_is_told
+from sync.store.shapes import (
+    PARTITIONS,
+    SHAPES,
+    arrow_type,
+    duckdb_type,
+    iceberg_type,
+    lake_type,
+    literal,
+    quoted,
+)
+
+ROW_GROUP = 122_880
+"""Rows per row group: DuckDB's own unit, so that both cores find work in one file."""
+_PROPERTIES = {
+    "format-version": "2",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "10",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "20",
+    "write.metadata.metrics.default": "counts",  # no address of a person in a manifest
+    "write.metadata.metrics.column.at": "full",
+    "write.metadata.metrics.column.contact": "full",
+    "write.metadata.metrics.column.person": "full",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """One Parquet file of a snapshot. `columns` are those it has; the others read as missing."""
+
+    path: str
+    partition: str | None
+    rows: int
+    columns: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A Parquet file written and not committed yet."""
+
+    path: str
+    partition: str | None
+
+
+class Lake:
+    """Tables `contacts`, `activity`, `links`, `people`; made on first use, columns added as they appear."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.folder = folder.absolute()
+        if any(sign in str(self.folder) for sign in "*?["):
+            raise StoreError(f"the lake's folder must not have *, ? or [ in its path: {self.folder}")
+        with no_space_is_told(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        self.memory_limit: str | None = None
+        """For DuckDB, e.g. "2GB"; None: 60 % of the machine's memory."""
+        self.threads: int | None = None
+        self._catalog = StoreCatalog(database, self.folder.as_uri())
+        self._tables: dict[str, tuple[str, Table]] = {}
+        self._files: dict[tuple[str, int], tuple[LakeFile, ...]] = {}
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+    def connect(self, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
+        """A DuckDB in memory that spills into the lake's folder; UTC, and no extension is ever fetched."""
+        temporary = self.folder / "temporary"
+        temporary.mkdir(exist_ok=True)
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "temp_directory": str(temporary / uuid.uuid4().hex),
+            "memory_limit": memory_limit or self.memory_limit or _sixty_percent(),
+            "preserve_insertion_order": "true",
+        }
+        if self.threads:
+            config["threads"] = str(self.threads)
+        connection = duckdb.connect(config=config)
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        return connection
+
+    def relation(self, table: str, kind: str | None = None, *, snapshot: int | None = None) -> str:
+        """SQL to put after FROM: the files of the current (or the given) snapshot; `kind`: one partition.
+
+        Has every column of the table; a table, partition or column without data reads as typed nothing.
+        """
+        files = self.files(table, kind, snapshot=snapshot)
+        columns = self.columns(table)
+        if not files:
+            nothing = ", ".join(f"NULL::{duckdb_type(t)} AS {quoted(n)}" for n, t in columns.items())
+            return f"(SELECT {nothing} WHERE false)"
+        there = frozenset().union(*(file.columns for file in files))
+        paths = ", ".join(literal(file.path) for file in files)
+        read = f"read_parquet([{paths}], hive_partitioning=false, union_by_name=true)"
+        missing = [f"NULL::{duckdb_type(t)} AS {quoted(n)}" for n, t in columns.items() if n not in there]
+        return f"(SELECT *, {', '.join(missing)} FROM {read})" if missing else read
+
+    def files(
+        self, table: str, partition: str | None = None, *, snapshot: int | None = None
+    ) -> tuple[LakeFile, ...]:
+        """The files of the current (or the given) snapshot, in the order of their paths."""
+        loaded = self._load(table)
+        if loaded is None:
+            return ()
+        if snapshot is None:
+            current = loaded.current_snapshot()
+            if current is None:
+                return ()
+            snapshot = current.snapshot_id
+        found = self._files.get((table, snapshot))
+        if found is None:
+            found = tuple(_lake_file(loaded, file) for file in _data_files(loaded, snapshot).values())
+            self._files[(table, snapshot)] = found
+        if partition is None:
+            return found
+        return tuple(file for file in found if file.partition == partition)
+
+    def partitions(self, table: str) -> dict[str, int]:
+        """Partition (a connection, a kind of activity) → rows in it."""
+        rows: dict[str, int] = {}
+        for file in self.files(table):
+            if file.partition is not None:
+                rows[file.partition] = rows.get(file.partition, 0) + file.rows
+        return rows
+
+    def rows(self, table: str) -> int:
+        """Rows of the current snapshot, without reading any."""
+        return sum(file.rows for file in self.files(table))
+
+    def columns(self, table: str) -> dict[str, pa.DataType]:
+        """Column → Arrow type, in the table's order."""
+        loaded = self._load(table)
+        if loaded is None:
+            return dict(SHAPES[table])
+        return {field.name: arrow_type(field.field_type) for field in loaded.schema().fields}
+
+    def snapshots(self) -> dict[str, int]:
+        """Table → id of its current snapshot; a run keeps this to say what it read."""
+        found = {}
+        for name in SHAPES:
+            loaded = self._load(name)
+            current = loaded.current_snapshot() if loaded is not None else None
+            if current is not None:
+                found[name] = int(current.snapshot_id)
+        return found
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────
+
+    def ensure(self, table: str, columns: Mapping[str, pa.DataType]) -> None:
+        """Make the table if it is new and add the columns it lacks. A column never changes its type."""
+        with no_space_is_told(f"the lake {self.folder}"):
+            loaded = self._load(table) or self._create(table)
+            there = {field.name: arrow_type(field.field_type) for field in loaded.schema().fields}
+            for name, kind in columns.items():
+                if name in there and there[name] != lake_type(kind):
+                    raise StoreError(
+                        f"the column {name} of {table} holds {there[name]} and cannot take {lake_type(kind)};"
+                        " give the field another name"
+                    )
+            new = {name: kind for name, kind in columns.items() if name not in there}
+            if new:
+                with loaded.update_schema() as change:
+                    for name, kind in new.items():
+                        change.add_column((name,), iceberg_type(kind))
+
+    def write(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        table: str,
+        query: str,
+        *,
+        partition: str | None = None,
+        order: str | None = None,
+    ) -> NewFile:
+        """Write the rows of `query` (columns of `table`, any subset) as one Parquet file, not committed."""
+        loaded = self._load(table)
+        if loaded is None:
+            raise StoreError(f"the lake has no table {table}")
+        names = [str(row[0]) for row in database.execute(f"DESCRIBE {query}").fetchall()]
+        ids = ", ".join(f"{literal(name)}: {_field_id(loaded.schema(), name)}" for name in names)
+        folder = self.folder / NAMESPACE / table / "data"
+        path = folder / f"{uuid.uuid4().hex}.parquet"
+        with no_space_is_told(f"the lake {self.folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                database.execute(
+                    f"COPY ({query}{f' ORDER BY {order}' if order else ''}) TO {literal(str(path))}"
+                    f" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP},"
+                    f" FIELD_IDS {{{ids}}})"
+                )
+                _flush(path)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+        return NewFile(str(path), partition)
+
+    def replace(
+        self, table: str, *, removed: Iterable[str] = (), added: Sequence[NewFile] = ()
+    ) -> int | None:
+        """One atomic commit: the files `removed` go, the files `added` come. Returns the new snapshot's id;
+        None (and no commit) if there is nothing to do."""
+        gone = set(removed)
+        if not gone and not added:
+            return None
+        loaded = self._load(table)
+        if loaded is None:
+            raise StoreError(f"the lake has no table {table}")
+        with no_space_is_told(f"the lake {self.folder}"):
+            try:
+                with loaded.transaction() as transaction:
+                    snapshot = transaction.update_snapshot()
+                    with snapshot.overwrite() if gone else snapshot.merge_append() as change:
+                        if gone:
+                            current = loaded.current_snapshot()
+                            there = _data_files(loaded, current.snapshot_id) if current else {}
+                            for path in gone:
+                                change.delete_data_file(there[path])
+                        for file in added:
+                            change.append_data_file(_data_file(loaded, file))
+            except CommitFailedException as error:
+                raise StoreError(
+                    f"another process changed the lake's table {table} at the same moment; run again"
+                ) from error
+        self._tables.pop(table, None)
+        return self.snapshots()[table]
+
+    # ── inner ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _load(self, table: str) -> Table | None:
+        location = self._catalog.location_of(table)
+        if location is None:
+            return None
+        known = self._tables.get(table)
+        if known is None or known[0] != location:
+            try:
+                known = (location, self._catalog.load_table((NAMESPACE, table)))
+            except NoSuchTableError:
+                return None
+            except FileNotFoundError as error:
+                raise StoreError(
+                    f"the lake's folder {self.folder} does not hold what the database says;"
+                    " give the store its own folder again, or restore a backup of it"
+                ) from error
+            self._tables[table] = known
+            self._files = {key: files for key, files in self._files.items() if key[0] != table}
+        return known[1]
+
+    def _create(self, table: str) -> Table:
+        fields = []
+        for number, (name, kind) in enumerate(SHAPES[table].items(), start=1):
+            made = iceberg_type(kind, element_id=100 + number)
+            fields.append(NestedField(field_id=number, name=name, field_type=made, required=False))
+        spec = UNPARTITIONED_PARTITION_SPEC
+        if table in PARTITIONS:
+            source = next(field.field_id for field in fields if field.name == PARTITIONS[table])
+            spec = PartitionSpec(PartitionField(source, 1000, IdentityTransform(), PARTITIONS[table]))
+        self._catalog.create_namespace_if_not_exists(NAMESPACE)
+        with contextlib.suppress(TableAlreadyExistsError):  # another process was quicker
+            self._catalog.create_table(
+                (NAMESPACE, table),
+                Schema(*fields),
+                location=(self.folder / NAMESPACE / table).as_uri(),
+                partition_spec=spec,
+                properties=_PROPERTIES,
+            )
+        loaded = self._load(table)
+        if loaded is None:
+            raise StoreError(f"the lake's table {table} could not be made")
+        return loaded
+
+
+def _data_files(table: Table, snapshot: int) -> dict[str, DataFile]:
+    """Path (plain, not a URL) → file, by path."""
+    tasks = table.scan(snapshot_id=snapshot).plan_files()
+    files = {_path(task.file.file_path): task.file for task in tasks}
+    return dict(sorted(files.items()))
+
+
+def _path(location: str) -> str:
+    return location.removeprefix("file://")
+
+
+def _lake_file(table: Table, file: DataFile) -> LakeFile:
+    names = {}
+    for field in table.schema().fields:
+        names[field.field_id] = field.name
+        if isinstance(field.field_type, ListType):
+            names[field.field_type.element_id] = field.name
+    columns = frozenset(names[key] for key in file.column_sizes if key in names)
+    partition = file.partition[0] if len(table.spec().fields) else None
+    return LakeFile(_path(file.file_path), partition, int(file.record_count), columns)
+
+
+def _data_file(table: Table, file: NewFile) -> DataFile:
+    metadata = pq.read_metadata(file.path)
+    statistics = data_file_statistics_from_parquet_metadata(
+        parquet_metadata=metadata,
+        stats_columns=compute_statistics_plan(table.schema(), table.metadata.properties),
+        parquet_column_mapping=parquet_path_to_id_mapping(table.schema()),
+    )
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=file.path,
+        file_format=FileFormat.PARQUET,
+        partition=Record(file.partition) if len(table.spec().fields) else Record(),
+        file_size_in_bytes=os.path.getsize(file.path),
+        sort_order_id=None,
+        spec_id=table.metadata.default_spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **statistics.to_serialized_dict(),
+    )
+
+
+def _field_id(schema: Schema, name: str) -> str:
+    field = next(field for field in schema.fields if field.name == name)
+    if isinstance(field.field_type, ListType):
+        return f"{{__duckdb_field_id: {field.field_id}, element: {field.field_type.element_id}}}"
+    return str(field.field_id)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sixty_percent() -> str:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{max(512, int(total * 0.6) >> 20)}MiB"

@@ -1,0 +1,315 @@
+"""The ledger: per audience, what we wrote and may remove (`owned`), what is there, what was refused.
+
+`owned` is the only set anything is ever removed from. It changes in the same transaction as the batch
+whose outcome it records, so a crash leaves either both or neither.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pyroaring import BitMap
+from sqlalchemy import Connection, Row, select, update
+
+from sync.store.database import Database
+from sync.store.inbox import upsert
+from sync.store.tables import audiences, batches, refusals
+
+_EMPTY = BitMap()
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceRow:
+    """The platform's object for a segment, as we last knew it.
+
+    `actual`: people of ours that were members at the last look. `remote_count`: what the platform said.
+    """
+
+    id: int
+    connection: str
+    segment: str
+    kind: str
+    name: str
+    remote_id: str | None
+    owned: BitMap
+    actual: BitMap
+    remote_count: int | None
+    state: str
+    include_suppressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The platform said no to one person; tried again on the next run."""
+
+    person: int
+    action: str  # connectors' Action: add, remove, set
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRefusal:
+    """A refusal as stored, with how often and since when."""
+
+    audience_id: int
+    person: int
+    action: str
+    code: str
+    reason: str
+    tries: int
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of one batch. People in neither set and not refused stay open: their outcome is unknown."""
+
+    batch_id: int
+    done_adds: BitMap = field(default_factory=BitMap)
+    done_removes: BitMap = field(default_factory=BitMap)
+    refused: Sequence[Refusal] = ()
+    calls: int = 0
+
+
+class Ledger:
+    """Audiences, outcomes and refusals."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # ── audiences ────────────────────────────────────────────────────────────────────────────────────
+
+    def audience(
+        self, connection: str, segment: str, kind: str, *, name: str, include_suppressed: bool = False
+    ) -> AudienceRow:
+        """The row of this audience, made if new (state "new"); its name and settings follow the config."""
+        values = {"name": name, "include_suppressed": include_suppressed}
+        fresh = {"connection": connection, "segment": segment, "kind": kind, "state": "new"}
+        with self._database.writing() as database:
+            statement = upsert(database, audiences).values(owned=_EMPTY, actual=_EMPTY, **fresh, **values)
+            database.execute(
+                statement.on_conflict_do_update(index_elements=["connection", "segment", "kind"], set_=values)
+            )
+            query = select(audiences).where(
+                audiences.c.connection == connection,
+                audiences.c.segment == segment,
+                audiences.c.kind == kind,
+            )
+            return AudienceRow(**database.execute(query).mappings().one())
+
+    def audiences(self, connection: str | None = None) -> list[AudienceRow]:
+        """All audiences ever used, by connection, segment and kind."""
+        order = (audiences.c.connection, audiences.c.segment, audiences.c.kind)
+        query = select(audiences).order_by(*order)
+        if connection is not None:
+            query = query.where(audiences.c.connection == connection)
+        with self._database.reading() as database:
+            return [AudienceRow(**row) for row in database.execute(query).mappings()]
+
+    def get(self, audience_id: int) -> AudienceRow:
+        """The audience with this id."""
+        with self._database.reading() as database:
+            query = select(audiences).where(audiences.c.id == audience_id)
+            return AudienceRow(**database.execute(query).mappings().one())
+
+    def ensured(self, audience_id: int, *, remote_id: str) -> None:
+        """The platform has the object under `remote_id`; state becomes "ready"."""
+        self._set(audience_id, remote_id=remote_id, state="ready")
+
+    def lost(self, audience_id: int) -> None:
+        """The object was deleted on the platform: nobody is in it any more and it has no id; state "lost"."""
+        self._set(audience_id, remote_id=None, owned=_EMPTY, actual=_EMPTY, remote_count=0, state="lost")
+
+    def observed(
+        self, audience_id: int, *, actual: BitMap, remote_count: int | None, gone: BitMap | None = None
+    ) -> None:
+        """Members were read: `actual` are people of ours in there; `gone` (taken away) are not owned now."""
+        with self._database.writing() as database:
+            values: dict[str, object] = {"actual": actual, "remote_count": remote_count}
+            if gone:
+                values["owned"] = _owned(database, audience_id) - gone
+            database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
+
+    def counted(self, audience_id: int, *, remote_count: int | None) -> None:
+        """The platform said how many members it has."""
+        self._set(audience_id, remote_count=remote_count)
+
+    def adopt(self, audience_id: int, people: BitMap) -> None:
+        """On request only: members we did not add become ours."""
+        with self._database.writing() as database:
+            owned = _owned(database, audience_id) | people
+            database.execute(update(audiences).where(audiences.c.id == audience_id).values(owned=owned))
+
+    def renumber(self, moved: Iterable[tuple[int, int]]) -> None:
+        """People were merged: whoever was `old` is `new` from now on, in every audience and refusal."""
+        pairs = list(moved)
+        old_people = BitMap(old for old, _ in pairs)
+        with self._database.writing() as database:
+            for row in database.execute(select(audiences.c.id, audiences.c.owned, audiences.c.actual)):
+                changed = {
+                    name: _moved(bitmap, pairs)
+                    for name, bitmap in (("owned", row.owned), ("actual", row.actual))
+                    if bitmap.intersect(old_people)
+                }
+                if changed:
+                    database.execute(update(audiences).where(audiences.c.id == row.id).values(changed))
+            for start in range(0, len(pairs), 500):
+                gone = [old for old, _ in pairs[start : start + 500]]
+                database.execute(refusals.delete().where(refusals.c.person.in_(gone)))
+
+    # ── outcomes ─────────────────────────────────────────────────────────────────────────────────────
+
+    def record(self, outcomes: Sequence[BatchOutcome], *, at: dt.datetime) -> None:
+        """Store what became of batches, in one transaction: batch state, owned, actual, refusals.
+
+        A batch is "done" when every change is done or refused, else "pending" again for the people whose
+        outcome is unknown. Recording the same outcome twice changes nothing but the count of tries.
+        """
+        if not outcomes:
+            return
+        with self._database.writing() as database:
+            ids = [outcome.batch_id for outcome in outcomes]
+            rows = {
+                row.id: row
+                for start in range(0, len(ids), 500)
+                for row in database.execute(select(batches).where(batches.c.id.in_(ids[start : start + 500])))
+            }
+            touched: dict[int, list[BitMap]] = {}
+            for outcome in outcomes:
+                batch = rows[outcome.batch_id]
+                _record_batch(database, batch, outcome)
+                sums = touched.setdefault(batch.audience_id, [BitMap(), BitMap()])
+                # absolute writes in order: the later of an add and a remove is what holds
+                sums[0] = (sums[0] - outcome.done_removes) | outcome.done_adds
+                sums[1] = (sums[1] - outcome.done_adds) | outcome.done_removes
+            for audience_id, (added, removed) in touched.items():
+                _record_audience(database, audience_id, added, removed)
+                refused = [
+                    refusal
+                    for outcome in outcomes
+                    if rows[outcome.batch_id].audience_id == audience_id
+                    for refusal in outcome.refused
+                ]
+                _record_refusals(database, audience_id, added | removed, refused, at)
+
+    def record_outcomes(
+        self,
+        batch_id: int,
+        *,
+        done_adds: BitMap,
+        done_removes: BitMap,
+        refused: Sequence[Refusal],
+        at: dt.datetime,
+        calls: int = 0,
+    ) -> None:
+        """As `record`, for one batch."""
+        self.record([BatchOutcome(batch_id, done_adds, done_removes, refused, calls)], at=at)
+
+    def refusals(self, audience_id: int | None = None) -> list[KeptRefusal]:
+        """What is refused at present, by audience and person."""
+        query = select(refusals).order_by(refusals.c.audience_id, refusals.c.person)
+        if audience_id is not None:
+            query = query.where(refusals.c.audience_id == audience_id)
+        with self._database.reading() as database:
+            return [KeptRefusal(**row) for row in database.execute(query).mappings()]
+
+    def forget_refusals(self, audience_id: int, people: BitMap) -> None:
+        """These people are no longer wanted here (or no longer ours to remove): nothing is refused."""
+        with self._database.writing() as database:
+            _forget(database, audience_id, people)
+
+    def _set(self, audience_id: int, **values: object) -> None:
+        with self._database.writing() as database:
+            database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
+
+
+def _owned(database: Connection, audience_id: int) -> BitMap:
+    query = select(audiences.c.owned).where(audiences.c.id == audience_id).with_for_update()
+    return BitMap(database.execute(query).scalar_one())
+
+
+def _moved(bitmap: BitMap, pairs: Iterable[tuple[int, int]]) -> BitMap:
+    moved = BitMap(bitmap)
+    for old, new in pairs:
+        if old in moved:
+            moved.discard(old)
+            moved.add(new)
+    return moved
+
+
+def _record_batch(database: Connection, batch: Row[tuple[object, ...]], outcome: BatchOutcome) -> None:
+    adds: BitMap = batch.adds
+    removes: BitMap = batch.removes
+    done_adds = batch.done_adds | (outcome.done_adds & adds)
+    done_removes = batch.done_removes | (outcome.done_removes & removes)
+    refused_removes = BitMap(r.person for r in outcome.refused if r.action == "remove")
+    refused_adds = BitMap(r.person for r in outcome.refused if r.action != "remove")
+    left = len(adds - done_adds - refused_adds) + len(removes - done_removes - refused_removes)
+    database.execute(
+        update(batches)
+        .where(batches.c.id == outcome.batch_id)
+        .values(
+            state="pending" if left else "done",
+            done_adds=done_adds,
+            done_removes=done_removes,
+            calls=batches.c.calls + outcome.calls,
+        )
+    )
+
+
+def _record_audience(database: Connection, audience_id: int, added: BitMap, removed: BitMap) -> None:
+    query = select(audiences.c.owned, audiences.c.actual).where(audiences.c.id == audience_id)
+    row = database.execute(query.with_for_update()).one()
+    values = {"owned": (row.owned | added) - removed, "actual": (row.actual | added) - removed}
+    database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
+
+
+def _record_refusals(
+    database: Connection, audience_id: int, done: BitMap, refused: Sequence[Refusal], at: dt.datetime
+) -> None:
+    _forget(database, audience_id, done - BitMap(refusal.person for refusal in refused))
+    rows = {(r.person, r.action): r for r in refused}
+    if not rows:
+        return
+    statement = upsert(database, refusals)
+    database.execute(
+        statement.on_conflict_do_update(
+            index_elements=["audience_id", "person", "action"],
+            set_={
+                "code": statement.excluded.code,
+                "reason": statement.excluded.reason,
+                "tries": refusals.c.tries + 1,
+                "last_at": statement.excluded.last_at,
+            },
+        ),
+        [
+            {
+                "audience_id": audience_id,
+                "person": person,
+                "action": action,
+                "code": refusal.code[:100],
+                "reason": refusal.reason,
+                "tries": 1,
+                "first_at": at,
+                "last_at": at,
+            }
+            for (person, action), refusal in rows.items()
+        ],
+    )
+
+
+def _forget(database: Connection, audience_id: int, people: BitMap) -> None:
+    """Refusals are few: read whose there are, and delete only those that are meant."""
+    query = select(refusals.c.person).where(refusals.c.audience_id == audience_id)
+    there = BitMap(database.execute(query).scalars().all()) & people
+    gone = list(there)
+    for start in range(0, len(gone), 500):
+        database.execute(
+            refusals.delete().where(
+                refusals.c.audience_id == audience_id, refusals.c.person.in_(gone[start : start + 500])
+            )
+        )

@@ -1,0 +1,80 @@
+"""The store: everything segsync remembers. Control database and lake, opened and closed together."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from sync.store.database import Database
+from sync.store.errors import no_space_is_told
+from sync.store.events import Notes, PersonEvents
+from sync.store.inbox import Inbox
+from sync.store.ledger import Ledger
+from sync.store.migrate import migrate
+from sync.store.numbers import Numbers
+from sync.store.plans import Plans
+from sync.store.runs import Runs
+from sync.store.segments import Segments
+
+if TYPE_CHECKING:
+    from sync.store.lake import Lake
+
+
+class Store:
+    """Two planes: `lake` (scanned) and the rest (transactional). Safe for two processes at once."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        self.folder = folder
+        self.inbox = Inbox(database, folder / "inbox")
+        self.runs = Runs(database)
+        self.segments = Segments(database)
+        self.ledger = Ledger(database)
+        self.plans = Plans(database)
+        self.numbers = Numbers(database)
+        self.person_events = PersonEvents(database)
+        self.notes = Notes(database)
+        self._lake: Lake | None = None
+
+    @classmethod
+    def open(cls, url: str, lake: Path) -> Self:
+        """Open the store, making or upgrading it as needed.
+
+        `url`: a SQLAlchemy URL of SQLite or PostgreSQL, or the path of a SQLite file. `lake`: a folder.
+        Raises `StoreError` (`NewerStore` for a store of a newer segsync) with a message for a person.
+        """
+        database = Database(url)
+        try:
+            migrate(database)
+            with no_space_is_told(f"the lake {lake}"):
+                return cls(database, lake.absolute())
+        except BaseException:
+            database.close()
+            raise
+
+    @property
+    def lake(self) -> Lake:
+        """The lake; its libraries are imported on first use."""
+        if self._lake is None:
+            from sync.store.lake import Lake
+
+            self._lake = Lake(self.database, self.folder)
+        return self._lake
+
+    def sweep(self) -> int:
+        """Remove what crashes and absorbed pages left in the inbox; call it while holding the lease."""
+        return self.inbox.sweep(now_s=time.time())  # a file's age is the file system's, not the run's as_of
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

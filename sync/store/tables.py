@@ -1,0 +1,227 @@
+"""The tables of the control database. Their shape changes only together with a new migration.
+
+Sets of people are roaring bitmaps of person numbers; instants are UTC; leases are milliseconds of the
+database's clock. Iceberg's own catalog tables live beside these and belong to `sync.store.catalog`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from sync.store.types import BitmapType, Id, UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# ── pull ─────────────────────────────────────────────────────────────────────────────────────────────
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("connection", String(200), primary_key=True),
+    Column("stream", String(200), primary_key=True),
+    Column("cursor", Text),
+    Column("rows_last", BigInteger, nullable=False, server_default="0"),  # rows of the read going on
+    Column("rows_good", BigInteger),  # rows of the last complete read; the shrink brake compares with it
+    Column("last_good_at", UtcDateTime),
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("id", Id, primary_key=True),  # also the order in which pages arrived, over all streams
+    Column("connection", String(200), nullable=False),
+    Column("stream", String(200), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("file", String(300), nullable=False),  # relative to the lake's inbox
+    Column("rows", BigInteger, nullable=False),
+    Column("state", String(20), nullable=False),  # committed, absorbed
+    Column("cursor", Text),
+    UniqueConstraint("connection", "stream", "sequence"),
+    Index("ix_pages_state", "state"),
+)
+
+rejected_rows = Table(
+    "rejected_rows",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("connection", String(200), nullable=False),
+    Column("stream", String(200), nullable=False),
+    Column("where_", String(500), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("raw", Text),
+    Column("first_seen_run", BigInteger),
+    Column("last_seen_run", BigInteger),
+    UniqueConstraint("connection", "stream", "where_", "reason"),
+)
+
+# ── runs and segments ────────────────────────────────────────────────────────────────────────────────
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("trigger", String(50), nullable=False),
+    Column("as_of", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("state", String(20), nullable=False),
+    Column("owner", JSON, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("stats", JSON, nullable=False),
+    Column("rules_hash", String(64)),
+    Index(
+        "ux_runs_one_running",
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
+)
+
+segment_versions = Table(
+    "segment_versions",
+    metadata,
+    Column("segment", String(200), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("name", String(300), nullable=False),
+    Column("first_run", ForeignKey("runs.id"), nullable=False),
+    Column("last_run", ForeignKey("runs.id"), nullable=False),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("segment", String(200), primary_key=True),
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),  # the run that saw these members first
+    Column("last_run", ForeignKey("runs.id"), nullable=False),  # … and last
+    Column("version", String(64), nullable=False),
+    Column("members", BitmapType, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("as_of", UtcDateTime, nullable=False),
+)
+
+# ── plan and push ────────────────────────────────────────────────────────────────────────────────────
+
+audiences = Table(
+    "audiences",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("connection", String(200), nullable=False),
+    Column("segment", String(200), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(300), nullable=False),
+    Column("remote_id", String(300)),
+    Column("owned", BitmapType, nullable=False),
+    Column("actual", BitmapType, nullable=False),
+    Column("remote_count", BigInteger),
+    Column("state", String(20), nullable=False),
+    Column("include_suppressed", Boolean, nullable=False),
+    UniqueConstraint("connection", "segment", "kind"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("as_of", UtcDateTime, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("plan_hash", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("approved_at", UtcDateTime),
+    Column("summary", JSON, nullable=False),
+    Index("ix_plans_state", "state"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("plan_id", ForeignKey("plans.id"), nullable=False),
+    Column("audience_id", ForeignKey("audiences.id"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("adds", BitmapType, nullable=False),
+    Column("removes", BitmapType, nullable=False),
+    Column("done_adds", BitmapType, nullable=False),
+    Column("done_removes", BitmapType, nullable=False),
+    Column("calls", Integer, nullable=False),
+    UniqueConstraint("plan_id", "sequence"),
+)
+
+brakes = Table(
+    "brakes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("plan_id", ForeignKey("plans.id"), nullable=False),
+    Column("audience_id", ForeignKey("audiences.id")),
+    Column("kind", String(50), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_brakes_plan_id", "plan_id"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("audience_id", ForeignKey("audiences.id"), primary_key=True),
+    Column("person", BigInteger, primary_key=True),
+    Column("action", String(20), primary_key=True),
+    Column("code", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+
+# ── people, numbers, notes ───────────────────────────────────────────────────────────────────────────
+
+person_events = Table(
+    "person_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", String(20), nullable=False),  # merge, split, blocked
+    Column("person", BigInteger, nullable=False),
+    Column("other_person", BigInteger),
+    Column("reason", Text, nullable=False),
+    Column("run_id", BigInteger),
+    Index("ix_person_events_person", "person"),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(50), primary_key=True),
+    Column("next", BigInteger, nullable=False),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("value", JSON, nullable=False),
+)
