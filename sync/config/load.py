@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
@@ -11,7 +10,7 @@ from sync.config.connections import read_connections
 from sync.config.document import Document, read
 from sync.config.fields import read_fields, read_keys, read_trust
 from sync.config.general import read_brakes, read_business, read_identity, read_prefix, read_store
-from sync.config.problems import ConfigError, Path, Problem, Severity
+from sync.config.problems import ConfigError, Path, Problem, Severity, spell
 from sync.config.section import Report, Section
 from sync.config.settings import Settings
 from sync.config.tokens import advice, looks_like
@@ -52,6 +51,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
         trust=trust,
         fields=fields,
         warnings=tuple(problems),
+        lines={spell(key): line for key, line in document.lines.items()},
     )
 
 
@@ -88,8 +88,3 @@ def _texts(values: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from _texts(value, (*path, position))
     elif isinstance(values, str):
         yield path, values
-
-
-def with_warnings(settings: Settings, warnings: tuple[Problem, ...]) -> Settings:
-    """The same settings with more warnings, found later (when the connections' streams are known)."""
-    return dataclasses.replace(settings, warnings=(*settings.warnings, *warnings))

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from connectors.registry import SettingValue
 from rules.vocabulary import Type
-from sync.config.problems import Problem
+from sync.config.problems import Problem, Severity
 from sync.secrets import Secret
 
 Source: TypeAlias = tuple[str, str]
@@ -116,3 +116,12 @@ class Settings:
     trust: tuple[str, ...] = ()  # every connection, most trusted first
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+    """Key as a person writes it → line of the file, for problems found later."""
+
+    def problem(self, key: str, message: str, severity: Severity = Severity.ERROR) -> Problem:
+        """A problem of `key` that only showed after the load; its line is that of the nearest key written."""
+        near = key
+        while near and near not in self.lines:
+            near = near[: max(near.rfind("."), near.rfind("["), 0)]
+        return Problem(self.path.name, message, key, self.lines.get(near), severity=severity)

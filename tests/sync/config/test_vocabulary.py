@@ -1,0 +1,196 @@
+"""The names a rule may use come from the settings and the connections' streams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.base import FieldType, Stream, StreamField, StreamKind
+from rules.vocabulary import Type
+from sync.config import ConfigError, Settings
+from sync.fields import FieldSpec
+from sync.standard import STANDARD_FIELDS
+from sync.vocabulary import Streams, build, describe
+from tests.sync.config.platforms import load_text
+
+TWO = """
+[business]
+currency = "EUR"
+[trust]
+order = ["shop", "newsletter"]
+[connections.newsletter]
+platform = "letters"
+api_key = "env:A"
+list = "a"
+[connections.shop]
+platform = "files"
+url = "file:."
+"""
+
+
+def contacts(*fields: StreamField, standard: dict[str, str] | None = None) -> tuple[Stream, ...]:
+    return (Stream("contacts", StreamKind.CONTACTS, fields, standard=standard or {}),)
+
+
+def activity(kind: str, *fields: StreamField) -> tuple[Stream, ...]:
+    return (Stream("events", StreamKind.ACTIVITY, fields, activity_kinds=(kind,)),)
+
+
+def text(name: str) -> StreamField:
+    return StreamField(name, FieldType.TEXT)
+
+
+STREAMS: Streams = {
+    "newsletter": contacts(
+        text("FNAME"),
+        text("Land"),
+        StreamField("LTV", FieldType.NUMBER, unit="points"),
+        standard={"first_name": "FNAME", "country": "Land"},
+    )
+    + activity("email_click", text("url")),
+    "shop": contacts(
+        text("country"),
+        text("first"),
+        StreamField("postal_code", FieldType.TEXT),
+        standard={"first_name": "first"},
+    )
+    + activity("purchase", StreamField("amount", FieldType.MONEY)),
+}
+
+
+def specs_of(settings: Settings, streams: Streams = STREAMS) -> dict[str, FieldSpec]:
+    return {spec.name: spec for spec in build(settings, streams)[1]}
+
+
+def complaints(folder: Path, config: str, streams: Streams = STREAMS) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        build(load_text(folder, config), streams)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_standard_fields_are_mapped_without_any_section_in_the_order_of_trust(tmp_path: Path) -> None:
+    specs = specs_of(load_text(tmp_path, TWO))
+    assert specs["first_name"].sources == (("shop", "first"), ("newsletter", "FNAME"))
+    assert specs["country"].sources == (("shop", "country"), ("newsletter", "Land"))
+    assert specs["country"].type is Type.TEXT
+    assert specs["country"].meaning == STANDARD_FIELDS["country"].meaning
+    turned = specs_of(load_text(tmp_path, TWO.replace('["shop", "newsletter"]', '["newsletter", "shop"]')))
+    assert turned["country"].sources == (("newsletter", "Land"), ("shop", "country"))
+
+
+def test_a_platforms_other_word_for_a_standard_field_is_understood(tmp_path: Path) -> None:
+    assert specs_of(load_text(tmp_path, TWO))["postcode"].sources == (("shop", "postal_code"),)
+
+
+def test_a_standard_field_that_nobody_gives_is_not_in_the_vocabulary(tmp_path: Path) -> None:
+    assert "birthday" not in specs_of(load_text(tmp_path, TWO))
+
+
+def test_every_column_is_also_a_raw_field_of_its_connection(tmp_path: Path) -> None:
+    vocabulary, specs = build(load_text(tmp_path, TWO), STREAMS)
+    raw = {s.name for s in specs if s.name.startswith(("newsletter.", "shop."))}
+    assert raw == {
+        "newsletter.FNAME", "newsletter.Land", "newsletter.LTV", "shop.country", "shop.first",
+        "shop.postal_code",
+    }  # fmt: skip
+    assert vocabulary.fields["newsletter.LTV"].type is Type.NUMBER
+    assert vocabulary.fields["newsletter.LTV"].unit == "points"
+    assert set(vocabulary.fields) == {spec.name for spec in specs}
+
+
+def test_a_mapping_of_the_config_wins_over_the_standard_one_and_may_add_fields(tmp_path: Path) -> None:
+    added = """
+[fields.country]
+from = ["newsletter.Land"]
+[fields.points]
+type = "number"
+unit = "loyalty points"
+from = ["newsletter.LTV"]
+meaning = "What the card says"
+[fields.contact_number]
+from = ["shop.external_id"]
+"""
+    specs = specs_of(load_text(tmp_path, TWO + added))
+    assert specs["country"].sources == (("newsletter", "Land"),)
+    expected = FieldSpec(
+        "points", Type.NUMBER, "loyalty points", "What the card says", (("newsletter", "LTV"),)
+    )
+    assert specs["points"] == expected
+    assert specs["contact_number"].type is Type.TEXT
+
+
+def test_all_mappings_that_cannot_hold_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    start = TWO.count("\n")
+    wrong = """[fields.country]
+from = ["newsletter.Lnad", "shop.country"]
+[fields.points]
+type = "text"
+from = ["newsletter.LTV"]
+[fields."card.level"]
+type = "text"
+[fields.email_click]
+from = ["newsletter.FNAME"]
+[[identity.id]]
+name = "number"
+from = ["shop.cuntry", "newsletter.Land"]
+"""
+    told = (
+        (2, 'fields.country.from[0]: "newsletter" has no column "Lnad"; did you mean "Land"?'),
+        (3, "fields.points: must be text, but newsletter.LTV is number; give that column the type text in"
+            " [connections.newsletter], or name the columns to use in from"),
+        (6, 'fields."card.level": no connection gives it; say from = ["connection.column"]'),
+        (8, 'fields.email_click: "email_click" is also a kind of activity; choose another name'),
+        (12, 'identity.id[0].from[0]: "shop" has no column "cuntry"; did you mean "country"?'),
+    )  # fmt: skip
+    expected = [f"config.toml:{start + line}: {message}" for line, message in told]
+    assert complaints(tmp_path, TWO + wrong) == expected
+
+
+def test_a_standard_field_of_the_wrong_type_says_how_to_mend_it(tmp_path: Path) -> None:
+    streams = {"shop": contacts(text("birthday"))}
+    (complaint,) = complaints(tmp_path, TWO, streams)
+    assert "must be date, but shop.birthday is text; give that column the type date" in complaint
+
+
+def test_the_fields_of_a_kind_are_joined_over_connections(tmp_path: Path) -> None:
+    streams = {
+        "newsletter": activity("purchase", StreamField("amount", FieldType.MONEY), text("sku")),
+        "shop": activity("purchase", StreamField("amount", FieldType.MONEY), text("store")),
+    }
+    kind = build(load_text(tmp_path, TWO), streams)[0].kinds["purchase"]
+    assert set(kind.fields) == {"amount", "sku", "store"}
+    assert kind.fields["amount"].unit == "EUR"
+    assert kind.fields["amount"].sources == ("shop.events.amount", "newsletter.events.amount")
+    assert kind.sources == ("shop.events", "newsletter.events")
+    assert kind.meaning
+
+
+def test_a_field_of_a_kind_with_two_types_is_a_problem(tmp_path: Path) -> None:
+    streams = {"newsletter": activity("purchase", text("amount")), "shop": STREAMS["shop"]}
+    (complaint,) = complaints(tmp_path, TWO, streams)
+    assert "connections.newsletter: purchase.amount is text here, but money in shop" in complaint
+
+
+def test_lists_and_audience_kinds_come_from_outside(tmp_path: Path) -> None:
+    vocabulary, _ = build(
+        load_text(tmp_path, TWO),
+        STREAMS,
+        lists=["newsletter:Spring"],
+        audiences={"newsletter": frozenset({"tag"}), "shop": frozenset()},
+    )
+    assert vocabulary.lists == {"newsletter:Spring"}
+    assert vocabulary.connections["newsletter"] == {"tag"}
+
+
+def test_the_description_has_a_row_for_every_name_with_source_and_fill_rate(tmp_path: Path) -> None:
+    vocabulary, _ = build(load_text(tmp_path, TWO), STREAMS, lists=["newsletter:Spring"])
+    rows = {row.name: row for row in describe(vocabulary, {"country": 0.25})}
+    assert set(rows) == {
+        *vocabulary.fields, "purchase", "purchase.amount", "email_click", "email_click.url", "Spring"
+    }  # fmt: skip
+    assert rows["country"].fill_rate == 0.25
+    assert rows["country"].source == "shop.country, newsletter.Land"
+    assert rows["first_name"].fill_rate is None
+    assert (rows["purchase"].type, rows["purchase.amount"].unit) == ("activity", "EUR")
+    assert (rows["Spring"].type, rows["Spring"].source) == ("list", "newsletter")
