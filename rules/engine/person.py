@@ -124,10 +124,8 @@ class _Evaluator:
                 return self._compare(operator, left, right, row)
             case ir.InSet(value, options):
                 return any(self._compare(ir.Comparison.EQ, value, option, row) for option in options)
-        value = self.value(node.value, row)
-        if value is None:
-            return False
-        return self._known_holds(node, value)
+        known = self.value(node.value, row)
+        return known is not None and self._known_holds(node, known)
 
     def _known_holds(
         self,
@@ -269,7 +267,7 @@ class _Evaluator:
             case ir.AggregateFunction.COUNT:
                 return len(rows) * NUMBER_SCALE
             case ir.AggregateFunction.SUM:
-                return sum(values)  # type: ignore[call-overload, no-any-return]
+                return sum(self._field_values(node))
             case ir.AggregateFunction.LAST_AT:
                 return max((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
             case ir.AggregateFunction.FIRST_AT:
@@ -280,7 +278,7 @@ class _Evaluator:
             return None
         match node.function:
             case ir.AggregateFunction.AVG:
-                return Fraction(sum(values), len(values))  # type: ignore[call-overload]
+                return Fraction(sum(self._field_values(node)), len(values))
             case ir.AggregateFunction.LIST:
                 return sorted({fold(str(value)) for value in values})
             case ir.AggregateFunction.MIN:

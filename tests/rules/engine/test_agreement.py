@@ -1,0 +1,43 @@
+"""DuckDB and the plain Python evaluator have one meaning: generated rules over generated people."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rules import ir
+from rules.engine.person import PersonFacts
+from tests.rules.engine.agreement import by_duckdb, by_python
+from tests.rules.engine.generated import AS_OF, FIELD_TYPES, ZONE, Nodes, people
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[dt.datetime, dict[str, ir.Predicate], list[PersonFacts]]:
+    as_of = draw(st.sampled_from(AS_OF))
+    nodes = Nodes(as_of, FIELD_TYPES, activity=False)
+    conditions: dict[str, ir.Predicate] = {}
+    for number in range(6):
+        conditions[f"s{number}"] = draw(nodes.predicate(2 if number > 3 else number % 2, tuple(conditions)))
+    return as_of, conditions, draw(people(as_of))
+
+
+@pytest.fixture(scope="module")
+def connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": "1"})
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_both_evaluators_agree_bit_for_bit(
+    connection: duckdb.DuckDBPyConnection,
+    world: tuple[dt.datetime, dict[str, ir.Predicate], list[PersonFacts]],
+) -> None:
+    as_of, conditions, everyone = world
+    expected = by_python(conditions, everyone, as_of=as_of, zone=ZONE)
+    found = by_duckdb(conditions, everyone, as_of=as_of, zone=ZONE, connection=connection)
+    assert {id_: set(bitmap) for id_, bitmap in found.members.items()} == expected
+    assert found.people == len(everyone)
