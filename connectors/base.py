@@ -130,12 +130,14 @@ class RejectedRow:
     """A source row that could not be used. Reported and counted, never silently dropped.
 
     `where` names file and line, or the record's id; `reason` is a sentence with the mend. Neither holds
-    personal values; `raw` (the row itself) is kept in the store only, never logged.
+    personal values; `raw` (the row itself) is kept in the store only, never logged. `kept`: the row came
+    through all the same, only one value of it was refused, so it is not to be counted as a lost row.
     """
 
     where: str
     reason: str
     raw: str | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +147,10 @@ class Page:
     rows: pa.Table
     cursor: str | None
     rejected: tuple[RejectedRow, ...] = ()
-    whole: bool = False
-    """True on every page of a read that lists the whole stream from its start: when such a read has ended
-    normally, contacts it did not name are gone from the source. A resumed or incremental read says False."""
+    listing: str | None = None
+    """Names the listing of the *whole* stream this page belongs to, the same on all its pages and on those of
+    a resumed read (e.g. the identity of a file). When such a read has ended normally, contacts that none of
+    its pages named are gone from the source. None: an incremental read, which says nothing of the others."""
 
 
 class AudienceKind(StrEnum):

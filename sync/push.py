@@ -103,7 +103,7 @@ def _push_connection(
 ) -> Pushed:
     pushed = Pushed(connection)
     carried = [b for b in batches if _is_carried(rows[b.audience_id])]
-    fields = _Fields(store, rows, carried)
+    fields = _Fields(rows, carried)
     by_audience: dict[int, list[StoredBatch]] = {}
     for batch in batches:
         if not _is_carried(rows[batch.audience_id]):
@@ -216,7 +216,7 @@ def _count(pushed: Pushed, work: _Work, delivery: Delivery, fields: _Fields) -> 
 class _Fields:
     """The segments carried by a connection's owned field: which value each person is to have."""
 
-    def __init__(self, store: Store, rows: Mapping[int, AudienceRow], carried: Sequence[StoredBatch]) -> None:
+    def __init__(self, rows: Mapping[int, AudienceRow], carried: Sequence[StoredBatch]) -> None:
         self.batches = carried
         self.intended: dict[str, BitMap] = {}
         connections = {rows[b.audience_id].connection for b in carried}

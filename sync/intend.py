@@ -1,0 +1,252 @@
+"""Step 4 of a run: look at what the destinations hold, settle what a crash left open, make the plan.
+
+Reads platforms, writes none: a missing audience is only made when its first batch is sent.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from pyroaring import BitMap
+
+from connectors.base import Audience, AudienceKind, Connector, Features, RemoteAudience
+from connectors.errors import ConnectorError
+from rules.ruleset import RuleSet, Segment, Target
+from sync.errors import UserError
+from sync.plan import AudienceInput, BrakeLimits, Plan, SourceCount, make
+from sync.progress import SILENT, Progress
+from sync.push import CARRIER, SEPARATOR
+from sync.store import Store
+from sync.store.ledger import AudienceRow
+from sync.store.plans import Brake, PlannedBatch, StoredBatch
+from sync.store.unsettled import settled, unsettled
+from sync.whereabouts import Whereabouts
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A segment that a rule sends to a destination."""
+
+    segment: Segment
+    target: Target
+    connection: str
+    kind: AudienceKind
+    name: str
+
+
+@dataclass(slots=True)
+class Intended:
+    """The plan, and the destinations that could not be looked at (their part is not planned)."""
+
+    plan: Plan
+    failed: dict[str, str] = field(default_factory=dict)  # connection → why, in a sentence
+
+
+def wanted_audiences(
+    rules: RuleSet, destinations: Mapping[str, Features], *, prefix: str
+) -> tuple[Wanted, ...]:
+    """Every (segment, destination) pair of the rules. UserError naming all that cannot be."""
+    wanted: list[Wanted] = []
+    problems: list[str] = []
+    names: dict[tuple[str, str, str], str] = {}
+    for segment in rules.segments.values():
+        for target in segment.to:
+            where = f"{segment.place.file}:{segment.place.line}:{segment.place.column}: {segment.id}"
+            features = destinations.get(target.connection)
+            if features is None or not features.audiences:
+                problems.append(f"{where}: {target.connection} is not a destination that can be written to")
+                continue
+            kind = AudienceKind(target.kind) if target.kind else next(iter(features.audiences))
+            if kind not in features.audiences:
+                some = ", ".join(features.audiences)
+                problems.append(
+                    f"{where}: {target.connection} has no audiences of kind {kind}; it has {some}"
+                )
+                continue
+            name = f"{prefix}{target.name or segment.name}"
+            if len(name) > features.name_limit:
+                limit = features.name_limit
+                problems.append(f'{where}: the name "{name}" is longer than the {limit} characters allowed')
+            key = (target.connection, kind.value, name.casefold())
+            if kind is not AudienceKind.FIELD and names.setdefault(key, segment.id) != segment.id:
+                other = names[key]
+                problems.append(f'{where}: "{name}" is the audience of {other} already; give it another name')
+            wanted.append(Wanted(segment, target, target.connection, kind, name))
+    if problems:
+        raise UserError("some segments cannot be sent where the rules say", problems=tuple(problems))
+    return tuple(wanted)
+
+
+def intend(
+    store: Store,
+    wanted: Sequence[Wanted],
+    *,
+    connectors: Mapping[str, Connector],
+    members: Mapping[str, BitMap],
+    suppressed: BitMap,
+    people: int,
+    whereabouts: Whereabouts,
+    sources: Sequence[SourceCount],
+    limits: BrakeLimits,
+    progress: Progress = SILENT,
+) -> Intended:
+    """Look, settle, plan. `members`: segment → people. The plan is not stored yet (see `save`)."""
+    failed: dict[str, str] = {}
+    inputs: list[AudienceInput] = []
+    open_batches = unsettled_by_audience(store)
+    for connection in dict.fromkeys(one.connection for one in wanted):
+        progress.step(f"look at {connection}")
+        ours = [one for one in wanted if one.connection == connection]
+        look = _Look(store, connection, connectors[connection], whereabouts, open_batches)
+        try:
+            rows = look.at(ours)
+        except ConnectorError as error:
+            failed[connection] = str(error)
+            continue
+        reachable = whereabouts.reachable(connection)
+        carrier = next((row.id for row in rows if row.segment == CARRIER), None)
+        by_key = {(row.segment, row.kind): row for row in rows}
+        for one in ours:
+            row = by_key[one.segment.id, one.kind.value]
+            inputs.append(
+                AudienceInput(
+                    audience=row.id,
+                    connection=connection,
+                    segment=one.segment.id,
+                    name=one.name,
+                    kind=one.kind,
+                    mode=one.segment.mode,
+                    shape=connectors[connection].features.audiences[one.kind],
+                    desired=members[one.segment.id],
+                    owned=row.owned,
+                    actual=row.actual,
+                    reachable=reachable,
+                    not_mailable=suppressed,
+                    include_suppressed=one.target.include_suppressed,
+                    expect=one.segment.expect,
+                    people=people,
+                    carrier=carrier if one.kind is AudienceKind.FIELD else None,
+                )
+            )
+    return Intended(plan=make(inputs, sources=sources, limits=limits), failed=failed)
+
+
+def unsettled_by_audience(store: Store) -> dict[int, list[StoredBatch]]:
+    """Audience → batches whose outcome nobody knows."""
+    found: dict[int, list[StoredBatch]] = {}
+    for batch in unsettled(store.database):
+        found.setdefault(batch.audience_id, []).append(batch)
+    return found
+
+
+@dataclass(slots=True)
+class _Look:
+    """Brings the ledger of one connection's audiences up to date with the platform."""
+
+    store: Store
+    connection: str
+    connector: Connector
+    whereabouts: Whereabouts
+    open_batches: Mapping[int, list[StoredBatch]]
+
+    def at(self, wanted: Sequence[Wanted]) -> list[AudienceRow]:
+        """The ledger's rows of the wanted audiences, and of the owned field's carrier if there is one."""
+        remote = self.connector.audiences()
+        rows: list[AudienceRow] = []
+        if any(one.kind is AudienceKind.FIELD for one in wanted):
+            rows += self._field([one for one in wanted if one.kind is AudienceKind.FIELD], remote)
+        for one in wanted:
+            if one.kind is not AudienceKind.FIELD:
+                rows.append(self._audience(one, remote))
+        return rows
+
+    def _row(self, segment: str, kind: AudienceKind, name: str, *, suppressed: bool = False) -> AudienceRow:
+        return self.store.ledger.audience(
+            self.connection, segment, kind.value, name=name, include_suppressed=suppressed
+        )
+
+    def _audience(self, one: Wanted, remote: Sequence[RemoteAudience]) -> AudienceRow:
+        row = self._row(one.segment.id, one.kind, one.name, suppressed=one.target.include_suppressed)
+        found = self._find(row, one.kind, remote)
+        if found is None:
+            if row.remote_id is not None:
+                self.store.ledger.lost(row.id)
+            self._settle(row.id, actual=BitMap())
+        elif row.remote_id is None or row.id in self.open_batches or found.members != row.remote_count:
+            self.store.ledger.ensured(row.id, remote_id=found.remote_id)
+            audience = Audience(row.segment, row.name, one.kind, found.remote_id)
+            actual = BitMap()
+            for page in self.connector.members(audience):
+                actual |= self.whereabouts.people(self.connection, page.rows)
+            self._settle(row.id, actual=actual)
+            self.store.ledger.observed(row.id, actual=actual, remote_count=found.members)
+        return self.store.ledger.get(row.id)
+
+    def _field(self, wanted: Sequence[Wanted], remote: Sequence[RemoteAudience]) -> list[AudienceRow]:
+        """The owned field, and which segment ids its values hold for whom."""
+        carrier = self._row(CARRIER, AudienceKind.FIELD, "segments")
+        rows = [self._row(one.segment.id, AudienceKind.FIELD, one.name) for one in wanted]
+        found = self._find(carrier, AudienceKind.FIELD, remote)
+        everyone = [carrier, *rows]
+        if found is None:
+            if carrier.remote_id is not None:
+                for row in everyone:
+                    self.store.ledger.lost(row.id)
+            for row in everyone:
+                self._settle(row.id, actual=BitMap())
+        elif carrier.remote_id is None or any(row.id in self.open_batches for row in everyone):
+            self.store.ledger.ensured(carrier.id, remote_id=found.remote_id)
+            held = self._field_values(Audience(CARRIER, carrier.name, AudienceKind.FIELD, found.remote_id))
+            for row in rows:
+                actual = held.get(row.segment, BitMap())
+                self._settle(row.id, actual=actual)
+                self.store.ledger.observed(row.id, actual=actual, remote_count=None)
+            self._settle(carrier.id, actual=BitMap.union(BitMap(), *held.values()))
+        return [self.store.ledger.get(row.id) for row in everyone]
+
+    def _field_values(self, audience: Audience) -> dict[str, BitMap]:
+        held: dict[str, BitMap] = {}
+        for page in self.connector.members(audience):
+            rows: pa.Table = page.rows
+            for value in set(rows.column("value").to_pylist()):
+                theirs = rows.filter(pa.compute.equal(rows.column("value"), value))
+                people = self.whereabouts.people(self.connection, theirs)
+                for token in (value or "").split(SEPARATOR):
+                    if token:
+                        held[token] = held.get(token, BitMap()) | people
+        return held
+
+    def _find(
+        self, row: AudienceRow, kind: AudienceKind, remote: Sequence[RemoteAudience]
+    ) -> RemoteAudience | None:
+        same_kind = [one for one in remote if one.kind is kind]
+        if row.remote_id is not None:
+            return next((one for one in same_kind if one.remote_id == row.remote_id), None)
+        if kind is AudienceKind.FIELD:
+            return next(iter(same_kind), None)
+        return next((one for one in same_kind if one.name.casefold() == row.name.casefold()), None)
+
+    def _settle(self, audience_id: int, *, actual: BitMap) -> None:
+        """What was sent without an answer and is there now came from us; what is gone is no longer ours."""
+        batches = self.open_batches.get(audience_id, [])
+        arrived = BitMap.union(BitMap(), *(batch.adds for batch in batches)) & actual
+        if arrived:
+            self.store.ledger.adopt(audience_id, arrived)
+        settled(self.store.database, [batch.id for batch in batches])
+
+
+def save(store: Store, plan: Plan, *, run_id: int, as_of: dt.datetime, summary: Mapping[str, object]) -> int:
+    """Store the plan with all its batches; returns its id. Older plans that are open are superseded."""
+    stored = store.plans.save(
+        run_id=run_id,
+        as_of=as_of,
+        created_at=as_of,
+        plan_hash=plan.hash,
+        batches_=[PlannedBatch(b.audience, b.adds, b.removes, b.held) for b in plan.batches],
+        brakes_=[Brake(b.kind.value, b.message, b.audience) for b in plan.brakes],
+        summary=summary,
+    )
+    return stored.id

@@ -1,0 +1,185 @@
+"""Step 1 of a run: every stream of a source from its checkpoint; each page and its cursor kept together.
+
+A page is safe in the inbox before the next one is asked for, so a run that dies goes on where it stopped.
+What was pulled is merged into the lake by `absorb`, which may be repeated.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from connectors.base import Connector, Stream, StreamKind, page_schema
+from connectors.errors import ConnectorError, CursorExpired, Unauthorized
+from sync.progress import SILENT, Progress
+from sync.store import Store
+from sync.store.inbox import StoredPage
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What one source gave. `stopped` says why its pull ended early, in a sentence."""
+
+    connection: str
+    rows: dict[str, int] = field(default_factory=dict)  # stream → rows that arrived
+    rejected: int = 0
+    stopped: str | None = None
+    paused: bool = False  # credentials refused
+
+
+def pull(
+    store: Store,
+    connection: str,
+    connector: Connector,
+    *,
+    run_id: int,
+    at: dt.datetime,
+    progress: Progress = SILENT,
+) -> Pulled:
+    """Read every stream of one source. Errors of the platform end this source's pull, not the run."""
+    pulled = Pulled(connection)
+    progress.step(f"pull {connection}")
+    try:
+        for stream in connector.features.streams:
+            _pull_stream(store, connection, connector, stream, pulled, run_id=run_id, progress=progress)
+            full = stream.kind is StreamKind.CONTACTS
+            store.inbox.read_completed(connection, stream.name, at=at, full=full)
+    except ConnectorError as error:
+        pulled.stopped = str(error)
+        pulled.paused = isinstance(error, Unauthorized)
+    return pulled
+
+
+def _pull_stream(
+    store: Store,
+    connection: str,
+    connector: Connector,
+    stream: Stream,
+    pulled: Pulled,
+    *,
+    run_id: int,
+    progress: Progress,
+) -> None:
+    pulled.rows.setdefault(stream.name, 0)
+    _restart_broken_listing(store, connection, stream)
+    cursor = store.inbox.checkpoint(connection, stream.name).cursor
+    try:
+        _read(store, connection, connector, stream, cursor, pulled, run_id=run_id, progress=progress)
+    except CursorExpired:
+        store.inbox.restart(connection, stream.name)
+        _read(store, connection, connector, stream, None, pulled, run_id=run_id, progress=progress)
+    _finish_listing(store, connection, stream, run_id=run_id)
+
+
+def _read(
+    store: Store,
+    connection: str,
+    connector: Connector,
+    stream: Stream,
+    cursor: str | None,
+    pulled: Pulled,
+    *,
+    run_id: int,
+    progress: Progress,
+) -> None:
+    listing = _Listing(store, connection, stream.name)
+    for page in connector.read(stream, cursor):
+        if page.listing is not None:
+            listing.begin(page.listing)
+        store.inbox.commit_page(
+            connection, stream.name, page.rows, page.cursor, rejected=page.rejected, run_id=run_id
+        )
+        pulled.rows[stream.name] += page.rows.num_rows
+        pulled.rejected += len(page.rejected)
+        progress.advance(page.rows.num_rows)
+
+
+class _Listing:
+    """Remembers where the listing of a whole stream began, so that who is missing from it can be told."""
+
+    def __init__(self, store: Store, connection: str, stream: str) -> None:
+        self._store = store
+        self._connection = connection
+        self._stream = stream
+        self._key = f"listing:{connection}/{stream}"
+        found = store.notes.get(self._key)
+        self.name: str | None = None
+        self.first = 0
+        self.done = True
+        if isinstance(found, dict):
+            self.name, self.first, self.done = found["name"], found["first"], found["done"]
+
+    def begin(self, name: str) -> None:
+        """Called before each page: a new name is a new listing, which starts with the page to come."""
+        if self.name != name or self.done:
+            self.name, self.done = name, False
+            self.first = self._store.inbox.next_sequence(self._connection, self._stream)
+            self._keep()
+
+    def pages(self) -> list[StoredPage] | None:
+        """The listing's pages; None if some of them are in the lake already, so that nothing can be told."""
+        waiting = self._store.inbox.waiting(self._connection, self._stream)
+        found = [page for page in waiting if page.sequence >= self.first]
+        expected = self._store.inbox.next_sequence(self._connection, self._stream) - self.first
+        return found if len(found) == expected else None
+
+    def finish(self) -> None:
+        """The source has named everybody it has."""
+        self.done = True
+        self._keep()
+
+    def _keep(self) -> None:
+        self._store.notes.set(self._key, {"name": self.name, "first": self.first, "done": self.done})
+
+
+def _restart_broken_listing(store: Store, connection: str, stream: Stream) -> None:
+    """A listing that ended early and was absorbed meanwhile cannot be completed: read it from its start."""
+    listing = _Listing(store, connection, stream.name)
+    if not listing.done and listing.pages() is None:
+        store.inbox.restart(connection, stream.name)
+        listing.finish()
+
+
+def _finish_listing(store: Store, connection: str, stream: Stream, *, run_id: int) -> None:
+    """The source listed everybody: contacts it did not name become deleted ones."""
+    listing = _Listing(store, connection, stream.name)
+    if listing.done or stream.kind is not StreamKind.CONTACTS:
+        return
+    pages = listing.pages()
+    if pages is not None:
+        missing = _not_named(store, connection, [page.read().column("external_id") for page in pages])
+        if len(missing):
+            cursor = store.inbox.checkpoint(connection, stream.name).cursor
+            rows = _tombstones(page_schema(stream), missing)
+            store.inbox.commit_page(connection, stream.name, rows, cursor, run_id=run_id)
+    listing.finish()
+
+
+def _not_named(store: Store, connection: str, named: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """External ids of living contacts of the connection that no page of the listing has."""
+    chunks = [chunk for column in named for chunk in column.chunks]
+    database = store.lake.connect()
+    try:
+        database.register("named", pa.table({"external_id": pa.chunked_array(chunks, pa.string())}))
+        return (
+            database.execute(
+                f"SELECT external_id FROM {store.lake.relation('contacts', connection)}"
+                " WHERE NOT coalesce(deleted, false) AND connection = ?"
+                " AND external_id NOT IN (SELECT external_id FROM named) ORDER BY external_id",
+                [connection],
+            )
+            .to_arrow_table()
+            .column(0)
+        )
+    finally:
+        database.close()
+
+
+def _tombstones(schema: pa.Schema, external_ids: pa.ChunkedArray) -> pa.Table:
+    """Rows of a contacts stream that say of these contacts that they are gone."""
+    given = {"external_id": external_ids, "deleted": pa.array([True] * len(external_ids))}
+    columns = [given.get(f.name, pa.nulls(len(external_ids), f.type)) for f in schema]
+    return pa.table(columns, schema=schema)
