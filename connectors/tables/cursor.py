@@ -1,0 +1,94 @@
+"""The position of a read as JSON: which files are done, how far the present one is, the highest values seen.
+
+A cursor of other settings, or one that cannot be understood, counts as none: everything is read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import BadSource
+
+VERSION = 1
+SAMPLE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A file that was read to its end: what it was then, and its highest incremental value."""
+
+    identity: str
+    high: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilesCursor:
+    """Files read to their end, and the `current` one, of which `rows` rows were dealt with."""
+
+    done: Mapping[str, Done] = field(default_factory=dict)
+    current: str | None = None
+    identity: str = ""
+    rows: int = 0
+    listing: str | None = None  # of a listing of everybody that is under way
+    spoilt: bool = False  # a row of that listing was refused, so it does not name everybody
+
+    def text(self, fingerprint: str) -> str:
+        """As stored."""
+        content: dict[str, object] = {
+            "version": VERSION,
+            "settings": fingerprint,
+            "done": {name: [done.identity, done.high] for name, done in self.done.items()},
+        }
+        if self.current is not None:
+            content["current"] = [self.current, self.identity, self.rows]
+        if self.listing is not None:
+            content["listing"] = [self.listing, self.spoilt]
+        return json.dumps(content, sort_keys=True, ensure_ascii=False)
+
+
+def read_files_cursor(text: str | None, fingerprint: str) -> FilesCursor:
+    """The stored cursor, or an empty one."""
+    content = stored(text, fingerprint)
+    try:
+        done = {str(name): Done(str(v[0]), v[1]) for name, v in dict(content.get("done", {})).items()}
+        current, identity, rows = content.get("current") or (None, "", 0)
+        listing, spoilt = content.get("listing") or (None, False)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError):
+        return FilesCursor()
+    return FilesCursor(done, current, str(identity), int(rows), listing, bool(spoilt))
+
+
+def stored(text: str | None, fingerprint: str) -> dict[str, Any]:
+    """The cursor's content if it belongs to these settings."""
+    try:
+        content = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    fits = isinstance(content, dict) and (content.get("version"), content.get("settings")) == (
+        VERSION,
+        fingerprint,
+    )
+    return content if fits else {}
+
+
+def fingerprint(settings: object) -> str:
+    """Short hash of the settings of one table: another mapping means another content."""
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+
+
+def identity(path: Path) -> str:
+    """Size, time of change and a hash of both ends of a file: what tells that it is still the same."""
+    try:
+        facts = path.stat()
+        with path.open("rb") as file:
+            ends = hashlib.sha256(file.read(SAMPLE))
+            file.seek(max(0, facts.st_size - SAMPLE))
+            ends.update(file.read(SAMPLE))
+    except OSError as error:
+        raise BadSource(f"{path.name} cannot be opened: {error.strerror}") from None
+    return f"{facts.st_size}-{facts.st_mtime_ns}-{ends.hexdigest()[:16]}"
