@@ -145,6 +145,11 @@ class Inbox:
             raise
         return sequence
 
+    def next_sequence(self, connection: str, stream: str) -> int:
+        """The number the stream's next page with rows will get."""
+        with self._database.reading() as database:
+            return self._next_sequence(database, connection, stream)
+
     def read_completed(self, connection: str, stream: str, *, at: dt.datetime, full: bool) -> None:
         """The source had no more pages: this read was good. A `full` read sets the count to compare with."""
         values: dict[str, object] = {"last_good_at": at}

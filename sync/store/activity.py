@@ -1,0 +1,237 @@
+"""Absorb committed pages of activity: every event once per (connection, event id), attached to its person.
+
+Rows are taken in portions of bounded memory; each portion is one commit. A file holds one kind, sorted by
+time. An event read again with other content replaces the old one, by writing the file that holds it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.base import FieldType, Stream
+from sync.normalise import fold_column
+from sync.store.attach import ORDER, attach_sql, attach_tables
+from sync.store.contents import content_hash_sql
+from sync.store.errors import StoreError
+from sync.store.inbox import StoredPage
+from sync.store.lake import NewFile
+from sync.store.shapes import INSTANT, SHAPES, literal
+from sync.store.store import Store
+from sync.store.values import HELD, Money, Unusable, physical_columns
+
+PORTION = 1_000_000
+"""Rows absorbed at once."""
+MEMORY_LIMIT = "1GB"
+"""For DuckDB while absorbing; what is larger spills into the lake's folder."""
+_HASHED: Mapping[str, pa.DataType] = {
+    "external_id": pa.string(),
+    "email": pa.string(),
+    "kind": pa.string(),
+    "at": INSTANT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AbsorbedActivity:
+    """What absorbing did, in rows. `kinds`: the kinds whose rows are not what they were."""
+
+    new: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    kinds: frozenset[str] = frozenset()
+
+
+def absorb_activity(
+    store: Store,
+    connection: str,
+    stream: Stream,
+    *,
+    names: Mapping[str, str] | None = None,
+    money: Money | None = None,
+    email_key: Callable[[str], str | None] | None = None,
+    run_id: int | None = None,
+    portion: int = PORTION,
+) -> AbsorbedActivity:
+    """Merge all waiting pages of one ACTIVITY stream into the lake and mark them absorbed.
+
+    `names`: stream field → column of `activity` (default: its own name). `email_key`: the spelling of an
+    address as match key, for those that are not plain ASCII (default: folded). Persons come from `links`.
+    """
+    names = names or {}
+    columns = {names.get(f.name, f.name): f.type for f in stream.fields}
+    if taken := sorted(set(columns) & set(SHAPES["activity"])):
+        raise StoreError(
+            f"a field of {connection}/{stream.name} cannot be named {taken[0]}; map it to another name"
+        )
+    kinds = {name: HELD[kind] for name, kind in columns.items()}
+    texts = (FieldType.TEXT, FieldType.TEXTS)
+    folded = {f"{name}__ci": HELD[kind] for name, kind in columns.items() if kind in texts}
+    total = AbsorbedActivity()
+    for pages in _portions(store.inbox.waiting(connection, stream.name), portion):
+        store.lake.ensure("activity", {**kinds, **folded})
+        unusable = Unusable()
+        database = store.lake.connect(memory_limit=MEMORY_LIMIT)
+        try:
+            made = _read(pages, stream, names, money or Money(), email_key, unusable)
+            database.register("pages", made)
+            _stage(database, content_hash_sql({**_HASHED, **kinds}))
+            del made
+            _compare(database, store, connection)
+            done = _commit(database, store, connection)
+        finally:
+            database.close()
+        if unusable.rows:
+            store.inbox.reject(connection, stream.name, unusable.rows, run_id=run_id)
+        store.inbox.absorbed(pages)
+        total = AbsorbedActivity(
+            total.new + done.new,
+            total.replaced + done.replaced,
+            total.unchanged + done.unchanged,
+            total.rejected + unusable.count,
+            total.kinds | done.kinds,
+        )
+    return total
+
+
+def _portions(pages: Sequence[StoredPage], portion: int) -> Iterator[list[StoredPage]]:
+    part: list[StoredPage] = []
+    rows = 0
+    for page in pages:
+        if part and rows + page.rows > portion:
+            yield part
+            part, rows = [], 0
+        part.append(page)
+        rows += page.rows
+    if part:
+        yield part
+
+
+def _read(
+    pages: Sequence[StoredPage],
+    stream: Stream,
+    names: Mapping[str, str],
+    money: Money,
+    email_key: Callable[[str], str | None] | None,
+    unusable: Unusable,
+) -> pa.Table:
+    """The pages' rows as the lake holds them, with `place` (their order)."""
+    tables = []
+    place = 0
+    for stored in pages:
+        page = stored.read()
+        for name in ("event_id", "kind", "at"):
+            unusable.missing(page, name)
+        columns = {name: page.column(name) for name in ("event_id", "external_id", "kind")}
+        columns["email"] = _email(page.column("email"), email_key)
+        columns["at"] = page.column("at").cast(INSTANT)
+        held = physical_columns(
+            page, stream.fields, ids="event_id", money=money, unusable=unusable, folded=True
+        )
+        for name, column in held.items():
+            plain = name.removesuffix("__ci")
+            suffix = name[len(plain) :] if name not in page.column_names else ""
+            plain = plain if suffix else name
+            columns[names.get(plain, plain) + suffix] = column
+        columns["place"] = pa.array(np.arange(place, place + page.num_rows))
+        place += page.num_rows
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables)
+
+
+def _email(column: pa.ChunkedArray, email_key: Callable[[str], str | None] | None) -> pa.ChunkedArray:
+    folded = fold_column(column)
+    if email_key is None or pc.all(pc.string_is_ascii(folded)).as_py() is not False:
+        return folded
+    codes = folded.combine_chunks().dictionary_encode()
+    keys = [text if text.isascii() else email_key(text) or text for text in codes.dictionary.to_pylist()]
+    return pa.chunked_array([pa.array(keys, type=pa.string()).take(codes.indices)])
+
+
+def _stage(database: duckdb.DuckDBPyConnection, hashed: str) -> None:
+    """Temp table `staged`: usable rows with content_hash, the last one per event id."""
+    usable = 'event_id IS NOT NULL AND kind IS NOT NULL AND "at" IS NOT NULL'
+    database.execute(
+        f"CREATE TEMP TABLE staged AS SELECT *, {hashed} AS content_hash FROM pages WHERE {usable}"
+    )
+    database.unregister("pages")
+    database.execute(
+        """CREATE TEMP TABLE repeated AS
+        SELECT event_id, max(place) AS place FROM staged GROUP BY event_id HAVING count(*) > 1"""
+    )
+    database.execute(
+        "DELETE FROM staged USING repeated"
+        " WHERE staged.event_id = repeated.event_id AND staged.place <> repeated.place"
+    )
+
+
+def _compare(database: duckdb.DuckDBPyConnection, store: Store, connection: str) -> None:
+    """Temp table `known`: the lake's rows of the staged events, with the file that holds each."""
+    paths = [file.path for file in store.lake.files("activity")]
+    database.execute(
+        "CREATE TEMP TABLE known (event_id VARCHAR, kind VARCHAR, content_hash BIGINT, filename VARCHAR)"
+    )
+    if paths:
+        database.execute(
+            f"""INSERT INTO known SELECT event_id, kind, content_hash, filename
+            FROM read_parquet([{", ".join(map(literal, paths))}], filename=true) AS lake
+            SEMI JOIN staged ON staged.event_id = lake.event_id
+            WHERE lake.connection = {literal(connection)}"""
+        )
+
+
+def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str) -> AbsorbedActivity:
+    staged = _one(database, "SELECT count(*) FROM staged")
+    database.execute(
+        "DELETE FROM staged USING known"
+        " WHERE staged.event_id = known.event_id AND staged.content_hash = known.content_hash"
+    )
+    database.execute("CREATE TEMP TABLE old AS SELECT known.* FROM known SEMI JOIN staged USING (event_id)")
+    writes = _one(database, "SELECT count(*) FROM staged")
+    replaced = _one(database, "SELECT count(DISTINCT event_id) FROM old")
+    done = AbsorbedActivity(new=writes - replaced, replaced=replaced, unchanged=staged - writes)
+    if not writes:
+        return done
+    attach_tables(database, store.lake.relation("links"))
+    removed, added = _without_old(database, store, connection)
+    kinds = [
+        str(row[0]) for row in database.execute("SELECT DISTINCT kind FROM staged ORDER BY kind").fetchall()
+    ]
+    for kind in kinds:
+        query = (
+            f"SELECT * FROM ({attach_sql('SELECT * EXCLUDE (place) FROM staged', literal(connection))})"
+            f" WHERE kind = {literal(kind)}"
+        )
+        added.append(store.lake.write(database, "activity", query, partition=kind, order=ORDER))
+    store.lake.replace("activity", removed=removed, added=added)
+    touched = {str(row[0]) for row in database.execute("SELECT DISTINCT kind FROM old").fetchall()}
+    return replace(done, kinds=frozenset(touched.union(kinds)))
+
+
+def _without_old(
+    database: duckdb.DuckDBPyConnection, store: Store, connection: str
+) -> tuple[list[str], list[NewFile]]:
+    """Write anew the files that hold events which are replaced, without those."""
+    removed: list[str] = []
+    added: list[NewFile] = []
+    held = database.execute("SELECT DISTINCT filename, kind FROM old ORDER BY filename").fetchall()
+    for path, kind in held:
+        query = (
+            f"SELECT * FROM read_parquet({literal(path)}, hive_partitioning=false) AS lake"
+            f" WHERE NOT (connection = {literal(connection)} AND event_id IN (SELECT event_id FROM old))"
+        )
+        removed.append(str(path))
+        if _one(database, f"SELECT count(*) FROM ({query})"):
+            added.append(store.lake.write(database, "activity", query, partition=str(kind), order=ORDER))
+    return removed, added
+
+
+def _one(database: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = database.execute(query).fetchone()
+    return int(row[0]) if row else 0

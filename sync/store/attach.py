@@ -1,0 +1,95 @@
+"""Which person an activity belongs to, and mending that when persons change.
+
+By the contact's id on its connection first; else by the e-mail, if exactly one person holds it (now, or
+else formerly). A row that finds nobody keeps person NULL and is looked at again when links change.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from sync.store.lake import Lake, NewFile
+from sync.store.shapes import literal
+
+ORDER = '"at"'
+"""Files of activity are sorted by time."""
+
+
+def attach_tables(database: duckdb.DuckDBPyConnection, links: str) -> None:
+    """Temp tables `attach_ids` and `attach_emails` from the relation `links`."""
+    database.execute(
+        f"""CREATE OR REPLACE TEMP TABLE attach_ids AS
+        SELECT connection, external_id, any_value(person) AS person FROM {links}
+        WHERE person IS NOT NULL GROUP BY connection, external_id"""
+    )
+    # 0: holds it now, 1: held it formerly; of the better rank exactly one person must be left
+    database.execute(
+        f"""CREATE OR REPLACE TEMP TABLE attach_emails AS
+        WITH held AS (
+            SELECT unnest(keys) AS key, person, 0 AS rank FROM {links} WHERE person IS NOT NULL
+            UNION ALL
+            SELECT unnest(former_keys), person, 1 FROM {links} WHERE person IS NOT NULL
+        ), best AS (
+            SELECT key, rank, min(person) AS person, max(person) AS other FROM held
+            WHERE starts_with(key, 'email:') GROUP BY key, rank
+            QUALIFY rank = min(rank) OVER (PARTITION BY key)
+        )
+        SELECT substr(key, 7) AS email, person FROM best WHERE person = other"""
+    )
+
+
+def attach_sql(rows: str, connection: str | None = None) -> str:
+    """SQL of the query `rows` (activity without `person`) with `person`, from the two temp tables.
+
+    `connection`: an SQL literal that becomes the column; None: the rows have it already.
+    """
+    have = f"SELECT *, {connection} AS connection FROM ({rows})" if connection else rows
+    return f"""SELECT event.*, coalesce(ids.person, emails.person) AS person
+        FROM ({have}) AS event
+        LEFT JOIN attach_ids AS ids
+            ON ids.connection = event.connection AND ids.external_id = event.external_id
+        LEFT JOIN attach_emails AS emails ON emails.email = event.email"""
+
+
+def reattach(lake: Lake, moved: pa.Table | None = None) -> frozenset[str]:
+    """Give activity the persons that `links` tells now; returns the kinds whose rows changed.
+
+    `moved` (old_person, new_person int32, and any other columns): only rows of these persons, and rows of
+    nobody, are looked at; None: all rows. Only files that hold a difference are written anew.
+    """
+    files = lake.files("activity")
+    if not files or (moved is not None and not moved.num_rows):
+        return frozenset()
+    database = lake.connect()
+    try:
+        attach_tables(database, lake.relation("links"))
+        only = "true"
+        if moved is not None:
+            database.register("moved", moved)
+            database.execute(
+                """CREATE TEMP TABLE moving AS
+                SELECT old_person AS person FROM moved UNION SELECT new_person FROM moved"""
+            )
+            only = "(person IS NULL OR person IN (SELECT person FROM moving WHERE person IS NOT NULL))"
+        listed = ", ".join(literal(file.path) for file in files)
+        rows = (
+            "SELECT filename, person AS old, connection, external_id, email"
+            f" FROM read_parquet([{listed}], filename=true) WHERE {only}"
+        )
+        different = database.execute(
+            f"SELECT DISTINCT filename FROM ({attach_sql(rows)}) WHERE old IS DISTINCT FROM person"
+        ).fetchall()
+        paths = {str(row[0]) for row in different}
+        added: list[NewFile] = []
+        kinds = set()
+        for file in files:
+            if file.path in paths and file.partition is not None:
+                rows = f"SELECT * EXCLUDE (person) FROM read_parquet({literal(file.path)})"
+                query = attach_sql(rows)
+                added.append(lake.write(database, "activity", query, partition=file.partition, order=ORDER))
+                kinds.add(file.partition)
+        lake.replace("activity", removed=paths, added=added)
+    finally:
+        database.close()
+    return frozenset(kinds)

@@ -1,0 +1,234 @@
+"""Absorb committed pages of contacts: the latest record per (connection, external id), and nothing twice.
+
+Contacts lie in files by their number (2^18 numbers a file), so a change rewrites one file of its
+connection, not the table. Absorbing the same pages again finds nothing changed and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from pyroaring import BitMap
+
+from connectors.base import Stream
+from sync.normalise import clean_column
+from sync.store.contents import content_hash_sql
+from sync.store.inbox import StoredPage
+from sync.store.lake import NewFile
+from sync.store.shapes import INSTANT, SHAPES, TEXTS, literal, quoted
+from sync.store.store import Store
+from sync.store.values import HELD, Money, Unusable, clean_texts, physical_columns
+
+NUMBER = "contact"
+"""Name of the counter that numbers contacts."""
+_BUCKET = 18
+_HASHED: Mapping[str, pa.DataType] = {
+    "address": pa.string(),
+    "email_consent": pa.string(),
+    "lists": TEXTS,
+}
+"""Fixed columns that count as content. Not `changed_at`: our own tags move it on some platforms."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbsorbedContacts:
+    """What absorbing did. `contacts`: numbers of the new, changed and newly deleted ones.
+
+    `rejected` counts values that could not be held (listed among the store's rejected rows).
+    """
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    rejected: int = 0
+    contacts: BitMap = field(default_factory=BitMap)
+
+
+def absorb_contacts(
+    store: Store,
+    connection: str,
+    stream: Stream,
+    *,
+    money: Money | None = None,
+    ignore_lists: Iterable[str] = (),
+    complete: bool = False,
+    run_id: int | None = None,
+) -> AbsorbedContacts:
+    """Merge all waiting pages of one CONTACTS stream into the lake, in one commit, and mark them absorbed.
+
+    `ignore_lists`: names of our own audiences on this connection; they are taken out of `lists`, so that our
+    own writes never come back as changes. `complete`: the pages are the whole stream; contacts of this
+    stream that are not in them are marked deleted.
+    """
+    pages = store.inbox.waiting(connection, stream.name)
+    if not pages and not complete:
+        return AbsorbedContacts()
+    kinds = {f"{connection}.{f.name}": HELD[f.type] for f in stream.fields}
+    store.lake.ensure("contacts", kinds)
+    unusable = Unusable()
+    database = store.lake.connect()
+    try:
+        _stage(database, pages, connection, stream, money or Money(), set(ignore_lists), unusable)
+        _find_changes(database, store, connection, stream.name, complete=complete)
+        result = _number_and_commit(database, store, connection, stream.name, rejected=unusable.count)
+    finally:
+        database.close()
+    if unusable.rows:
+        store.inbox.reject(connection, stream.name, unusable.rows, run_id=run_id)
+    store.inbox.absorbed(pages)
+    return result
+
+
+def _stage(
+    database: duckdb.DuckDBPyConnection,
+    pages: Iterable[StoredPage],
+    connection: str,
+    stream: Stream,
+    money: Money,
+    ignore_lists: set[str],
+    unusable: Unusable,
+) -> None:
+    """Temp table `staged`: the pages' rows with `place` (their order) and content_hash; the last per id."""
+    kinds = {f"{connection}.{f.name}": HELD[f.type] for f in stream.fields}
+    fixed = {name: SHAPES["contacts"][name] for name in _FIXED}
+    empty = pa.schema([("place", pa.int64()), *fixed.items(), *kinds.items()]).empty_table()
+    hashed = content_hash_sql({**_HASHED, **kinds})
+    ignored = ", ".join(literal(name) for name in sorted(ignore_lists))
+    kept = f"list_filter(lists, lambda x: x NOT IN ({ignored}))" if ignored else "lists"
+    lists = f"list_sort(list_distinct(coalesce({kept}, CAST([] AS VARCHAR[]))))"
+    # an inner select, so that the hash sees the lists as they are stored
+    query = (
+        f"SELECT *, {hashed} AS content_hash FROM"
+        f" (SELECT * REPLACE ({lists} AS lists, coalesce(deleted, false) AS deleted) FROM page)"
+    )
+    database.register("page", empty)
+    database.execute(f"CREATE TEMP TABLE staged AS {query}")
+    place = 0
+    for stored in pages:
+        page = stored.read()
+        unusable.missing(page, "external_id")
+        columns = {name: page.column(name) for name in ("external_id", "deleted", "email_consent")}
+        columns["address"] = clean_column(page.column("address"))
+        columns["changed_at"] = page.column("changed_at").cast(INSTANT)
+        columns["lists"] = clean_texts(page.column("lists"))
+        made = physical_columns(page, stream.fields, ids="external_id", money=money, unusable=unusable)
+        columns |= {f"{connection}.{name}": column for name, column in made.items()}
+        columns["place"] = pa.array(np.arange(place, place + page.num_rows))
+        place += page.num_rows
+        database.register("page", pa.table(columns).select(empty.column_names).cast(empty.schema))
+        database.execute(f"INSERT INTO staged {query}")
+    database.unregister("page")
+    database.execute(
+        """CREATE TEMP TABLE latest AS
+        SELECT external_id, max(place) AS place FROM staged
+        WHERE external_id IS NOT NULL GROUP BY external_id"""
+    )
+
+
+_FIXED = ("external_id", "address", "changed_at", "deleted", "email_consent", "lists")
+
+
+def _find_changes(
+    database: duckdb.DuckDBPyConnection, store: Store, connection: str, stream: str, *, complete: bool
+) -> None:
+    """Temp tables `known` (what the lake has), `compared` (each latest record against it), `gone`."""
+    paths = [file.path for file in store.lake.files("contacts", connection)]
+    if paths:
+        listed = ", ".join(literal(path) for path in paths)
+        source = f"read_parquet([{listed}], union_by_name=true, filename=true)"
+    else:
+        source = f"(SELECT *, '' AS filename FROM {store.lake.relation('contacts')} WHERE false)"
+    database.execute(
+        f"""CREATE TEMP TABLE known AS
+        SELECT contact, external_id, stream, content_hash, coalesce(deleted, false) AS deleted, filename
+        FROM {source}"""
+    )
+    database.execute(
+        """CREATE TEMP TABLE compared AS
+        SELECT staged.place, staged.deleted, known.contact,
+            CASE WHEN known.contact IS NULL THEN 'new'
+                 WHEN known.content_hash = staged.content_hash AND known.deleted = staged.deleted
+                     THEN 'unchanged'
+                 WHEN staged.deleted AND NOT known.deleted THEN 'deleted'
+                 ELSE 'changed' END AS state
+        FROM staged SEMI JOIN latest USING (place)
+        LEFT JOIN known ON known.external_id = staged.external_id"""
+    )
+    absent = "external_id NOT IN (SELECT external_id FROM latest)"
+    database.execute(
+        f"""CREATE TEMP TABLE gone AS SELECT contact FROM known
+        WHERE {complete} AND NOT deleted AND stream = {literal(stream)} AND {absent}"""
+    )
+
+
+def _number_and_commit(
+    database: duckdb.DuckDBPyConnection, store: Store, connection: str, stream: str, *, rejected: int
+) -> AbsorbedContacts:
+    found = database.execute("SELECT state, count(*) FROM compared GROUP BY state").fetchall()
+    counts = {str(state): int(n) for state, n in found}
+    gone = int(_one(database, "SELECT count(*) FROM gone"))
+    if counts.get("new"):
+        first = store.numbers.reserve(NUMBER, counts["new"])
+        database.execute(
+            f"""UPDATE compared SET contact = numbered.contact
+            FROM (SELECT place, CAST({first} - 1 + row_number() OVER (ORDER BY place) AS INTEGER) AS contact
+                  FROM compared WHERE state = 'new') AS numbered
+            WHERE compared.place = numbered.place"""
+        )
+    database.execute(
+        """CREATE TEMP TABLE touched AS
+        SELECT contact FROM compared WHERE state <> 'unchanged' UNION ALL SELECT contact FROM gone"""
+    )
+    numbers = database.execute("SELECT contact FROM touched").fetchnumpy()["contact"]
+    _commit(database, store, connection, stream)
+    return AbsorbedContacts(
+        new=counts.get("new", 0),
+        changed=counts.get("changed", 0),
+        unchanged=counts.get("unchanged", 0),
+        deleted=counts.get("deleted", 0) + gone,
+        rejected=rejected,
+        contacts=BitMap(numbers.astype("uint32")),
+    )
+
+
+def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str, stream: str) -> None:
+    """Write every touched bucket anew and swap the files in one commit."""
+    described = database.execute("DESCRIBE staged").fetchall()
+    names = [quoted(str(row[0])) for row in described if row[0] != "place"]
+    fresh = (
+        f"SELECT compared.contact, {literal(connection)} AS connection, {literal(stream)} AS stream,"
+        f" {', '.join(f'staged.{name}' for name in names)}"
+        " FROM compared JOIN staged USING (place) WHERE compared.state <> 'unchanged'"
+    )
+    buckets = database.execute(
+        f"SELECT DISTINCT contact >> {_BUCKET} AS b FROM touched ORDER BY b"
+    ).fetchall()
+    removed: list[str] = []
+    added: list[NewFile] = []
+    for (bucket,) in buckets:
+        inside = f"contact >> {_BUCKET} = {bucket}"
+        old = database.execute(f"SELECT DISTINCT filename FROM known WHERE {inside}").fetchall()
+        query = f"SELECT * FROM ({fresh}) WHERE {inside}"
+        if old:
+            listed = ", ".join(literal(str(path)) for (path,) in old)
+            kept = f"read_parquet([{listed}], hive_partitioning=false, union_by_name=true)"
+            query = (
+                f"SELECT * FROM {kept} WHERE contact NOT IN (SELECT contact FROM touched)"
+                f" UNION ALL BY NAME SELECT * REPLACE (true AS deleted) FROM {kept}"
+                " WHERE contact IN (SELECT contact FROM gone)"
+                f" UNION ALL BY NAME {query}"
+            )
+            removed += [str(path) for (path,) in old]
+        query = f"SELECT * FROM ({query})"
+        added.append(store.lake.write(database, "contacts", query, partition=connection, order="contact"))
+    store.lake.replace("contacts", removed=removed, added=added)
+
+
+def _one(database: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = database.execute(query).fetchone()
+    return int(row[0]) if row else 0
