@@ -8,43 +8,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
 from connectors.base import (
-    Action,
     Audience,
     AudienceKind,
     Batch,
     BatchShape,
-    Change,
     Features,
     Health,
     Outcome,
-    OutcomeState,
     Page,
     RemoteAudience,
     Stream,
 )
 from connectors.errors import (
-    AudienceLost,
     BadSource,
-    BatchRefused,
     ConnectorError,
-    Unavailable,
     UnexpectedResponse,
 )
 from connectors.mailchimp import mapping
-from connectors.mailchimp.client import Client, Json, Refused, without_addresses
+from connectors.mailchimp.client import Client, Json, Refused
 from connectors.mailchimp.reading import PAGE, Reader
+from connectors.mailchimp.refusals import judged, lost
+from connectors.mailchimp.writing import Writer
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
 
 PEOPLE_PER_CALL = 500
 NAME_LIMIT = 100
 FIELD_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
-ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 MEMBER_SCHEMA = pa.schema(
     [pa.field("external_id", pa.string(), nullable=False), pa.field("address", pa.string())]
 )
@@ -176,7 +170,7 @@ class MailchimpConnector:
                 expect="merge_fields",
             )
         except Refused as refused:
-            raise self._judged(refused) from None
+            raise judged(self._list, refused) from None
         return list(answer["merge_fields"])
 
     def check(self) -> Health:
@@ -194,7 +188,7 @@ class MailchimpConnector:
                 expect="id",
             )
         except Refused as refused:
-            return Health(ok=False, account=account, problems=(str(self._judged(refused)),))
+            return Health(ok=False, account=account, problems=(str(judged(self._list, refused)),))
         except ConnectorError as error:
             return Health(ok=False, account=account, problems=(str(error),))
         details = {
@@ -238,7 +232,7 @@ class MailchimpConnector:
             try:
                 page = next(pages, None)
             except Refused as refused:
-                raise self._judged(refused) from None
+                raise judged(self._list, refused) from None
             if page is None:
                 return
             yield page
@@ -255,7 +249,7 @@ class MailchimpConnector:
             try:
                 found = next(rows, None)
             except Refused as refused:
-                raise self._lost(refused) from None
+                raise lost(self._client, self._list, refused) from None
             if found is None:
                 return
             yield Page(_member_table(found), None)
@@ -293,7 +287,7 @@ class MailchimpConnector:
                     expect="segments",
                 )
             except Refused as refused:
-                raise self._judged(refused) from None
+                raise judged(self._list, refused) from None
             found.extend(answer["segments"])
             if not answer["segments"] or len(found) >= int(answer["total_items"]):
                 return found
@@ -316,7 +310,7 @@ class MailchimpConnector:
             found = self._find_tag(audience)  # somebody made it between our look and our call
             if found is not None:
                 return found
-            raise self._judged(refused) from None
+            raise judged(self._list, refused) from None
         return str((made or {})["id"])
 
     def _find_tag(self, audience: Audience) -> str | None:
@@ -335,7 +329,7 @@ class MailchimpConnector:
             self._client.write(self._client.lists.add_list_merge_field, self._list, body, expect="tag")
         except Refused as refused:
             if not self._own_field_is_there():
-                raise self._judged(refused) from None
+                raise judged(self._list, refused) from None
         return self._own_field
 
     def _own_field_is_there(self) -> bool:
@@ -353,145 +347,14 @@ class MailchimpConnector:
 
     def write(self, batch: Batch) -> list[Outcome]:
         """One call for a batch of tag changes, one per person for the own field."""
-        outcomes: dict[int, Outcome] = {}
-        sent: list[tuple[int, Change]] = []
-        for place, change in enumerate(batch.changes):
-            refusal = _unsendable(change, batch.audience.kind)
-            if refusal is None:
-                sent.append((place, change))
-            else:
-                outcomes[place] = refusal
-        if sent:
-            write = self._write_field if batch.audience.kind is AudienceKind.FIELD else self._write_tag
-            outcomes.update(
-                zip((p for p, _ in sent), write(batch.audience, [c for _, c in sent]), strict=True)
-            )
-        return [outcomes[place] for place in range(len(batch.changes))]
-
-    def _write_tag(self, audience: Audience, changes: list[Change]) -> list[Outcome]:
-        body = {
-            "members_to_add": [c.address for c in changes if c.action is Action.ADD],
-            "members_to_remove": [c.address for c in changes if c.action is Action.REMOVE],
-        }
-        try:
-            answer = self._client.write(
-                self._client.lists.batch_segment_members,
-                {name: addresses for name, addresses in body.items() if addresses},
-                self._list,
-                str(audience.remote_id),
-                expect="errors",
-            )
-        except Refused as refused:
-            if refused.status == 400:
-                raise BatchRefused(
-                    f"Mailchimp refused a batch: {refused.reason}", code=refused.code
-                ) from None
-            raise self._lost(refused) from None
-        refused_by = dict(mapping.refused_addresses((answer or {})["errors"]))
-        return [_tag_outcome(change, refused_by) for change in changes]
-
-    def _write_field(self, audience: Audience, changes: list[Change]) -> list[Outcome]:
-        """PATCH, not PUT: it answers 404 for strangers and so can create nobody (a PUT might), and a body
-        with merge fields only leaves consent as it is. Required fields of the audience are not ours to fill.
-        """
-        if len(changes) == 1:
-            return [self._set_field(changes[0])]
-
-        def one(change: Change) -> Outcome:
-            try:
-                return self._set_field(change)
-            except Unavailable as error:
-                return Outcome(change, OutcomeState.UNKNOWN, code="unavailable", reason=str(error))
-
-        with ThreadPoolExecutor(max_workers=self._connections) as pool:
-            outcomes = list(pool.map(one, changes))
-        if all(o.state is OutcomeState.UNKNOWN for o in outcomes):
-            raise Unavailable(f"Mailchimp did not take any of {len(changes)} values of {audience.name}")
-        return outcomes
-
-    def _set_field(self, change: Change) -> Outcome:
-        value = (change.value or "") if change.action is Action.SET else ""
-        try:
-            answer = self._client.write(
-                self._client.lists.update_list_member,
-                self._list,
-                mapping.subscriber_hash(change.address),
-                {"merge_fields": {self._own_field: value}},
-                skip_merge_validation=True,
-                expect="merge_fields",
-            )
-        except Refused as refused:
-            if refused.missing:
-                self._check_list()
-                return _refusal(change, "not_found", "this address is not in the Mailchimp audience")
-            return _refusal(change, refused.code, f"Mailchimp refused the value: {refused.reason}")
-        if ((answer or {})["merge_fields"] or {}).get(self._own_field, "") != value:
-            # Unknown merge fields are ignored silently: the field was deleted by hand.
-            raise AudienceLost(f"the merge field {self._own_field} is not there any more")
-        return Outcome(change, OutcomeState.DONE)
+        return self._writer().write(batch)
 
     def erase(self, external_id: str) -> Outcome:
         """Delete the person's data for good. The address cannot be imported again, by anybody."""
-        change = Change(Action.REMOVE, external_id, "")
-        lists = self._client.lists
-        try:
-            found = self._client.read(
-                lists.get_list_member, self._list, external_id, fields=["id"], expect="id"
-            )
-            self._client.write(lists.delete_list_member_permanent, self._list, found["id"], expect=None)
-        except Refused as refused:
-            if refused.missing:
-                self._check_list()
-                return Outcome(change, OutcomeState.DONE, code="not_found", reason="nobody there to erase")
-            return _refusal(change, refused.code, f"Mailchimp refused to erase: {refused.reason}")
-        return Outcome(change, OutcomeState.DONE)
+        return self._writer().erase(external_id)
 
-    # ---- refusals --------------------------------------------------------------------------------
-
-    def _judged(self, refused: Refused) -> ConnectorError:
-        """A refusal outside of a batch: the audience is wrong, or we do not understand it."""
-        if refused.missing:
-            return BadSource(
-                f"mailchimp: there is no audience with the id {self._list}; see list in the config"
-            )
-        return UnexpectedResponse(f"Mailchimp answered {refused.status} {refused.code}: {refused.reason}")
-
-    def _lost(self, refused: Refused) -> ConnectorError:
-        """A tag that is not there: the tag alone, or the whole audience with it?"""
-        if not refused.missing:
-            return self._judged(refused)
-        self._check_list()
-        return AudienceLost("the tag was deleted on Mailchimp")
-
-    def _check_list(self) -> None:
-        """Raises BadSource if the audience itself is gone: a missing person or tag means nothing then."""
-        try:
-            self._client.read(self._client.lists.get_list, self._list, fields=["id"], expect="id")
-        except Refused as refused:
-            raise self._judged(refused) from None
-
-
-def _unsendable(change: Change, kind: AudienceKind) -> Outcome | None:
-    """What Mailchimp would refuse anyway, or what could spoil a whole batch."""
-    if not ADDRESS.fullmatch(change.address):
-        return _refusal(change, "invalid_address", "the contact has no usable e-mail address")
-    if kind is AudienceKind.FIELD and len((change.value or "").encode()) > mapping.LONGEST_FIELD_BYTES:
-        return _refusal(change, "value_too_long", "Mailchimp's fields hold 255 bytes; use tags instead")
-    if kind is not AudienceKind.FIELD and change.action is Action.SET:
-        return _refusal(change, "not_a_field", "a tag takes adds and removes, not values")
-    return None
-
-
-def _refusal(change: Change, code: str, reason: str) -> Outcome:
-    return Outcome(change, OutcomeState.REFUSED, code=code, reason=reason)
-
-
-def _tag_outcome(change: Change, refused_by: Mapping[str, str]) -> Outcome:
-    text = refused_by.get(change.address.lower())
-    if text is None:
-        return Outcome(change, OutcomeState.DONE)
-    reason = without_addresses(text) or "this address is not in the Mailchimp audience"
-    return _refusal(change, "not_found", reason)
+    def _writer(self) -> Writer:
+        return Writer(self._client, self._list, own_field=self._own_field, connections=self._connections)
 
 
 def _member_table(rows: list[Json], *, own_field: str | None = None) -> pa.Table:

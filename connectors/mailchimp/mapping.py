@@ -94,7 +94,7 @@ ORDERS = Stream(
         StreamField("status", FieldType.TEXT, "financial status, e.g. paid"),
         StreamField("products", FieldType.TEXTS, "ids of the products bought"),
     ),
-    activity_kinds=("purchase", "order_cancelled"),
+    activity_kinds=("purchase", "refund"),
     incremental=False,
 )
 
@@ -114,7 +114,7 @@ def members_stream(merge_fields: Sequence[Json], *, own_field: str) -> Stream:
     """The stream of audience members with all merge fields, except the one that we write ourselves."""
     fields = list(PLAIN_FIELDS)
     standard = {"email": "email_address", "language": "language", "country": "country_code"}
-    standard.update(timezone="timezone", region="region")
+    standard.update(timezone="timezone", region="region", signed_up="timestamp_opt")
     for given in merge_fields:
         tag, type_ = str(given["tag"]), str(given["type"])
         if tag == own_field:
@@ -132,10 +132,12 @@ def members_stream(merge_fields: Sequence[Json], *, own_field: str) -> Stream:
             ("company", tag == "COMPANY"),
             # Fields of Mailchimp's type "birthday" have no year and stay texts such as 12/21.
             ("birthday", type_ == "date" and tag in BIRTHDAYS),
-            ("city", type_ == "address"),
         ):
             if fits:
-                standard.setdefault(name, f"{tag}_city" if name == "city" else tag)
+                standard.setdefault(name, tag)
+        if type_ == "address":
+            standard.setdefault("city", f"{tag}_city")
+            standard.setdefault("postcode", f"{tag}_zip")
     return Stream(name="members", kind=StreamKind.CONTACTS, fields=tuple(fields), standard=standard)
 
 
@@ -243,7 +245,7 @@ def activity_rows(campaign: Json, emails: Iterable[Json]) -> tuple[pa.Table, tup
 
 
 def order_rows(orders: Iterable[Json]) -> tuple[pa.Table, tuple[RejectedRow, ...]]:
-    """Orders as purchases; a cancelled one keeps its event id and becomes `order_cancelled`."""
+    """Orders as purchases; a cancelled one keeps its event id and becomes `refund`."""
     rows: list[dict[str, Any]] = []
     rejected: list[RejectedRow] = []
     for order in orders:
@@ -260,7 +262,7 @@ def order_rows(orders: Iterable[Json]) -> tuple[pa.Table, tuple[RejectedRow, ...
                 "event_id": f"order:{order.get('store_id')}:{order['id']}",
                 "external_id": None,
                 "email": address,
-                "kind": "order_cancelled" if cancelled else "purchase",
+                "kind": "refund" if cancelled else "purchase",
                 "at": at,
                 "order": str(order["id"]),
                 "order_total": _money(order.get("order_total")),

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from connectors.base import Page, Stream
 from connectors.errors import CursorExpired, Unavailable
 from connectors.mailchimp import mapping
-from connectors.mailchimp.client import Client, Json, Refused
+from connectors.mailchimp.client import Client, Json
 from connectors.pacing import Clock
 
 PAGE = 1000
@@ -240,7 +240,7 @@ class Reader:
                 yield Page(table, None, rejected)
 
     def tagged(self, segment_id: str, keys: Sequence[str]) -> Iterator[list[Json]]:
-        """Everybody with a tag, whatever the consent; `Refused` if there is no such tag."""
+        """Everybody with a tag, whatever the consent; raises Refused if there is no such tag."""
         return self._overlapping(
             "members",
             "id",
@@ -298,8 +298,3 @@ class Reader:
                 return
             before = ids
             offset += max(1, len(rows) - OVERLAP)
-
-
-def lost(refused: Refused) -> bool:
-    """True if the thing asked for is not there any more."""
-    return refused.missing

@@ -1,8 +1,8 @@
 """Mailchimp's Marketing API 3.0 over loopback HTTP, as far as segsync and a careful foreign client need it.
 
 The server part (sockets, faults, counts) is `connectors.simulation`; state, rules and shapes are in
-`simulated/`; here are the account, authentication and the addresses. Left out: groups (interests), automations,
-member notes and goals, the activity feed, saved (conditional) segments, sending.
+`simulated/`; here are the account, authentication and the addresses. Left out: groups (interests), member
+notes and goals, the activity feed, saved (conditional) segments, automations, sending, calls to webhooks.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import ClassVar
 from connectors.mailchimp.simulated import routes
 from connectors.mailchimp.simulated.audience import Audience, Member, Segment, digest
 from connectors.mailchimp.simulated.batches import Batches
+from connectors.mailchimp.simulated.call import Call
 from connectors.mailchimp.simulated.reports import Campaign, Did, Order, Store
 from connectors.mailchimp.simulated.rules import Problem, not_found
 from connectors.simulation.platform import Reply, Request, Simulation
@@ -220,7 +221,7 @@ class MailchimpSimulator(Simulation):
                 raise Problem(
                     400, "JSON Parse Error", "We encountered an unspecified JSON parsing error."
                 ) from None
-        call = routes.Call(self, query, content if isinstance(content, dict) else {}, request.address)
+        call = Call(self, query, content if isinstance(content, dict) else {}, request.address)
         other_methods = []
         for verb, pattern, handler in routes.ROUTES:
             found = re.fullmatch(pattern, path)
@@ -271,10 +272,9 @@ class MailchimpSimulator(Simulation):
         return Reply(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
     def _reply(self, request: Request, status: int, content: object) -> Reply:
-        schema = f"<{request.address}/schema/3.0/{'Instance' if status == 200 else 'None'}.json>"
         headers: dict[str, str | None] = {
             "X-Request-Id": str(uuid.uuid4()),
-            "Link": f'{schema}; rel="describedBy"',
+            "Link": _described_by(request, "Instance"),
         }
         body = b"" if content is None else json.dumps(content, separators=(",", ":")).encode()
         return Reply(status, body, headers)
@@ -288,7 +288,11 @@ class MailchimpSimulator(Simulation):
         headers: dict[str, str | None] = {
             "Content-Type": "application/problem+json; charset=utf-8",
             "X-Request-Id": instance,
-            "Link": f'<{request.address}/schema/3.0/Definitions/ProblemDetailDocument.json>; rel="describedBy"',
+            "Link": _described_by(request, "Definitions/ProblemDetailDocument"),
             **problem.headers,
         }
         return Reply(problem.status, json.dumps(content).encode(), headers)
+
+
+def _described_by(request: Request, schema: str) -> str:
+    return f'<{request.address}/schema/3.0/{schema}.json>; rel="describedBy"'

@@ -82,22 +82,26 @@ def campaign(base: str, c: Campaign) -> Json:
     }
 
 
-def email_activity(base: str, c: Campaign, *, since: float | None) -> Iterable[Json]:
+def active_recipients(c: Campaign, *, since: float | None) -> list[tuple[str, list[Did]]]:
     """Recipients with what they did; with `since` only those who did something strictly later (choice)."""
-    for address, did in c.recipients.items():
-        later = did if since is None else [d for d in did if d.at > since]
-        if since is not None and not later:
-            continue
-        name = subscriber_hash(address)
-        yield {
-            "campaign_id": c.id,
-            "list_id": c.audience.id,
-            "list_is_active": True,
-            "email_id": name,
-            "email_address": address,
-            "activity": [_did(d) for d in later],
-            "_links": [link(base, "self", f"/reports/{c.id}/email-activity/{name}")],
-        }
+    if since is None:
+        return list(c.recipients.items())
+    later = ((address, [d for d in did if d.at > since]) for address, did in c.recipients.items())
+    return [(address, did) for address, did in later if did]
+
+
+def email_activity(base: str, c: Campaign, address: str, did: Iterable[Did]) -> Json:
+    """One recipient of a campaign."""
+    name = subscriber_hash(address)
+    return {
+        "campaign_id": c.id,
+        "list_id": c.audience.id,
+        "list_is_active": True,
+        "email_id": name,
+        "email_address": address,
+        "activity": [_did(d) for d in did],
+        "_links": [link(base, "self", f"/reports/{c.id}/email-activity/{name}")],
+    }
 
 
 def _did(d: Did) -> Json:
