@@ -1,0 +1,1 @@
+"""The demo: real purchase histories, made-up people, no account anywhere."""
