@@ -1,0 +1,25 @@
+"""The rule language: rule files and expressions → checked `rules.ir`, with every problem and its place.
+
+No engine, no data, no clock. The parser (lark) is imported when the first expression is parsed.
+"""
+
+from rules.language.cases import Case
+from rules.language.checks.expression import compile_expression
+from rules.language.files import Loaded, load
+from rules.language.problems import Problem, Severity
+from rules.language.render import describe, render, render_literal, render_period
+from rules.language.schema import json_schema
+
+__all__ = [
+    "Case",
+    "Loaded",
+    "Problem",
+    "Severity",
+    "compile_expression",
+    "describe",
+    "json_schema",
+    "load",
+    "render",
+    "render_literal",
+    "render_period",
+]

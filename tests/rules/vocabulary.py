@@ -56,8 +56,7 @@ VOCABULARY = Vocabulary(
     connections=MappingProxyType(
         {
             "hubspot-eu": frozenset({"list"}),
-            "newsletter": frozenset({"tag", "static_segment"}),
+            "newsletter": frozenset({"tag", "field"}),
         }
     ),
 )
-"""Kinds carry only their own fields; every activity also has the instant `at`."""

@@ -1,0 +1,205 @@
+"""A folder of rule files → a checked set of rules, or every problem in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from rules import ir
+from rules.language.cases import Case, build_case
+from rules.language.checks.contradictions import contradictions
+from rules.language.checks.expression import Expressions
+from rules.language.definitions import Drafts, SegmentDraft
+from rules.language.order import in_order
+from rules.language.problems import Problem, Severity
+from rules.language.source import Source
+from rules.ruleset import RuleSet, Segment
+from rules.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`ruleset` is None if and only if there are errors; then `problems` says why. Problems are sorted by
+    place and include warnings. `sources` are the texts by file name."""
+
+    ruleset: RuleSet | None
+    problems: tuple[Problem, ...]
+    cases: tuple[Case, ...]
+    sources: Mapping[str, str]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that keep the rules from being used."""
+        return tuple(each for each in self.problems if each.severity is Severity.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A draft with its own condition (without the earlier tiers) and the segments it uses, with places."""
+
+    draft: SegmentDraft
+    own: ir.Predicate | None
+    uses: tuple[tuple[str, int], ...]
+
+
+def load(path: Path, vocabulary: Vocabulary) -> Loaded:
+    """Read one rule file, or all *.toml of a folder and the folders in it."""
+    sources, problems = _read(path)
+    drafts = Drafts(vocabulary)
+    for source in sources:
+        drafts.read(source)
+    checked = _check(drafts)
+    cases = _cases(drafts)
+    for source in sources:
+        problems.extend(source.problems)
+    problems.sort(key=lambda each: (each.file, each.line, each.column, each.message))
+    ruleset = None
+    if not any(each.severity is Severity.ERROR for each in problems):
+        ruleset = RuleSet(
+            MappingProxyType({each.draft.id: _segment(each, checked) for each in checked.values()})
+        )
+    texts = MappingProxyType({source.name: source.text for source in sources})
+    return Loaded(ruleset, tuple(dict.fromkeys(problems)), cases, texts)
+
+
+def _read(path: Path) -> tuple[list[Source], list[Problem]]:
+    if path.is_dir():
+        found = sorted(each for each in path.rglob("*.toml") if each.is_file())
+        named = [(each.relative_to(path).as_posix(), each) for each in found]
+    else:
+        named = [(path.name, path)]
+    problems: list[Problem] = []
+    if not named:
+        problems.append(Problem(str(path), 1, 1, "there is no rule file (*.toml) in this folder"))
+    sources = []
+    for name, each in named:
+        try:
+            content = each.read_bytes()
+        except FileNotFoundError:
+            problems.append(Problem(str(path), 1, 1, "there is no such file or folder"))
+            continue
+        except OSError as error:
+            problems.append(Problem(name, 1, 1, f"cannot be read: {error.strerror}"))
+            continue
+        try:
+            text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        except UnicodeDecodeError as error:
+            before = content[: error.start]
+            line = before.count(b"\n") + 1
+            column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+            problems.append(Problem(name, line, column, "this is not UTF-8; save the file as UTF-8"))
+            continue
+        sources.append(Source(name, text))
+    return sources, problems
+
+
+def _check(drafts: Drafts) -> dict[str, _Checked]:
+    """Check all expressions; the result is in an order in which each segment follows those it uses."""
+    fields = {id_: each.expression for id_, each in drafts.fields.items()}
+    expressions = Expressions(drafts.vocabulary, fields, frozenset(drafts.segments))
+    checked: dict[str, _Checked] = {}
+    for id_, draft in drafts.segments.items():
+        checked[id_] = _condition(draft, expressions)
+    for draft in drafts.nameless:
+        _condition(draft, expressions)
+    for id_, each in drafts.fields.items():
+        used = id_ in expressions.used_fields
+        expressions.named_value(id_)
+        for finding in expressions.field_findings[id_]:
+            each.table.report_in("is", finding)
+        if not used and id_ not in expressions.used_fields:
+            each.table.source.report(
+                each.table.value_at("id"), f'no rule uses the field "{id_}"', Severity.WARNING
+            )
+    _warn(checked)
+    uses = {
+        id_: [
+            use
+            for each in (*(checked[t.id] for t in one.draft.earlier if t.id in checked), one)
+            for use in each.uses
+        ]
+        for id_, one in checked.items()
+    }
+    order, circles = in_order({id_: [used for used, _ in each] for id_, each in uses.items()})
+    for circle in circles:
+        draft = checked[circle[0]].draft
+        at = next((at for used, at in checked[circle[0]].uses if used == circle[1]), 0)
+        place = draft.table.character_at("when", at) if "when" in draft.table.values else draft.table.place.at
+        draft.table.source.report(place, f"segments use each other in a circle: {' → '.join(circle)}")
+    return {id_: checked[id_] for id_ in order}
+
+
+def _uses(one: _Checked, checked: Mapping[str, _Checked]) -> list[str]:
+    """The segments a condition uses; a tier's condition contains those of the earlier tiers."""
+    own = [used for used, _ in one.uses]
+    return own + [
+        used for tier in one.draft.earlier if tier.id in checked for used, _ in checked[tier.id].uses
+    ]
+
+
+def _condition(draft: SegmentDraft, expressions: Expressions) -> _Checked:
+    if draft.otherwise:
+        return _Checked(draft, ir.Constant(True), ())
+    if "when" not in draft.table.values:
+        return _Checked(draft, None, ())
+    own, findings, uses = expressions.condition(draft.expression)
+    for finding in findings:
+        draft.table.report_in("when", finding)
+    return _Checked(draft, own, tuple(uses))
+
+
+def _warn(checked: Mapping[str, _Checked]) -> None:
+    """Conditions that can never be true, and conditions written twice."""
+    seen: dict[str, str] = {}
+    for id_, each in checked.items():
+        if each.own is None or each.draft.otherwise:
+            continue
+        table = each.draft.table
+        at = table.value_at("when")
+        for message in contradictions(each.own):
+            table.source.report(at, message, Severity.WARNING)
+        if (first := seen.setdefault(each.own.key, id_)) != id_:
+            table.source.report(at, f'"{id_}" has the same condition as "{first}"', Severity.WARNING)
+
+
+def _segment(one: _Checked, checked: Mapping[str, _Checked]) -> Segment:
+    draft = one.draft
+    table = draft.table
+    at = table.value_at("otherwise" if draft.otherwise else "when")
+    return Segment(
+        id=draft.id,
+        name=draft.name,
+        when=_lowered(one, checked),
+        source=draft.expression or "otherwise",
+        place=table.source.place(at),
+        why=draft.why,
+        owner=draft.owner,
+        mode=draft.mode,
+        to=draft.to,
+        expect=draft.expect,
+    )
+
+
+def _lowered(one: _Checked, checked: Mapping[str, _Checked]) -> ir.Predicate:
+    """The condition; of a tier: none of the earlier ones, and its own."""
+    assert one.own is not None  # noqa: S101 - only called without errors
+    parts: list[ir.Predicate] = []
+    for earlier in one.draft.earlier:
+        own = checked[earlier.id].own
+        assert own is not None  # noqa: S101 - as above
+        parts.append(own.part if isinstance(own, ir.Not) else ir.Not(own))
+    if not (parts and one.draft.otherwise):
+        parts.extend(one.own.parts if isinstance(one.own, ir.And) and parts else (one.own,))
+    return parts[0] if len(parts) == 1 else ir.And(tuple(parts))
+
+
+def _cases(drafts: Drafts) -> tuple[Case, ...]:
+    numbers: dict[str, int] = {}
+    cases = []
+    for draft in drafts.cases:
+        numbers[draft.segment] = number = numbers.get(draft.segment, 0) + 1
+        if case := build_case(draft, drafts.vocabulary, number=number):
+            cases.append(case)
+    return tuple(cases)

@@ -1,0 +1,107 @@
+"""Every key a rule file may have: the one table behind the loader, its messages and the JSON Schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Shape(StrEnum):
+    """What a key holds."""
+
+    ID = "id"
+    FIELD_ID = "field id"
+    TEXT = "text"
+    EXPRESSION = "expression"
+    TRUTH = "truth"
+    ALWAYS = "always"  # only `true` makes sense
+    COUNT = "count"
+    SHARE = "share"
+    MODE = "mode"
+    TARGETS = "targets"
+    TABLE = "table"
+    TABLES = "tables"
+    INSTANT = "instant"
+    FACTS = "facts"  # names of the vocabulary → values
+    ACTIVITIES = "activities"
+    LATER = "later"  # known, not supported yet
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key; `inner` are the keys of a table under it."""
+
+    name: str
+    shape: Shape
+    meaning: str
+    required: bool = False
+    inner: tuple[Key, ...] = ()
+
+
+EXPECT = (
+    Key("min", Shape.COUNT, "Fewer people than this trip the brake."),
+    Key("max", Shape.COUNT, "More people than this trip the brake."),
+    Key("min_share", Shape.SHARE, "A smaller share of all people (0 to 1) trips the brake."),
+    Key("max_share", Shape.SHARE, "A larger share of all people (0 to 1) trips the brake."),
+)
+
+TARGET = (
+    Key("connection", Shape.TEXT, "The name of a connection in the config.", required=True),
+    Key("as", Shape.TEXT, "What it becomes there, e.g. tag or list; the connection's default if missing."),
+    Key("name", Shape.TEXT, "Its name there; the segment's name if missing."),
+    Key("include_suppressed", Shape.TRUTH, "Also people who must not be marketed to: for suppression lists."),
+)
+
+_CASE = (
+    Key("name", Shape.TEXT, "What the case shows."),
+    Key("as_of", Shape.INSTANT, "The instant at which the rule is asked.", required=True),
+    Key("person", Shape.FACTS, "Facts of the person; what is not named is missing."),
+    Key("activity", Shape.ACTIVITIES, "What the person did: kind, at, and the fields of the kind."),
+)
+SEGMENT_CASE = (*_CASE, Key("member", Shape.TRUTH, "Whether the person is in the segment.", required=True))
+TIERS_CASE = (*_CASE, Key("tier", Shape.TEXT, 'The id of the tier, or "none".', required=True))
+
+_COMMON = (
+    Key("name", Shape.TEXT, "What people and platforms see; the id if missing."),
+    Key("why", Shape.TEXT, "What it is for."),
+    Key("owner", Shape.TEXT, "Who answers for it."),
+    Key("mode", Shape.MODE, "mirror: adds members, and removes those it added; append: only adds."),
+    Key("to", Shape.TARGETS, "Connections it is written to."),
+    Key("expect", Shape.TABLE, "Size limits that hold a run back.", inner=EXPECT),
+)
+
+SEGMENT = (
+    Key("id", Shape.ID, "a-z, 0-9 and -; never changes, audiences are found by it.", required=True),
+    *_COMMON,
+    Key("when", Shape.EXPRESSION, "Who belongs to it.", required=True),
+    Key("leave_when", Shape.LATER, "Not supported yet."),
+    Key("stay", Shape.LATER, "Not supported yet."),
+    Key("case", Shape.TABLES, "Examples, run by `segsync test`.", inner=SEGMENT_CASE),
+)
+
+TIER = (
+    Key("id", Shape.ID, "a-z, 0-9 and -; the segment is called TIERS/TIER.", required=True),
+    *_COMMON,
+    Key("when", Shape.EXPRESSION, "Who belongs to it, of those in no earlier tier."),
+    Key("otherwise", Shape.ALWAYS, "true: everyone in no earlier tier; only for the last."),
+)
+
+TIERS = (
+    Key("id", Shape.ID, "a-z, 0-9 and -; never changes.", required=True),
+    *_COMMON,
+    Key("tier", Shape.TABLES, "The tiers; the first that matches wins.", required=True, inner=TIER),
+    Key("case", Shape.TABLES, "Examples, run by `segsync test`.", inner=TIERS_CASE),
+)
+
+FIELD = (
+    Key("id", Shape.FIELD_ID, "The name by which expressions use it.", required=True),
+    Key("is", Shape.EXPRESSION, "A value or a condition.", required=True),
+    Key("why", Shape.TEXT, "What it is for."),
+)
+
+FILE = (
+    Key("segment", Shape.TABLES, "A group of people.", inner=SEGMENT),
+    Key("tiers", Shape.TABLES, "Groups of which each person is in at most one.", inner=TIERS),
+    Key("field", Shape.TABLES, "A named expression, to be used in others.", inner=FIELD),
+    Key("score", Shape.LATER, "Not supported yet."),
+)

@@ -1,0 +1,119 @@
+"""The JSON Schema of rule files, made from the loader's key tables: editors complete and check keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from rules.language import keys
+from rules.language.keys import Key, Shape
+from rules.ruleset import Mode
+from rules.vocabulary import Field, Type, Vocabulary
+
+Schema: TypeAlias = dict[str, object]
+
+_ANY_VALUE: Schema = {"type": ["string", "number", "boolean", "array", "object"]}
+_VALUE_TYPES: dict[Type, Schema] = {
+    Type.TEXT: {"type": "string"},
+    Type.NUMBER: {"type": "number"},
+    Type.MONEY: {"type": "number"},
+    Type.BOOLEAN: {"type": "boolean"},
+    Type.DATE: {"type": "string"},  # TOML dates reach a JSON Schema as text
+    Type.DATETIME: {"type": "string"},
+    Type.TEXTS: {"type": "array", "items": {"type": "string"}},
+}
+_SIMPLE: dict[Shape, Schema] = {
+    Shape.ID: {"type": "string", "pattern": "^[a-z0-9-]+$"},
+    Shape.FIELD_ID: {"type": "string", "pattern": "^[a-z0-9_-]+$"},
+    Shape.TEXT: {"type": "string"},
+    Shape.EXPRESSION: {"type": "string", "minLength": 1},
+    Shape.TRUTH: {"type": "boolean"},
+    Shape.ALWAYS: {"const": True},
+    Shape.COUNT: {"type": "integer", "minimum": 0},
+    Shape.SHARE: {"type": "number", "minimum": 0, "maximum": 1},
+    Shape.MODE: {"enum": [mode.value for mode in Mode]},
+    Shape.INSTANT: {"type": "string"},
+}
+
+
+def json_schema(vocabulary: Vocabulary | None = None) -> Schema:
+    """JSON Schema (draft 2020-12) of a rule file; with a vocabulary also its connections and facts."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "segsync rule file",
+        **_table(keys.FILE, vocabulary),
+    }
+
+
+def _table(known: Iterable[Key], vocabulary: Vocabulary | None) -> Schema:
+    known = [key for key in known if key.shape is not Shape.LATER]
+    schema: Schema = {
+        "type": "object",
+        "properties": {key.name: _key(key, vocabulary) for key in known},
+        "additionalProperties": False,
+    }
+    if required := [key.name for key in known if key.required]:
+        schema["required"] = required
+    if known == [key for key in keys.TIER if key.shape is not Shape.LATER]:
+        schema["oneOf"] = [{"required": ["when"]}, {"required": ["otherwise"]}]
+    return schema
+
+
+def _key(key: Key, vocabulary: Vocabulary | None) -> Schema:
+    described: Schema = {"description": key.meaning}
+    match key.shape:
+        case Shape.TABLES:
+            items = _table(key.inner, vocabulary)
+            least: Schema = {"minItems": 1} if key.required else {}
+            return {**described, "type": "array", "items": items, **least}
+        case Shape.TABLE:
+            return {**described, **_table(key.inner, vocabulary)}
+        case Shape.TARGETS:
+            return {**described, "type": "array", "items": _target(vocabulary)}
+        case Shape.FACTS:
+            return {**described, **_facts(vocabulary)}
+        case Shape.ACTIVITIES:
+            return {**described, "type": "array", "items": _activity(vocabulary)}
+        case _:
+            return {**described, **_SIMPLE[key.shape]}
+
+
+def _target(vocabulary: Vocabulary | None) -> Schema:
+    table = _table(keys.TARGET, None)
+    connections = sorted(vocabulary.connections) if vocabulary else []
+    name: Schema = {"enum": connections} if connections else {"type": "string"}
+    properties = table["properties"]
+    if connections and isinstance(properties, dict):
+        properties = {**properties, "connection": {**properties["connection"], "enum": connections}}
+    return {"anyOf": [name, {**table, "properties": properties}]}
+
+
+def _facts(vocabulary: Vocabulary | None) -> Schema:
+    if vocabulary is None:
+        return {"type": "object", "additionalProperties": _ANY_VALUE}
+    flags: Schema = {name: {"type": "boolean"} for name in ("suppressed", "consented_email")}
+    lists: Schema = {"in_lists": {"type": "array", "items": {"type": "string"}}}
+    properties = {**_properties(vocabulary.fields.values()), **flags, **lists}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _activity(vocabulary: Vocabulary | None) -> Schema:
+    kinds = sorted(vocabulary.kinds) if vocabulary else []
+    kind: Schema = {"enum": kinds} if kinds else {"type": "string"}
+    return {
+        "type": "object",
+        "properties": {"kind": kind, "at": {"type": "string"}},
+        "required": ["kind", "at"],
+        "additionalProperties": _ANY_VALUE,
+    }
+
+
+def _properties(fields: Iterable[Field]) -> Schema:
+    """`company.employees` may be written as a dotted key, which TOML reads as a table in a table."""
+    properties: dict[str, object] = {}
+    for field in fields:
+        described: Schema = {"description": field.meaning} if field.meaning else {}
+        properties[field.name] = {**described, **_VALUE_TYPES[field.type]}
+        if "." in field.name:
+            properties.setdefault(field.name.split(".", 1)[0], {"type": "object"})
+    return properties

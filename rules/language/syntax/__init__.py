@@ -1,0 +1,1 @@
+"""Expression text → a tree with positions. No types, no vocabulary."""

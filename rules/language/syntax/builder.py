@@ -1,0 +1,319 @@
+"""Lark's parse tree → `tree` nodes: numbers, dates and periods get their values here, names stay names."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+from zoneinfo import ZoneInfo
+
+from rules import ir
+from rules.language.problems import Finding
+from rules.language.syntax import periods, tree
+
+if TYPE_CHECKING:
+    from lark import Token as LarkToken
+    from lark import Tree as LarkTree
+
+    Parsed: TypeAlias = LarkTree[LarkToken]
+    Child: TypeAlias = Parsed | LarkToken
+
+
+class Builder:
+    """Builds one expression; impossible dates and windows are collected in `findings`."""
+
+    def __init__(self, zone: str) -> None:
+        self.zone = ZoneInfo(zone)
+        self.findings: list[Finding] = []
+
+    def build(self, node: Child) -> tree.Tree:
+        """The node under a rule of the grammar; the method has the name of the rule."""
+        make: Callable[[list[Child]], tree.Tree] = getattr(self, f"_{node.data}")  # type: ignore[union-attr]
+        return make(node.children)  # type: ignore[union-attr]
+
+    # ── values ──
+
+    def _name(self, children: list[Child]) -> tree.Name:
+        return _as_name(children[0])
+
+    def _text(self, children: list[Child]) -> tree.Text:
+        return _as_text(children[0])
+
+    def _number(self, children: list[Child]) -> tree.Number:
+        return _as_number(children[0])
+
+    def _date(self, children: list[Child]) -> tree.Tree:
+        at, text = _at(children[0]), str(children[0])
+        try:
+            day = dt.date.fromisoformat(text)
+        except ValueError:
+            return self._broken(at, f"there is no day {text}")
+        if not 1000 <= day.year <= 9000:
+            return self._broken(at, f"the year of {text} is out of range")
+        return tree.Day(at, day)
+
+    def _instant(self, children: list[Child]) -> tree.Tree:
+        at, text = _at(children[0]), str(children[0])
+        try:
+            instant = dt.datetime.fromisoformat(text)
+        except ValueError:
+            return self._broken(at, f"there is no instant {text}")
+        if not 1000 <= instant.year <= 9000:
+            return self._broken(at, f"the year of {text} is out of range")
+        aware = instant if instant.tzinfo else instant.replace(tzinfo=self.zone)
+        return tree.Instant(at, aware.astimezone(dt.UTC))
+
+    def _true(self, children: list[Child]) -> tree.Truth:
+        return tree.Truth(_at(children[0]), True)
+
+    def _false(self, children: list[Child]) -> tree.Truth:
+        return tree.Truth(_at(children[0]), False)
+
+    def _group(self, children: list[Child]) -> tree.Tree:
+        return tree.Group(_at(children[0]), self.build(children[1]))
+
+    def _call(self, children: list[Child]) -> tree.Tree:
+        function = ir.AggregateFunction(str(children[0]).lower())
+        return tree.Call(_at(children[0]), function, self._activity(_children(children[2])))
+
+    def _activity(self, children: list[Child]) -> tree.Activity:
+        rest = [child for child in children[1:] if _type(child) not in ("WHERE", "COMMA")]
+        where: tree.Tree | None = None
+        period: tree.Period | None = None
+        for child in rest:
+            built = self.build(child)
+            if isinstance(built, tree.Period):
+                period = built
+            else:
+                where = built
+        return tree.Activity(_at(children[0]), _as_name(children[0]), where, period)
+
+    def _moment(self, children: list[Child]) -> tree.Moment:
+        first = _type(children[0]) == "FIRST"
+        function = ir.AggregateFunction.FIRST_AT if first else ir.AggregateFunction.LAST_AT
+        return tree.Moment(_at(children[0]), function, _as_name(children[1]))
+
+    def _since(self, children: list[Child]) -> tree.Tree:
+        unit = str(children[0]).lower()
+        if unit != "days":
+            return self._broken(_at(children[0]), f'only "days since" exists, not "{unit} since"')
+        return tree.Since(_at(children[0]), self.build(children[2]))
+
+    def _arithmetic(self, children: list[Child]) -> tree.Arithmetic:
+        left, operator, right = children
+        return tree.Arithmetic(_at(operator), ir.Operator(str(operator)), self.build(left), self.build(right))
+
+    def _minus(self, children: list[Child]) -> tree.Tree:
+        of = self.build(children[1])
+        if isinstance(of, tree.Number):
+            return tree.Number(_at(children[0]), -of.number)
+        return tree.Minus(_at(children[0]), of)
+
+    # ── conditions ──
+
+    def _any_of(self, children: list[Child]) -> tree.Tree:
+        parts = tuple(self.build(child) for child in children if _type(child) != "OR")
+        return tree.AnyOf(parts[0].at, parts)
+
+    def _all_of(self, children: list[Child]) -> tree.Tree:
+        parts = tuple(self.build(child) for child in children if _type(child) != "AND")
+        return tree.AllOf(parts[0].at, parts)
+
+    def _negation(self, children: list[Child]) -> tree.Tree:
+        return tree.Negation(_at(children[0]), self.build(children[1]))
+
+    def _did(self, children: list[Child]) -> tree.Tree:
+        return tree.Happened(_at(children[0]), self.build(children[1]))
+
+    def _never(self, children: list[Child]) -> tree.Tree:
+        return tree.Negation(_at(children[0]), self._did(children))
+
+    def _comparison(self, children: list[Child]) -> tree.Tree:
+        left, operator, right = children
+        return tree.Comparison(_at(operator), str(operator), self.build(left), self.build(right))
+
+    def _range(self, children: list[Child]) -> tree.Tree:
+        children, negate = _without_not(children)
+        test = tree.Range(
+            _at(children[1]), self.build(children[0]), self.build(children[2]), self.build(children[4])
+        )
+        return negate(test)
+
+    def _listed(self, children: list[Child]) -> tree.Tree:
+        children, negate = _without_not(children)
+        return negate(tree.Listed(_at(children[1]), self.build(children[0]), self._options(children[2])))
+
+    def _ranked(self, children: list[Child]) -> tree.Tree:
+        children, negate = _without_not(children)
+        words = _children(children[2])
+        kind, number = _type(words[0]), _as_number(words[1])
+        percent = any(_type(word) == "PERCENT" for word in words)
+        return negate(
+            tree.Ranked(
+                _at(words[0]),
+                self.build(children[0]),
+                ir.Side.BOTTOM if kind == "BOTTOM" else ir.Side.TOP,
+                percent=number if percent else None,
+                count=None if kind == "QUINTILE" or percent else number,
+                quintile=number if kind == "QUINTILE" else None,
+                by=_as_name(words[-1]) if _type(words[-2]) == "BY" else None,
+            )
+        )
+
+    def _look(self, children: list[Child]) -> tree.Tree:
+        children, negate = _without_not(children)
+        word = _type(children[1]).lower()
+        return negate(tree.Look(_at(children[1]), word, self.build(children[0]), _as_text(children[-1])))
+
+    def _has_one(self, children: list[Child]) -> tree.Tree:
+        value, has, text = children
+        return tree.Has(_at(has), ir.ListTestKind.ANY, self.build(value), (_as_text(text),))
+
+    def _has_some(self, children: list[Child]) -> tree.Tree:
+        value, has, quantity, _, options = children
+        word = _type(_children(quantity)[0])
+        kind = ir.ListTestKind.ALL if word == "ALL" else ir.ListTestKind.ANY
+        test = tree.Has(_at(has), kind, self.build(value), self._options(options))
+        return tree.Negation(test.at, test) if word == "NONE" else test
+
+    def _options(self, node: Child) -> tuple[tree.Tree, ...]:
+        return tuple(
+            self.build(child) for child in _children(node) if _type(child) not in ("LSQB", "RSQB", "COMMA")
+        )
+
+    def _known(self, children: list[Child]) -> tree.Tree:
+        return tree.Known(_at(children[1]), self.build(children[0]))
+
+    def _missing(self, children: list[Child]) -> tree.Tree:
+        return tree.Negation(_at(children[1]), self._known(children))
+
+    def _filtered(self, children: list[Child]) -> tree.Tree:
+        return tree.Filtered(_at(children[1]), self.build(children[0]), self.build(children[2]))
+
+    def _filtered_during(self, children: list[Child]) -> tree.Tree:
+        filtered = self._filtered(children)
+        return self._during([filtered, children[3]])
+
+    def _filtered_ago(self, children: list[Child]) -> tree.Tree:
+        filtered = self._filtered(children)
+        return self._with_period(filtered, self._ago(children[3:]))
+
+    def _during(self, children: list[Child] | list[tree.Tree | Child]) -> tree.Tree:
+        value = children[0] if isinstance(children[0], tree.Tree) else self.build(children[0])
+        return self._with_period(value, self.build(children[1]))  # type: ignore[arg-type]
+
+    def _during_is(self, children: list[Child]) -> tree.Tree:
+        return self._during([children[0], children[2]])
+
+    def _during_ago(self, children: list[Child]) -> tree.Tree:
+        value, between, low, _, high, unit, ago = children
+        bounds = [self.build(low), self.build(high)]
+        for bound in bounds:
+            if not isinstance(bound, tree.Number):
+                return self._broken(bound.at, "a window needs plain numbers: between 3 and 10 days ago")
+        period = periods.ago(_at(between), bounds[0], bounds[1], str(unit), str(ago))  # type: ignore[arg-type]
+        return self._with_period(self.build(value), self._reported(period))
+
+    def _yearly(self, children: list[Child]) -> tree.Tree:
+        value, word, period = self.build(children[0]), children[1], self.build(children[-1])
+        if isinstance(period, tree.Period):
+            return tree.Yearly(_at(word), value, period)
+        return tree.Broken(value.at)
+
+    def _in_group(self, children: list[Child]) -> tree.Tree:
+        word = _type(_children(children[1])[0]).lower()
+        return tree.InGroup(_at(children[0]), word, _as_text(children[2]))
+
+    def _suppressed(self, children: list[Child]) -> tree.Tree:
+        return tree.Suppressed(_at(children[0]))
+
+    def _consented(self, children: list[Child]) -> tree.Tree:
+        return tree.Consented(_at(children[0]), _as_name(children[2]))
+
+    def _random(self, children: list[Child]) -> tree.Tree:
+        return tree.Random(_at(children[0]), _as_number(children[1]), _as_text(children[-1]))
+
+    # ── periods ──
+
+    def _calendar(self, children: list[Child]) -> tree.Tree:
+        return self._reported(periods.calendar(_at(children[0]), [str(word).lower() for word in children]))
+
+    def _within_calendar(self, children: list[Child]) -> tree.Tree:
+        return self.build(children[1])
+
+    def _rolling(self, children: list[Child]) -> tree.Tree:
+        direction, number, unit = children[-3:]
+        return self._reported(
+            periods.rolling(_at(direction), str(direction).lower(), _as_number(number), str(unit))
+        )
+
+    def _ever(self, children: list[Child]) -> tree.Tree:
+        return tree.Period(_at(children[0]), ir.Ever())
+
+    def _ago(self, children: list[Child]) -> tree.Tree:
+        between, low, _, high, unit, ago = children
+        return self._reported(
+            periods.ago(_at(between), _as_number(low), _as_number(high), str(unit), str(ago))
+        )
+
+    def _bounded(self, children: list[Child]) -> tree.Tree:
+        day = self.build(children[1])
+        if isinstance(day, tree.Broken):
+            return day
+        return self._reported(periods.bounded(_at(children[0]), str(children[0]).lower(), day))
+
+    def _from_to(self, children: list[Child]) -> tree.Tree:
+        start, end = self.build(children[1]), self.build(children[3])
+        if isinstance(start, tree.Broken) or isinstance(end, tree.Broken):
+            return tree.Broken(start.at)
+        return self._reported(periods.from_to(_at(children[0]), start, end))
+
+    # ── findings ──
+
+    def _with_period(self, value: tree.Tree, period: tree.Tree) -> tree.Tree:
+        if isinstance(period, tree.Period):
+            return tree.During(period.at, value, period)
+        return tree.Broken(value.at)
+
+    def _reported(self, result: tree.Period | Finding) -> tree.Tree:
+        if isinstance(result, Finding):
+            return self._broken(result.at, result.message)
+        return result
+
+    def _broken(self, at: int, message: str) -> tree.Tree:
+        self.findings.append(Finding(at, message))
+        return tree.Broken(at)
+
+
+def _type(child: object) -> str:
+    """The terminal of a token, "" for a rule."""
+    return getattr(child, "type", "")
+
+
+def _at(child: Child) -> int:
+    position = child.start_pos  # type: ignore[union-attr]
+    return position if isinstance(position, int) else 0
+
+
+def _children(child: Child) -> list[Child]:
+    return child.children  # type: ignore[union-attr]
+
+
+def _as_name(token: Child) -> tree.Name:
+    return tree.Name(_at(token), str(token))
+
+
+def _as_text(token: Child) -> tree.Text:
+    return tree.Text(_at(token), str(token))
+
+
+def _as_number(token: Child) -> tree.Number:
+    return tree.Number(_at(token), Decimal(str(token).replace("_", "")))
+
+
+def _without_not(children: list[Child]) -> tuple[list[Child], Callable[[tree.Tree], tree.Tree]]:
+    """`x not in …` reads as `x in …`, negated."""
+    if _type(children[1]) == "NOT":
+        return [children[0], *children[2:]], lambda test: tree.Negation(test.at, test)
+    return children, lambda test: test

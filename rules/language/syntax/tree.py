@@ -1,0 +1,231 @@
+"""What the parser reads: names and words in order, with positions, before types are known.
+
+`at` is the offset in the expression to which a message about the node points.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rules import ir
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Base of all nodes."""
+
+    at: int
+
+
+# ── values ──
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Tree):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Tree):
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Tree):
+    number: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Day(Tree):
+    day: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class Instant(Tree):
+    instant: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Truth(Tree):
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Period(Tree):
+    period: ir.Period
+
+
+@dataclass(frozen=True, slots=True)
+class Activity(Tree):
+    """`KIND [where CONDITION] [WINDOW]`, also `KIND.field …`, inside a function."""
+
+    name: Name
+    where: Tree | None
+    period: Period | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Tree):
+    function: ir.AggregateFunction
+    activity: Activity
+
+
+@dataclass(frozen=True, slots=True)
+class Moment(Tree):
+    """`first KIND`, `last KIND`: an instant."""
+
+    function: ir.AggregateFunction
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Since(Tree):
+    of: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic(Tree):
+    operator: ir.Operator
+    left: Tree
+    right: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Minus(Tree):
+    of: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Tree):
+    """Something in parentheses."""
+
+    of: Tree
+
+
+# ── conditions ──
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf(Tree):
+    parts: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(Tree):
+    parts: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negation(Tree):
+    part: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Happened(Tree):
+    """`did KIND …`."""
+
+    of: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Tree):
+    """`operator` as written: = != < <= > >=."""
+
+    operator: str
+    left: Tree
+    right: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Range(Tree):
+    value: Tree
+    low: Tree
+    high: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Tree):
+    value: Tree
+    options: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked(Tree):
+    """`percent` is set for `top 10%`, `count` for `top 500`, `quintile` for `quintile 5`."""
+
+    value: Tree
+    side: ir.Side
+    percent: Number | None
+    count: Number | None
+    quintile: Number | None
+    by: Name | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Tree):
+    """`word`: contains, starts, ends, matches."""
+
+    word: str
+    value: Tree
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Has(Tree):
+    kind: ir.ListTestKind
+    value: Tree
+    options: tuple[Tree, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Tree):
+    value: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class During(Tree):
+    value: Tree
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Yearly(Tree):
+    value: Tree
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered(Tree):
+    value: Tree
+    where: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class InGroup(Tree):
+    """`word`: segment, tier, list."""
+
+    word: str
+    name: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed(Tree):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Consented(Tree):
+    channel: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Random(Tree):
+    percent: Number
+    salt: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Broken(Tree):
+    """Something already reported; everything that contains it stays silent."""
