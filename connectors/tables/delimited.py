@@ -88,7 +88,7 @@ class DelimitedFile:
             for bad in framed.bad
         )
         return Chunk(
-            table=_parse(framed, header, delimiter, columns),
+            table=parse_frame(framed, header, delimiter, columns),
             origin=self._label,
             unit="line",
             places=framed.lines,
@@ -98,7 +98,7 @@ class DelimitedFile:
         )
 
 
-def _parse(framed: Frame, header: list[str], delimiter: str, columns: Sequence[str]) -> pa.Table:
+def parse_frame(framed: Frame, header: list[str], delimiter: str, columns: Sequence[str]) -> pa.Table:
     """Arrow splits the good records into texts; it must find exactly as many rows as were framed."""
     names = [str(number) for number in range(len(header))]
     wanted = [names[header.index(column)] for column in columns]

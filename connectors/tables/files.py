@@ -160,3 +160,9 @@ class _FileRead:
         for chunk in self._source.chunks(source_columns(self._table)):
             mapped = read_chunk(chunk, self._table, seen, counts)
             yield replace(mapped, rows=self._increment.filter(mapped.rows)), chunk.read
+
+
+def check_files(folder: Path, table: ContactsTable | ActivityTable) -> None:
+    """Raise `BadSource` if a file is missing, cannot be read, or lacks a column. Reads a first chunk only."""
+    for path in find_files(folder, table.origin).values():
+        next(iter(open_table(path, table.origin).chunks(source_columns(table))), None)

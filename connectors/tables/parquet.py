@@ -31,7 +31,7 @@ class ParquetFile:
                     table = pa.Table.from_batches([batch]).select(list(columns))
                     places = np.arange(row + 1, row + 1 + len(batch), dtype=np.int64)
                     row += len(batch)
-                    yield Chunk(table, label, "row", places, _Raw(table), (), row)
+                    yield Chunk(table, label, "row", places, RawRow(table), (), row)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise BadSource(f"{self._origin.path}: {label} cannot be opened: {error.strerror}") from None
@@ -40,7 +40,7 @@ class ParquetFile:
             ) from None
 
 
-class _Raw:
+class RawRow:
     """The text of a row, made only for the few that are refused."""
 
     def __init__(self, table: pa.Table) -> None:
