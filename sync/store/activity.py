@@ -29,6 +29,8 @@ PORTION = 1_000_000
 """Rows absorbed at once."""
 MEMORY_LIMIT = "1GB"
 """For DuckDB while absorbing; what is larger spills into the lake's folder."""
+SMALL, MANY = 250_000, 16
+"""So many files of fewer rows, of one kind, are joined into one by the next portion."""
 _HASHED: Mapping[str, pa.DataType] = {
     "external_id": pa.string(),
     "email": pa.string(),
@@ -208,6 +210,18 @@ def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str) 
             f"SELECT * FROM ({attach_sql('SELECT * EXCLUDE (place) FROM staged', literal(connection))})"
             f" WHERE kind = {literal(kind)}"
         )
+        small = [
+            file.path
+            for file in store.lake.files("activity", kind)
+            if file.rows < SMALL and file.path not in removed
+        ]
+        if len(small) >= MANY:
+            query += (
+                " UNION ALL BY NAME SELECT * FROM"
+                f" read_parquet([{', '.join(map(literal, small))}], hive_partitioning=false, union_by_name=true)"
+            )
+            query = f"SELECT * FROM ({query})"
+            removed += small
         added.append(store.lake.write(database, "activity", query, partition=kind, order=ORDER))
     store.lake.replace("activity", removed=removed, added=added)
     touched = {str(row[0]) for row in database.execute("SELECT DISTINCT kind FROM old").fetchall()}

@@ -1,4 +1,4 @@
-"""One 64-bit number for what a record says, so that a record read again is known to be the same."""
+"""One number for what a record says, so that a record read again is known to be the same."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from sync.store.shapes import TEXTS, literal, quoted
 
 
 def content_hash_sql(columns: Mapping[str, pa.DataType]) -> str:
-    """SQL of the hash over `columns` (column name → lake type): 64 bits of MD5, stable over versions.
+    """SQL (BIGINT, 63 bits) of the hash over `columns` (column name → lake type).
 
     Missing values add nothing, so a column that is new and empty leaves old hashes as they are. Lists count
-    as sets: platforms give them in any order.
+    as sets: platforms give them in any order. DuckDB's `hash` is 15 times as fast as its `md5`; should a
+    version of DuckDB ever change it, records that are read again count as changed, once.
     """
     parts = []
     for name, kind in sorted(columns.items()):
-        value = quoted(name) if kind == pa.string() else f"CAST({quoted(name)} AS VARCHAR)"
-        if kind == TEXTS:
-            value = f"CAST(list_sort({quoted(name)}) AS VARCHAR)"
-        parts.append(f"coalesce({literal(f'|{name}=')} || {value}, '')")
-    text = " || ".join(parts) if parts else "''"
-    return f"CAST(CAST(md5_number_lower({text}) AS HUGEINT) - 9223372036854775808 AS BIGINT)"
+        value = f"list_sort({quoted(name)})" if kind == TEXTS else quoted(name)
+        parts.append(f"CASE WHEN {quoted(name)} IS NULL THEN 0 ELSE hash({literal(name)}, {value}) END")
+    mixed = parts[0] if parts else "hash(0)"
+    for part in parts[1:]:
+        mixed = f"xor({mixed}, {part})"
+    return f"CAST(({mixed}) >> 1 AS BIGINT)"

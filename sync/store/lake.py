@@ -178,6 +178,10 @@ class Lake:
                 found[name] = int(current.snapshot_id)
         return found
 
+    def table(self, name: str) -> Table | None:
+        """PyIceberg's view of a table, e.g. for other engines and for `tidy`; None if not made yet."""
+        return self._load(name)
+
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────
 
     def ensure(self, table: str, columns: Mapping[str, pa.DataType]) -> None:

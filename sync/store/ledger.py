@@ -144,12 +144,13 @@ class Ledger:
             owned = _owned(database, audience_id) | people
             database.execute(update(audiences).where(audiences.c.id == audience_id).values(owned=owned))
 
-    def renumber(self, moved: Iterable[tuple[int, int]]) -> None:
-        """People were merged: whoever was `old` is `new` from now on, in every audience and refusal."""
+    def renumber(self, moved: Iterable[tuple[int, int]], *, connection: str) -> None:
+        """Contacts of `connection` moved from person `old` to person `new`: so do their memberships there."""
         pairs = list(moved)
         old_people = BitMap(old for old, _ in pairs)
         with self._database.writing() as database:
-            for row in database.execute(select(audiences.c.id, audiences.c.owned, audiences.c.actual)):
+            ours = select(audiences.c.id, audiences.c.owned, audiences.c.actual)
+            for row in database.execute(ours.where(audiences.c.connection == connection)).all():
                 changed = {
                     name: _moved(bitmap, pairs)
                     for name, bitmap in (("owned", row.owned), ("actual", row.actual))
@@ -157,9 +158,12 @@ class Ledger:
                 }
                 if changed:
                     database.execute(update(audiences).where(audiences.c.id == row.id).values(changed))
+            ids = select(audiences.c.id).where(audiences.c.connection == connection).scalar_subquery()
             for start in range(0, len(pairs), 500):
                 gone = [old for old, _ in pairs[start : start + 500]]
-                database.execute(refusals.delete().where(refusals.c.person.in_(gone)))
+                database.execute(
+                    refusals.delete().where(refusals.c.person.in_(gone), refusals.c.audience_id.in_(ids))
+                )
 
     # ── outcomes ─────────────────────────────────────────────────────────────────────────────────────
 

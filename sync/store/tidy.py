@@ -1,0 +1,62 @@
+"""Let go of the lake's past: snapshots nobody needs any more, and files that no snapshot names.
+
+Files appear in the lake before the commit that names them; a crash in between leaves them here to be found.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from pyiceberg.table import Table
+
+from sync.store.catalog import NAMESPACE
+from sync.store.lake import Lake
+from sync.store.shapes import SHAPES
+
+_YOUNG_S = 3600
+"""Younger files may belong to a commit under way in another process."""
+
+
+def tidy(lake: Lake, *, now: dt.datetime, keep_days: int = 7) -> int:
+    """Drop snapshots older than `keep_days` (never the current one) and unreferenced files, an hour old at
+    least. Returns how many files went. Call it only while holding the run's lease."""
+    removed = 0
+    for name in SHAPES:
+        table = lake.table(name)
+        if table is None:
+            continue
+        table.maintenance.expire_snapshots().older_than(now - dt.timedelta(days=keep_days)).commit()
+        table = lake.table(name)
+        if table is not None:
+            removed += _remove_unnamed(lake.folder / NAMESPACE / name, _named(table), now)
+    spilled = lake.folder / "temporary"
+    if spilled.exists():
+        for path in sorted(spilled.rglob("*"), reverse=True):
+            if path.stat().st_mtime < now.timestamp() - 24 * _YOUNG_S:
+                path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+    return removed
+
+
+def _named(table: Table) -> set[str]:
+    """Names of all files that any snapshot or the metadata still needs."""
+    names = {Path(table.metadata_location).name}
+    names |= {Path(entry.metadata_file).name for entry in table.metadata.metadata_log}
+    for snapshot in table.metadata.snapshots:
+        names.add(Path(snapshot.manifest_list).name)
+        for manifest in snapshot.manifests(table.io):
+            names.add(Path(manifest.manifest_path).name)
+            names |= {
+                Path(entry.data_file.file_path).name
+                for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+            }
+    return names
+
+
+def _remove_unnamed(folder: Path, named: set[str], now: dt.datetime) -> int:
+    removed = 0
+    for path in [*folder.glob("data/*"), *folder.glob("metadata/*")]:
+        if path.name not in named and path.stat().st_mtime < now.timestamp() - _YOUNG_S:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed

@@ -1,0 +1,81 @@
+"""Put a whole table (`links`, `people`) in place of the stored one, writing only what differs.
+
+Rows lie in files by their key (2^18 numbers a file) and in the order of the key, so a file is compared with
+its part of the new table column by column, and an equal table leads to no commit at all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sync.store.lake import Lake, NewFile
+from sync.store.shapes import lake_type
+
+KEYS = {"links": "contact", "people": "person"}
+_BUCKET = 18
+
+
+def overwrite(lake: Lake, table: str, rows: pa.Table) -> bool:
+    """Make `rows` the content of `table` ("links" or "people"); one commit. Returns whether it differed.
+
+    `rows` has one row per key (`contact`, `person`) in any order; new columns are added to the table,
+    columns that `rows` lacks read as missing afterwards.
+    """
+    key = KEYS[table]
+    rows = _held(rows)
+    lake.ensure(table, {field.name: field.type for field in rows.schema})
+    numbers = rows.column(key).to_numpy()
+    if len(numbers) > 1 and not bool(np.all(numbers[1:] > numbers[:-1])):
+        rows = rows.take(pc.sort_indices(rows, sort_keys=[(key, "ascending")]))
+        numbers = rows.column(key).to_numpy()
+    buckets = numbers >> _BUCKET
+    starts = np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1]]) if len(buckets) else np.zeros(0, int)
+    ends = np.r_[starts[1:], len(numbers)] if len(starts) else starts
+    stored = {_bucket_of(file.path, key): file for file in lake.files(table)}
+    removed: list[str] = []
+    added: list[NewFile] = []
+    database = lake.connect()
+    try:
+        for start, end in zip(starts, ends, strict=True):
+            part = rows.slice(int(start), int(end - start))
+            old = stored.pop(int(buckets[start]), None)
+            if old is not None and old.rows == len(part) and _is_same(old.path, part):
+                continue
+            if old is not None:
+                removed.append(old.path)
+            database.register("part", part)
+            added.append(lake.write(database, table, "SELECT * FROM part", order=key))
+        removed += [file.path for file in stored.values()]
+        return lake.replace(table, removed=removed, added=added) is not None
+    finally:
+        database.close()
+
+
+def _held(rows: pa.Table) -> pa.Table:
+    schema = pa.schema([pa.field(field.name, lake_type(field.type)) for field in rows.schema])
+    return rows.cast(schema)
+
+
+def _bucket_of(path: str, key: str) -> int:
+    file = pq.ParquetFile(path)
+    column = file.schema_arrow.get_field_index(key)
+    return int(file.metadata.row_group(0).column(column).statistics.min) >> _BUCKET
+
+
+def _is_same(path: str, rows: pa.Table) -> bool:
+    there = set(pq.read_schema(path).names)
+    for name in rows.column_names:
+        new = rows.column(name)
+        if name not in there:
+            if new.null_count != len(new):
+                return False
+            continue
+        old = pq.read_table(path, columns=[name], use_threads=False).column(name)
+        if not old.cast(new.type).equals(new):
+            return False
+        there.discard(name)
+    lost = sorted(there.difference(rows.column_names))
+    return all(pq.read_table(path, columns=[name]).column(name).null_count == rows.num_rows for name in lost)
