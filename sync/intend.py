@@ -6,7 +6,7 @@ Reads platforms, writes none: a missing audience is only made when its first bat
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -46,14 +46,23 @@ class Intended:
 
 
 def wanted_audiences(
-    rules: RuleSet, destinations: Mapping[str, Features], *, prefix: str
+    rules: RuleSet,
+    destinations: Mapping[str, Features],
+    *,
+    prefix: str,
+    without: Collection[str] = (),
 ) -> tuple[Wanted, ...]:
-    """Every (segment, destination) pair of the rules. UserError naming all that cannot be."""
+    """Every (segment, destination) pair of the rules. UserError naming all that cannot be.
+
+    `without`: destinations that do not answer now; their part is left out.
+    """
     wanted: list[Wanted] = []
     problems: list[str] = []
     names: dict[tuple[str, str, str], str] = {}
     for segment in rules.segments.values():
         for target in segment.to:
+            if target.connection in without:
+                continue
             where = f"{segment.place.file}:{segment.place.line}:{segment.place.column}: {segment.id}"
             features = destinations.get(target.connection)
             if features is None or not features.audiences:

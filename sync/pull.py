@@ -1,18 +1,15 @@
 """Step 1 of a run: every stream of a source from its checkpoint; each page and its cursor kept together.
 
 A page is safe in the inbox before the next one is asked for, so a run that dies goes on where it stopped.
-What was pulled is merged into the lake by `absorb`, which may be repeated.
+What was pulled is merged into the lake by `sync.persons`, which may be repeated.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
-from connectors.base import Connector, Stream, StreamKind, page_schema
+from connectors.base import Connector, Stream, StreamKind
 from connectors.errors import ConnectorError, CursorExpired, Unauthorized
 from sync.progress import SILENT, Progress
 from sync.store import Store
@@ -71,7 +68,9 @@ def _pull_stream(
     except CursorExpired:
         store.inbox.restart(connection, stream.name)
         _read(store, connection, connector, stream, None, pulled, run_id=run_id, progress=progress)
-    _finish_listing(store, connection, stream, run_id=run_id)
+    listing = _Listing(store, connection, stream.name)
+    if listing.name is not None and stream.kind is StreamKind.CONTACTS:
+        listing.end()
 
 
 def _read(
@@ -108,14 +107,14 @@ class _Listing:
         found = store.notes.get(self._key)
         self.name: str | None = None
         self.first = 0
-        self.done = True
+        self.ended = False  # the source has named everybody; the pages wait to be absorbed
         if isinstance(found, dict):
-            self.name, self.first, self.done = found["name"], found["first"], found["done"]
+            self.name, self.first, self.ended = found["name"], found["first"], found["ended"]
 
     def begin(self, name: str) -> None:
         """Called before each page: a new name is a new listing, which starts with the page to come."""
-        if self.name != name or self.done:
-            self.name, self.done = name, False
+        if self.name != name or self.ended:
+            self.name, self.ended = name, False
             self.first = self._store.inbox.next_sequence(self._connection, self._stream)
             self._keep()
 
@@ -126,60 +125,37 @@ class _Listing:
         expected = self._store.inbox.next_sequence(self._connection, self._stream) - self.first
         return found if len(found) == expected else None
 
-    def finish(self) -> None:
+    def end(self) -> None:
         """The source has named everybody it has."""
-        self.done = True
+        self.ended = True
+        self._keep()
+
+    def close(self) -> None:
+        """Nothing is to be concluded from it any more."""
+        self.name, self.ended = None, False
         self._keep()
 
     def _keep(self) -> None:
-        self._store.notes.set(self._key, {"name": self.name, "first": self.first, "done": self.done})
+        self._store.notes.set(self._key, {"name": self.name, "first": self.first, "ended": self.ended})
 
 
 def _restart_broken_listing(store: Store, connection: str, stream: Stream) -> None:
     """A listing that ended early and was absorbed meanwhile cannot be completed: read it from its start."""
     listing = _Listing(store, connection, stream.name)
-    if not listing.done and listing.pages() is None:
-        store.inbox.restart(connection, stream.name)
-        listing.finish()
+    if listing.name is not None and listing.pages() is None:
+        if not listing.ended:
+            store.inbox.restart(connection, stream.name)
+        listing.close()
 
 
-def _finish_listing(store: Store, connection: str, stream: Stream, *, run_id: int) -> None:
-    """The source listed everybody: contacts it did not name become deleted ones."""
+def named_everybody(store: Store, connection: str, stream: Stream) -> bool:
+    """The waiting pages of the stream are a whole listing: contacts that are not in them are gone."""
     listing = _Listing(store, connection, stream.name)
-    if listing.done or stream.kind is not StreamKind.CONTACTS:
-        return
-    pages = listing.pages()
-    if pages is not None:
-        missing = _not_named(store, connection, [page.read().column("external_id") for page in pages])
-        if len(missing):
-            cursor = store.inbox.checkpoint(connection, stream.name).cursor
-            rows = _tombstones(page_schema(stream), missing)
-            store.inbox.commit_page(connection, stream.name, rows, cursor, run_id=run_id)
-    listing.finish()
+    return listing.ended and listing.pages() is not None
 
 
-def _not_named(store: Store, connection: str, named: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
-    """External ids of living contacts of the connection that no page of the listing has."""
-    chunks = [chunk for column in named for chunk in column.chunks]
-    database = store.lake.connect()
-    try:
-        database.register("named", pa.table({"external_id": pa.chunked_array(chunks, pa.string())}))
-        return (
-            database.execute(
-                f"SELECT external_id FROM {store.lake.relation('contacts', connection)}"
-                " WHERE NOT coalesce(deleted, false) AND connection = ?"
-                " AND external_id NOT IN (SELECT external_id FROM named) ORDER BY external_id",
-                [connection],
-            )
-            .to_arrow_table()
-            .column(0)
-        )
-    finally:
-        database.close()
-
-
-def _tombstones(schema: pa.Schema, external_ids: pa.ChunkedArray) -> pa.Table:
-    """Rows of a contacts stream that say of these contacts that they are gone."""
-    given = {"external_id": external_ids, "deleted": pa.array([True] * len(external_ids))}
-    columns = [given.get(f.name, pa.nulls(len(external_ids), f.type)) for f in schema]
-    return pa.table(columns, schema=schema)
+def listing_absorbed(store: Store, connection: str, stream: Stream) -> None:
+    """The lake holds the listing: it says nothing any more."""
+    listing = _Listing(store, connection, stream.name)
+    if listing.name is not None and listing.ended:
+        listing.close()

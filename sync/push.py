@@ -39,6 +39,7 @@ class Pushed:
     removes: int = 0
     refused: int = 0
     unknown: int = 0
+    created: int = 0  # audiences that were made
     stopped: str | None = None  # why the rest was not sent, in a sentence
     paused: bool = False  # credentials refused: a person must mend them
     lost: list[int] = field(default_factory=list)  # audiences that were deleted on the platform
@@ -112,7 +113,7 @@ def _push_connection(
     known = addresses(connection, people)
     for audience_id, some in by_audience.items():
         try:
-            audience = _ensured(store, connector, rows[audience_id])
+            audience = _ensured(store, connector, rows[audience_id], pushed)
             window = max(1, connector.features.concurrency)
             for start in range(0, len(some), window):
                 work = [_work(b, audience, fields) for b in some[start : start + window]]
@@ -131,12 +132,13 @@ def _is_carried(row: AudienceRow) -> bool:
     return row.kind == AudienceKind.FIELD and row.segment != CARRIER
 
 
-def _ensured(store: Store, connector: Connector, row: AudienceRow) -> Audience:
+def _ensured(store: Store, connector: Connector, row: AudienceRow, pushed: Pushed) -> Audience:
     audience = Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id)
     if row.remote_id is not None:
         return audience
     remote_id = connector.ensure(audience)
     store.ledger.ensured(row.id, remote_id=remote_id)
+    pushed.created += 1
     return Audience(row.segment, row.name, AudienceKind(row.kind), remote_id)
 
 

@@ -35,8 +35,10 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _everywhere(
     context: typer.Context,
-    config: Annotated[Path, typer.Option("--config", "-c", help="the configuration file")] = Path("config.toml"),
-    version: Annotated[
+    config: Annotated[Path, typer.Option("--config", "-c", help="the configuration file")] = Path(
+        "config.toml"
+    ),
+    _asked: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
     ] = False,
 ) -> None:

@@ -1,0 +1,72 @@
+"""Step 3 of a run: which people are in which segment, by the rule files, at one instant."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+from rules.engine import Evaluation, Tables, evaluate
+from rules.language import Loaded, Problem, load
+from rules.ruleset import RuleSet
+from rules.vocabulary import Vocabulary
+from sync.errors import UserError
+from sync.store import SegmentVersion, Store
+
+
+def read_rules(folder: Path, vocabulary: Vocabulary) -> Loaded:
+    """All rule files, checked. UserError if the folder is missing; problems are in the answer."""
+    if not folder.exists():
+        raise UserError(f"there is no rules folder {folder}; `segsync init` makes one with examples")
+    return load(folder, vocabulary)
+
+
+def rules_or_problems(folder: Path, vocabulary: Vocabulary) -> RuleSet:
+    """The checked rules; UserError with every error, so that nothing runs on half a set of rules."""
+    loaded = read_rules(folder, vocabulary)
+    if loaded.ruleset is None:
+        errors = [problem for problem in loaded.problems if is_error(problem)]
+        noun = "problem" if len(errors) == 1 else "problems"
+        raise UserError(
+            f"{len(errors)} {noun} in the rule files; nothing was changed anywhere",
+            problems=tuple(str(problem) for problem in errors),
+        )
+    return loaded.ruleset
+
+
+def is_error(problem: Problem) -> bool:
+    """False for a warning."""
+    return str(problem.severity) == "error"
+
+
+def assign(store: Store, rules: RuleSet, *, vocabulary: Vocabulary, as_of: dt.datetime) -> Evaluation:
+    """The members of every segment, over the lake as it is now."""
+    database = store.lake.connect()
+    try:
+        return evaluate(database, rules, tables(store, vocabulary), as_of=as_of, zone=vocabulary.zone)
+    finally:
+        database.close()
+
+
+def tables(store: Store, vocabulary: Vocabulary) -> Tables:
+    """The lake's relations as the rules read them."""
+    return Tables(
+        people=store.lake.relation("people"),
+        activity={kind: store.lake.relation("activity", kind) for kind in vocabulary.kinds},
+    )
+
+
+def remember(
+    store: Store, rules: RuleSet, evaluation: Evaluation, *, run_id: int, as_of: dt.datetime
+) -> Sequence[str]:
+    """Store the rule versions and memberships of a run; returns the segments whose members changed."""
+    versions = [
+        SegmentVersion(
+            segment=segment.id,
+            version=segment.version,
+            source=segment.source,
+            name=segment.name,
+        )
+        for segment in rules.segments.values()
+    ]
+    return store.segments.save(run_id, as_of=as_of, versions=versions, members=evaluation.members)

@@ -1,0 +1,249 @@
+"""Commands of a run: run, pull, plan, apply, approve, status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
+from sync.errors import ExitCode
+
+if TYPE_CHECKING:
+    from sync.run.report import Report
+
+
+def register(app: typer.Typer) -> None:
+    """Hang this module's commands under `app`."""
+    for command in (run, pull, plan, apply, approve, status):
+        app.command()(command)
+
+
+def run(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """Pull, identify, assign, plan and push: all five steps."""
+    from sync.run.pipeline import run as all_steps
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(_config(context)) as workspace, progress(output) as shown:
+        report = all_steps(workspace, progress=shown)
+    _end(report, output)
+
+
+def pull(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """Read the sources and bring people up to date; writes nothing to any platform."""
+    from sync.run.pipeline import begin
+    from sync.run.workspace import Workspace
+
+    with (
+        Workspace.open(_config(context)) as workspace,
+        progress(output) as shown,
+        begin(workspace, "pull", progress=shown) as pipeline,
+    ):
+        pipeline.pull()
+        pipeline.identify()
+    _end(pipeline.report, output)
+
+
+def plan(
+    context: typer.Context,
+    output: FormatOption = Format.TEXT,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="end with 5 when there is something to do")
+    ] = False,
+) -> None:
+    """Show who would enter and leave what, at which cost; writes nothing to any platform."""
+    from sync.run.pipeline import begin
+    from sync.run.workspace import Workspace
+
+    with (
+        Workspace.open(_config(context)) as workspace,
+        progress(output) as shown,
+        begin(workspace, "plan", progress=shown) as pipeline,
+    ):
+        pipeline.identify()
+        rules, members = pipeline.assign()
+        made = pipeline.plan(rules, members)
+    report = pipeline.report
+    rows = [
+        {
+            "segment": one.source.segment,
+            "connection": one.source.connection,
+            "audience": one.source.name,
+            "kind": one.source.kind.value,
+            "enter": len(one.adds),
+            "leave": len(one.removes),
+            "held": len(one.held_adds) + len(one.held_removes),
+            "unreachable": len(one.unreachable),
+            "withheld": len(one.withheld),
+            "foreign": len(one.foreign),
+            "contested": len(one.contested),
+        }
+        for one in made.audiences
+    ]
+    calls = {name: part.minimum_calls for name, part in report.connections.items() if part.minimum_calls}
+    if output is Format.JSON:
+        emit_json({**report.document(), "audiences": rows, "calls": calls})
+    else:
+        if rows:
+            columns = list(rows[0])
+            table(f"Plan {report.plan_id}", columns, ([row[c] for c in columns] for row in rows))
+        for name, count in calls.items():
+            say(f"{name}: {count} write call(s)")
+        _tell_problems(report)
+        if not report.changes and not report.held:
+            say("Nothing to do.")
+        elif report.changes:
+            say(f"{report.changes:,} changes to send: segsync apply")
+    if report.exit_code is ExitCode.PLATFORM_FAILED:
+        raise typer.Exit(int(report.exit_code))
+    if exit_code and (report.changes or report.held):
+        raise typer.Exit(int(ExitCode.WORK_TO_DO))
+
+
+def apply(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """Send exactly what the newest plan showed; refuses if a destination has changed since."""
+    from sync.run.decisions import apply as send
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(_config(context)) as workspace, progress(output) as shown:
+        report = send(workspace, progress=shown)
+    _end(report, output)
+
+
+def approve(
+    context: typer.Context,
+    plan: Annotated[int, typer.Argument(help="the plan's number, as `status` shows it")],
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Let go what a brake holds, and send it."""
+    from sync.run.decisions import approve as let_go
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(_config(context)) as workspace, progress(output) as shown:
+        report = let_go(workspace, plan, progress=shown)
+    _end(report, output)
+
+
+def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """The last runs, what waits for an approval, what was refused, which rows were rejected."""
+    from sync.run.overview import overview
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(_config(context)) as workspace:
+        found = overview(workspace)
+    if output is Format.JSON:
+        emit_json(found)
+        return
+    table(
+        "Runs",
+        ["run", "started", "trigger", "state", "people", "changes"],
+        (
+            [r["run"], r["started"], r["trigger"], r["state"], r["people"], r["changes"]]
+            for r in found["runs"]
+        ),
+    )
+    table(
+        "Audiences",
+        ["segment", "connection", "kind", "members", "ours", "state"],
+        (
+            [a["segment"], a["connection"], a["kind"], a["members"], a["ours"], a["state"]]
+            for a in found["audiences"]
+        ),
+    )
+    if found["refused"]:
+        table(
+            "Refused, tried again by each run",
+            ["connection", "segment", "reason", "people", "tries"],
+            ([r["connection"], r["segment"], r["reason"], r["people"], r["tries"]] for r in found["refused"]),
+        )
+    if found["rejected"]:
+        table(
+            "Rejected rows",
+            ["connection", "stream", "where", "reason"],
+            ([r["connection"], r["stream"], r["where"], r["reason"]] for r in found["rejected"]),
+        )
+    waiting = found["waiting"]
+    if waiting:
+        say(f"Plan {waiting['plan']} waits: {waiting['held']:,} changes are held")
+        for message in waiting["brakes"]:
+            say(f"  held: {message}")
+        say(f"  let them go: segsync approve {waiting['plan']}")
+    else:
+        say("Nothing waits for an approval.")
+
+
+def _config(context: typer.Context) -> Path:
+    path: Path = context.find_root().obj
+    return path
+
+
+def _end(report: Report, output: Format) -> None:
+    """Print the report and end with its exit code."""
+    if output is Format.JSON:
+        emit_json(report.document())
+    else:
+        tell(report)
+    if report.exit_code:
+        raise typer.Exit(int(report.exit_code))
+
+
+def tell(report: Report) -> None:
+    """A run for people: segments, connections, what is held and why."""
+    if report.segments:
+        rows = [(name, size, _share(size, report.people)) for name, size in report.segments.items()]
+        table(f"{report.people:,} people", ["segment", "people", "share"], rows)
+    if report.connections:
+        columns = [
+            "connection",
+            "read",
+            "enter",
+            "leave",
+            "calls",
+            "minimum",
+            "refused",
+            "unreachable",
+            "held",
+        ]
+        table(
+            "Connections",
+            columns,
+            (
+                [
+                    name,
+                    part.read,
+                    part.adds,
+                    part.removes,
+                    part.calls,
+                    part.minimum_calls,
+                    part.refused,
+                    part.unreachable,
+                    part.held,
+                ]
+                for name, part in report.connections.items()
+            ),
+        )
+    _tell_problems(report)
+    sent = sum(part.changes for part in report.connections.values())
+    if report.plan_id is not None and not (report.changes or report.held or sent or report.failed):
+        say("Nothing to do: every audience is as the rules want it.")
+
+
+def _tell_problems(report: Report) -> None:
+    if report.rejected:
+        say(f"{report.rejected:,} rows or values were rejected: segsync status lists them")
+    for notice in report.notices:
+        say(f"note: {notice}")
+    for name, part in report.connections.items():
+        if part.stopped:
+            say(f"{name} stopped: {part.stopped}")
+        if part.unknown:
+            say(f"{name}: {part.unknown:,} changes got no answer; the next run sends them again")
+    for message in report.brakes:
+        say(f"held: {message}")
+    if report.held:
+        say(f"{report.held:,} changes wait: segsync approve {report.plan_id}")
+
+
+def _share(size: int, people: int) -> str:
+    return f"{size / people:.1%}" if people else "–"

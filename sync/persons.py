@@ -1,0 +1,225 @@
+"""Step 2 of a run with the store: absorb what was pulled, link contacts to people, attach their activity.
+
+Everything may be repeated: after a crash the next run finds by notes and snapshots what is not done yet.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import duckdb
+import pyarrow as pa
+from pyroaring import BitMap
+
+from connectors.base import Stream, StreamKind
+from sync.fields import FieldSpec
+from sync.identify import MatchRules, identify
+from sync.identify.keys import email_key
+from sync.identify.people import build_people
+from sync.progress import SILENT, Progress
+from sync.pull import listing_absorbed, named_everybody
+from sync.store import PersonEvent, Store
+from sync.store.activity import absorb_activity
+from sync.store.attach import reattach
+from sync.store.contacts import absorb_contacts
+from sync.store.values import Money
+from sync.store.whole import overwrite
+from sync.whereabouts import bitmap
+
+_DONE = "identified"
+_PENDING = "reattach_pending"
+
+
+@dataclass(slots=True)
+class Absorbed:
+    """Rows of the lake that changed, by what they were."""
+
+    contacts_new: int = 0
+    contacts_changed: int = 0
+    contacts_deleted: int = 0
+    activity_new: int = 0
+    activity_replaced: int = 0
+    rejected: int = 0
+    living: dict[str, int] = field(default_factory=dict)  # connection → contacts that are not deleted
+    people: int = 0
+    merges: int = 0
+    splits: int = 0
+    blocked: list[str] = field(default_factory=list)  # sentences on keys that link nobody
+
+    @property
+    def changed_rows(self) -> int:
+        """Rows of the lake that are not what they were."""
+        contacts = self.contacts_new + self.contacts_changed + self.contacts_deleted
+        return contacts + self.activity_new + self.activity_replaced
+
+
+def absorb(
+    store: Store,
+    streams: Mapping[str, Sequence[Stream]],
+    *,
+    fields: Sequence[FieldSpec],
+    rules: MatchRules,
+    money: Money,
+    own_names: Mapping[str, Iterable[str]],
+    run_id: int,
+    at: dt.datetime,
+    progress: Progress = SILENT,
+) -> Absorbed:
+    """Bring contacts, people and activity of the lake up to date with what was pulled.
+
+    `own_names`: connection → names of our audiences there, which never count as news.
+    """
+    result = Absorbed()
+    before = store.lake.snapshots().get("contacts")
+    changed = BitMap()
+    progress.step("contacts")
+    for connection, some in streams.items():
+        for stream in some:
+            if stream.kind is StreamKind.CONTACTS:
+                done = absorb_contacts(
+                    store,
+                    connection,
+                    stream,
+                    money=money,
+                    ignore_lists=own_names.get(connection, ()),
+                    complete=named_everybody(store, connection, stream),
+                    run_id=run_id,
+                )
+                listing_absorbed(store, connection, stream)
+                result.contacts_new += done.new
+                result.contacts_changed += done.changed
+                result.contacts_deleted += done.deleted
+                result.rejected += done.rejected
+                changed |= done.contacts
+    progress.step("people")
+    _identify(store, fields, rules, before, changed, result, run_id=run_id, at=at)
+    progress.step("activity")
+    for connection, some in streams.items():
+        for stream in some:
+            if stream.kind is StreamKind.ACTIVITY:
+                told = absorb_activity(
+                    store, connection, stream, money=money, email_key=email_key, run_id=run_id
+                )
+                result.activity_new += told.new
+                result.activity_replaced += told.replaced
+                result.rejected += told.rejected
+    store.sweep()
+    return result
+
+
+def _identify(
+    store: Store,
+    fields: Sequence[FieldSpec],
+    rules: MatchRules,
+    before: int | None,
+    changed: BitMap,
+    result: Absorbed,
+    *,
+    run_id: int,
+    at: dt.datetime,
+) -> None:
+    lake = store.lake
+    lake.ensure("contacts", {})
+    lake.ensure("links", {})
+    noted = store.notes.get(_DONE)
+    known: Mapping[str, object] = noted if isinstance(noted, dict) else {}
+    now = {
+        "contacts": lake.snapshots().get("contacts"),
+        "rules": _fingerprint(rules),
+        "fields": _fingerprint(fields),
+    }
+    database = lake.connect()
+    try:
+        contacts, links = lake.relation("contacts"), lake.relation("links")
+        if known != now:
+            same_rules = known.get("rules") == now["rules"]
+            only = None
+            if same_rules and known and known.get("contacts") == before:
+                database.register(
+                    "changed_contacts", pa.table({"contact": pa.array(list(changed), pa.int32())})
+                )
+                only = "changed_contacts"
+            found = identify(
+                database,
+                contacts=contacts,
+                links=links,
+                rules=rules,
+                reserve=lambda n: store.numbers.reserve("person", n),
+                changed=only,
+                full=not same_rules,
+            )
+            if found.links.num_rows or found.gone.num_rows:
+                _move(store, found.moved)
+                overwrite(lake, "links", found.whole(database, links))
+                links = lake.relation("links")
+            _keep_events(store, found.events, run_id=run_id, at=at, result=result)
+            result.blocked = [_blocked(row) for row in found.blocked.to_pylist()]
+            people = build_people(database, contacts=contacts, links=links, fields=fields)
+            overwrite(lake, "people", people)
+        result.people = lake.rows("people")
+        result.living = living_contacts(database, contacts)
+    finally:
+        database.close()
+    if store.notes.get(_PENDING):
+        reattach(lake)
+        store.notes.set(_PENDING, False)
+    if known != now:
+        store.notes.set(_DONE, now)
+
+
+def _move(store: Store, moved: pa.Table) -> None:
+    """Contacts that went to other people take along what we know to be ours; activity follows."""
+    pairs: dict[str, list[tuple[int, int]]] = {}
+    for row in moved.to_pylist() if _has_old(moved) else []:
+        if row["old_person"] is not None and row["new_person"] is not None:
+            pairs.setdefault(row["connection"], []).append((row["old_person"], row["new_person"]))
+    for connection, some in pairs.items():
+        store.ledger.renumber(some, connection=connection)
+    if store.lake.rows("activity"):
+        store.notes.set(_PENDING, True)
+
+
+def _has_old(moved: pa.Table) -> bool:
+    column = moved.column("old_person")
+    return bool(column.null_count < len(column))
+
+
+def _keep_events(store: Store, events: pa.Table, *, run_id: int, at: dt.datetime, result: Absorbed) -> None:
+    rows = events.to_pylist()
+    store.person_events.add(
+        PersonEvent(at, row["action"], row["into"], row["person"], row["reason"] or "", run_id)
+        if row["action"] == "merge"
+        else PersonEvent(at, row["action"], row["person"], row["into"], row["reason"] or "", run_id)
+        for row in rows
+    )
+    result.merges = sum(row["action"] == "merge" for row in rows)
+    result.splits = sum(row["action"] == "split" for row in rows)
+
+
+def _blocked(row: Mapping[str, object]) -> str:
+    keys, contacts = row["keys"], row["contacts"]
+    return (
+        f"{row['connection']}: {keys} {row['kind']} value(s) held by {contacts} contacts link nobody: "
+        f"{row['reason']}"
+    )
+
+
+def living_contacts(database: duckdb.DuckDBPyConnection, contacts: str) -> dict[str, int]:
+    """Connection → contacts that are not deleted."""
+    query = f"SELECT connection, count(*) FROM {contacts} WHERE NOT coalesce(deleted, false) GROUP BY 1"
+    return {str(name): int(count) for name, count in database.sql(query).fetchall()}
+
+
+def suppressed_people(database: duckdb.DuckDBPyConnection, people: str) -> BitMap:
+    """Everybody who must not be marketed to, on whichever platform they said so."""
+    return bitmap(database, f"SELECT person FROM {people} WHERE suppressed")
+
+
+def _fingerprint(value: Sequence[FieldSpec] | MatchRules) -> str:
+    """16 hex digits that change when the content does, the same in every process."""
+    content = asdict(value) if isinstance(value, MatchRules) else [asdict(one) for one in value]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=sorted).encode()).hexdigest()[:16]

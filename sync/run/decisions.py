@@ -1,0 +1,105 @@
+"""Carrying out a plan that was shown: `apply` sends what is open, `approve` also what a brake holds.
+
+Before anything is sent the destinations are looked at again. What then is to be done must be part of
+what was shown; otherwise the plan is stale and nothing is sent.
+"""
+
+from __future__ import annotations
+
+from pyroaring import BitMap
+
+from rules.ruleset import RuleSet
+from sync.errors import UserError
+from sync.intend import save
+from sync.plan import Plan
+from sync.progress import SILENT, Progress
+from sync.run.pipeline import Pipeline, begin, known_rules
+from sync.run.report import Report
+from sync.run.workspace import Workspace
+from sync.store.plans import Plan as StoredPlan
+from sync.store.plans import PlanState, StoredBatch
+
+
+def apply(workspace: Workspace, *, progress: Progress = SILENT) -> Report:
+    """Send what the newest plan has open. UserError if there is none or it is stale."""
+    shown = workspace.store.plans.unfinished()
+    if shown is None:
+        raise UserError("there is no open plan; `segsync plan` makes one")
+    with begin(workspace, "apply", progress=progress) as pipeline:
+        plan_id = _again(pipeline, workspace, shown)
+        pipeline.push(plan_id)
+    return pipeline.report
+
+
+def approve(workspace: Workspace, plan_id: int, *, progress: Progress = SILENT) -> Report:
+    """Let the held part of plan `plan_id` go and send it. UserError if it waits for nothing or is stale."""
+    store = workspace.store
+    shown = store.plans.get(plan_id)
+    if shown.state not in (PlanState.OPEN, PlanState.HELD):
+        newest = store.plans.unfinished()
+        hint = f"plan {newest.id} waits now" if newest else "no plan waits for an approval"
+        raise UserError(f"plan {plan_id} is {shown.state.value}; {hint}")
+    if not any(batch.held for batch in store.plans.batches(plan_id)):
+        raise UserError(f"plan {plan_id} holds nothing back; `segsync apply` sends it")
+    with begin(workspace, "approve", progress=progress) as pipeline:
+        fresh = _again(pipeline, workspace, shown)
+        store.plans.approve(fresh, at=pipeline.as_of)
+        sources = shown.summary.get("sources")
+        for name, count in sources.items() if isinstance(sources, dict) else ():
+            store.notes.set(f"good:{name}", count)
+        pipeline.push(fresh)
+        pipeline.report.held = 0
+        pipeline.report.brakes = []
+        for part in pipeline.report.connections.values():
+            part.held = 0
+    return pipeline.report
+
+
+def _again(pipeline: Pipeline, workspace: Workspace, shown: StoredPlan) -> int:
+    """Look at the destinations again; store what is left of the shown plan and return its id."""
+    _, rules = known_rules(workspace)
+    _must_be_same_rules(shown, rules)
+    latest = workspace.store.segments.latest()
+    members = {name: latest[name].members for name in rules.segments}
+    pipeline.report.segments = {name: len(some) for name, some in members.items()}
+    pipeline.report.people = workspace.store.lake.rows("people")
+    pipeline.remember_living()
+    plan, _ = pipeline.look(rules, members)
+    _must_be_part(plan, workspace.store.plans.batches(shown.id), shown.id)
+    summary = {**shown.summary, "changes": plan.changes, "held": plan.held}
+    pipeline.report.plan_id = save(
+        workspace.store, plan, run_id=pipeline.report.run_id, as_of=shown.as_of, summary=summary
+    )
+    return pipeline.report.plan_id
+
+
+def _must_be_same_rules(shown: StoredPlan, rules: RuleSet) -> None:
+    planned = shown.summary.get("rules")
+    now = {name: segment.version for name, segment in rules.segments.items()}
+    if planned != now:
+        changed = sorted(
+            name
+            for name in {*now, *(planned if isinstance(planned, dict) else {})}
+            if not isinstance(planned, dict) or planned.get(name) != now.get(name)
+        )
+        names = ", ".join(changed[:5]) + (" …" if len(changed) > 5 else "")
+        raise UserError(
+            f"plan {shown.id} is stale: the rules of {names} were edited since; run `segsync plan` again"
+        )
+
+
+def _must_be_part(plan: Plan, shown: list[StoredBatch], plan_id: int) -> None:
+    """Every change that would be sent now was shown, under the same audience and with the same hold."""
+    known: dict[tuple[int, bool], tuple[BitMap, BitMap]] = {}
+    for batch in shown:
+        adds, removes = known.get((batch.audience_id, batch.held), (BitMap(), BitMap()))
+        known[batch.audience_id, batch.held] = (adds | batch.adds, removes | batch.removes)
+    new = 0
+    for now in plan.batches:
+        adds, removes = known.get((now.audience, now.held), (BitMap(), BitMap()))
+        new += len(now.adds - adds) + len(now.removes - removes)
+    if new:
+        raise UserError(
+            f"plan {plan_id} is stale: {new} changes are due that it did not show, because a destination "
+            "changed since; nothing was sent, run `segsync plan` again"
+        )

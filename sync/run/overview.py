@@ -1,0 +1,83 @@
+"""What the store knows at this moment, for `segsync status`. Reads only; may run beside a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sync.run.workspace import Workspace
+
+MOST_REJECTED = 50
+
+
+def overview(workspace: Workspace) -> dict[str, Any]:
+    """Runs, audiences, the plan that waits, refusals by reason, rejected rows. No personal values."""
+    store = workspace.store
+    audiences = {row.id: row for row in store.ledger.audiences()}
+    refused: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for one in store.ledger.refusals():
+        row = audiences[one.audience_id]
+        entry = refused.setdefault(
+            (row.connection, row.segment, one.reason),
+            {
+                "connection": row.connection,
+                "segment": row.segment,
+                "code": one.code,
+                "reason": one.reason,
+                "people": 0,
+                "tries": 0,
+            },
+        )
+        entry["people"] += 1
+        entry["tries"] = max(entry["tries"], one.tries)
+    return {
+        "runs": [
+            {
+                "run": run.id,
+                "started": run.started_at.isoformat(timespec="seconds"),
+                "trigger": run.trigger,
+                "state": run.state.value,
+                "people": run.stats.get("people"),
+                "changes": _changes(run.stats),
+            }
+            for run in store.runs.latest(limit=10)
+        ],
+        "audiences": [
+            {
+                "segment": row.segment,
+                "connection": row.connection,
+                "kind": row.kind,
+                "name": row.name,
+                "members": len(row.actual),
+                "ours": len(row.owned),
+                "state": row.state,
+            }
+            for row in audiences.values()
+        ],
+        "waiting": _waiting(workspace),
+        "refused": list(refused.values()),
+        "rejected": [
+            {key: row[key] for key in ("connection", "stream", "where", "reason")}
+            for row in store.inbox.rejected(limit=MOST_REJECTED)
+        ],
+        "rejected_count": sum(store.inbox.rejected_counts().values()),
+    }
+
+
+def _changes(stats: object) -> int:
+    parts = stats.get("connections", {}) if isinstance(stats, dict) else {}
+    return sum(part.get("changes", 0) for part in parts.values())
+
+
+def _waiting(workspace: Workspace) -> dict[str, Any] | None:
+    store = workspace.store
+    plan = store.plans.unfinished()
+    if plan is None:
+        return None
+    held = [batch for batch in store.plans.batches(plan.id, done=False) if batch.held]
+    if not held:
+        return None
+    return {
+        "plan": plan.id,
+        "held": sum(len(batch.adds) + len(batch.removes) for batch in held),
+        "brakes": [brake.message for brake in store.plans.brakes(plan.id)],
+    }

@@ -1,0 +1,371 @@
+"""The five steps tied together, under one lease. The only place below the command line that asks the clock.
+
+Only one run is at work on a store at a time. Its lease is renewed by a thread; a process that dies loses it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from pyroaring import BitMap
+
+from connectors.base import Connector
+from connectors.errors import ConnectorError
+from rules.ruleset import RuleSet
+from rules.vocabulary import Vocabulary
+from sync.assign import assign, remember, rules_or_problems
+from sync.errors import Busy, ExitCode, UserError
+from sync.identify import match_rules
+from sync.intend import Wanted, intend, save, wanted_audiences
+from sync.persons import absorb, living_contacts, suppressed_people
+from sync.plan import BrakeLimits, Plan, SourceCount
+from sync.progress import SILENT, Progress
+from sync.pull import Pulled, pull
+from sync.push import CARRIER, Pushed, push
+from sync.run.report import Report
+from sync.run.workspace import Workspace
+from sync.store import LeaseLost, RunInProgress, RunState
+from sync.store.runs import LEASE_S
+from sync.store.values import Money
+from sync.whereabouts import Whereabouts
+
+
+class Pipeline:
+    """One run. Steps are called in order; each leaves the store consistent, so a run may end after any."""
+
+    def __init__(
+        self, workspace: Workspace, *, run_id: int, as_of: dt.datetime, progress: Progress = SILENT
+    ) -> None:
+        self.workspace = workspace
+        self.store = workspace.store
+        self.as_of = as_of
+        self.progress = progress
+        self.report = Report(run_id=run_id, as_of=as_of)
+        self._pulled: dict[str, Pulled] = {}
+        self._living: dict[str, int] = {}
+
+    # ── steps ────────────────────────────────────────────────────────────────────────────────────────
+
+    def pull(self) -> None:
+        """Step 1: every source from its checkpoint. A source that fails is reported; the rest goes on."""
+        with self._timed("pull"):
+            for name in self.workspace.sources:
+                part = self.report.connection(name)
+                try:
+                    self.workspace.features(name)
+                    pulled = pull(
+                        self.store,
+                        name,
+                        self.workspace.connector(name),
+                        run_id=self.report.run_id,
+                        at=self.as_of,
+                        progress=self.progress,
+                    )
+                except ConnectorError as error:
+                    pulled = Pulled(name, stopped=str(error))
+                self._pulled[name] = pulled
+                part.read = sum(pulled.rows.values())
+                part.stopped = pulled.stopped
+                self.report.rejected += pulled.rejected
+
+    def identify(self) -> None:
+        """Step 2: absorb what was pulled; contacts become people."""
+        settings = self.workspace.settings
+        _, fields = self.workspace.vocabulary()
+        try:
+            rules = match_rules(
+                fields,
+                shared_ids={key.name: key.sources for key in settings.identity.keys},
+                blocked=settings.identity.blocked,
+                max_contacts_per_key=settings.identity.max_contacts_per_key,
+            )
+        except ValueError as error:
+            raise UserError(f"identity: {error}") from error
+        rates = {currency: float(rate) for currency, rate in settings.business.rates.items()}
+        own_names: dict[str, list[str]] = {}
+        for row in self.store.ledger.audiences():
+            own_names.setdefault(row.connection, []).append(row.name)
+        with self._timed("identify"):
+            done = absorb(
+                self.store,
+                {name: self.workspace.streams(name) for name in self.workspace.sources},
+                fields=fields,
+                rules=rules,
+                money=Money(settings.business.currency, rates),
+                own_names=own_names,
+                run_id=self.report.run_id,
+                at=self.as_of,
+                progress=self.progress,
+            )
+        self._living = done.living
+        self.report.people = done.people
+        self.report.lake_rows_changed = done.changed_rows
+        self.report.rejected += done.rejected
+        self.report.merges, self.report.splits = done.merges, done.splits
+        self.report.notices += done.blocked
+
+    def assign(self) -> tuple[RuleSet, Mapping[str, BitMap]]:
+        """Step 3: the members of every segment, stored with the version of its rule."""
+        with self._timed("assign"):
+            vocabulary, _ = self.workspace.vocabulary()
+            rules = rules_or_problems(self.workspace.settings.rules_dir, vocabulary)
+            self.progress.step("assign")
+            evaluation = assign(self.store, rules, vocabulary=vocabulary, as_of=self.as_of)
+            remember(self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of)
+        self.report.people = evaluation.people
+        self.report.segments = {name: len(members) for name, members in evaluation.members.items()}
+        return rules, evaluation.members
+
+    def plan(self, rules: RuleSet, members: Mapping[str, BitMap]) -> Plan:
+        """Step 4: what has to change where; stored whole before anything is sent."""
+        with self._timed("plan"):
+            plan, sources = self.look(rules, members)
+            summary = {
+                "changes": plan.changes,
+                "held": plan.held,
+                "sources": {source.connection: source.now for source in sources},
+                "rules": {name: segment.version for name, segment in rules.segments.items()},
+            }
+            self.report.plan_id = save(
+                self.store, plan, run_id=self.report.run_id, as_of=self.as_of, summary=summary
+            )
+            self._keep_baselines(sources)
+        return plan
+
+    def look(self, rules: RuleSet, members: Mapping[str, BitMap]) -> tuple[Plan, list[SourceCount]]:
+        """Read the destinations and make the plan, without storing it."""
+        settings = self.workspace.settings
+        wanted = self._wanted(rules)
+        sources = self._source_counts()
+        lake = self.store.lake
+        database = lake.connect()
+        try:
+            limits = BrakeLimits(
+                removals_share=float(settings.brakes.removals_share),
+                removals_min=settings.brakes.removals_min,
+                shrink_share=float(settings.brakes.shrink_share),
+            )
+            done = intend(
+                self.store,
+                wanted,
+                connectors=_Opened(self.workspace),
+                members=members,
+                suppressed=suppressed_people(database, lake.relation("people")),
+                people=lake.rows("people"),
+                whereabouts=Whereabouts(
+                    database, contacts=lake.relation("contacts"), links=lake.relation("links")
+                ),
+                sources=sources,
+                limits=limits,
+                progress=self.progress,
+            )
+        finally:
+            database.close()
+        for name, reason in done.failed.items():
+            self.report.connection(name).stopped = reason
+        self._tell_plan(done.plan)
+        return done.plan, sources
+
+    def remember_living(self) -> None:
+        """Count the contacts of each source, for the brakes, when this run pulls nothing."""
+        database = self.store.lake.connect()
+        try:
+            self._living = living_contacts(database, self.store.lake.relation("contacts"))
+        finally:
+            database.close()
+
+    def push(self, plan_id: int) -> None:
+        """Step 5: send what the plan has open."""
+        open_batches = self.store.plans.open_batches(plan_id)
+        if not open_batches:
+            self.store.plans.settle(plan_id)
+            return
+        with self._timed("push"):
+            rows = {row.id: row for row in self.store.ledger.audiences()}
+            names = {rows[batch.audience_id].connection for batch in open_batches}
+            opened = {name: self.workspace.connector(name) for name in names}
+            before = {name: opened[name].usage().get("writes", 0) for name in names}
+            lake = self.store.lake
+            database = lake.connect()
+            try:
+                whereabouts = Whereabouts(
+                    database, contacts=lake.relation("contacts"), links=lake.relation("links")
+                )
+                done = push(
+                    self.store,
+                    plan_id,
+                    connectors=opened,
+                    addresses=whereabouts.addresses,
+                    at=self.as_of,
+                    progress=self.progress,
+                )
+            finally:
+                database.close()
+            for part in done:
+                used = opened[part.connection].usage().get("writes", 0) - before[part.connection]
+                self._tell_push(part, used)
+                self._count_members(part, opened[part.connection])
+
+    # ── inner ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _wanted(self, rules: RuleSet) -> tuple[Wanted, ...]:
+        asked = {target.connection for segment in rules.segments.values() for target in segment.to}
+        features, silent = {}, []
+        for name in self.workspace.destinations:
+            if name in asked:
+                try:
+                    features[name] = self.workspace.features(name)
+                except ConnectorError as error:
+                    self.report.connection(name).stopped = str(error)
+                    silent.append(name)
+        prefix = self.workspace.settings.audience_prefix
+        return wanted_audiences(rules, features, prefix=prefix, without=silent)
+
+    def _source_counts(self) -> list[SourceCount]:
+        counts = []
+        for name in self.workspace.sources:
+            now = self._living.get(name, 0)
+            good = self.store.notes.get(f"good:{name}")
+            pulled = self._pulled.get(name)
+            counts.append(
+                SourceCount(
+                    connection=name,
+                    before=good if isinstance(good, int) else now,
+                    now=now,
+                    ended_early=pulled is not None and pulled.stopped is not None,
+                )
+            )
+        return counts
+
+    def _keep_baselines(self, sources: list[SourceCount]) -> None:
+        """A source that shrank keeps its old count until a person has approved what follows from it."""
+        limit = 1 - float(self.workspace.settings.brakes.shrink_share)
+        for source in sources:
+            if not source.ended_early and source.now >= source.before * limit:
+                self.store.notes.set(f"good:{source.connection}", source.now)
+
+    def _tell_plan(self, plan: Plan) -> None:
+        self.report.changes, self.report.held = plan.changes, plan.held
+        self.report.brakes = [brake.message for brake in plan.brakes]
+        for name in {audience.source.connection for audience in plan.audiences}:
+            part = self.report.connection(name)
+            theirs = [audience for audience in plan.audiences if audience.source.connection == name]
+            ids = {a.source.audience for a in theirs} | {a.source.carrier for a in theirs}
+            part.minimum_calls = sum(b.calls for b in plan.batches if not b.held and b.audience in ids)
+            part.unreachable = len(BitMap.union(BitMap(), *(a.unreachable for a in theirs)))
+            part.withheld = len(BitMap.union(BitMap(), *(a.withheld for a in theirs)))
+            part.held = sum(len(a.held_adds) + len(a.held_removes) for a in theirs)
+
+    def _tell_push(self, pushed: Pushed, used: int) -> None:
+        part = self.report.connection(pushed.connection)
+        part.adds += pushed.adds
+        part.removes += pushed.removes
+        part.changes += pushed.changes
+        part.calls += used - pushed.created
+        part.created += pushed.created
+        part.refused += pushed.refused
+        part.unknown += pushed.unknown
+        part.stopped = pushed.stopped or part.stopped
+        for audience in pushed.lost:
+            row = self.store.ledger.get(audience)
+            lost = f"{row.segment} → {row.connection}: the audience was deleted on the platform meanwhile"
+            self.report.notices.append(f"{lost}; the next run makes it again")
+            part.stopped = part.stopped or "an audience was deleted on the platform during the push"
+
+    def _count_members(self, pushed: Pushed, connector: Connector) -> None:
+        """What the platform says now is what the next look compares with."""
+        try:
+            remote = {one.remote_id: one.members for one in connector.audiences()}
+        except ConnectorError:
+            return  # the next look reads the members instead
+        for row in self.store.ledger.audiences(pushed.connection):
+            if row.remote_id in remote and row.segment != CARRIER:
+                self.store.ledger.counted(row.id, remote_count=remote[row.remote_id])
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.report.seconds[step] = self.report.seconds.get(step, 0.0) + time.perf_counter() - start
+
+
+class _Opened(Mapping[str, Connector]):
+    """The workspace's connections by name, opened when asked for."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def __getitem__(self, name: str) -> Connector:
+        return self._workspace.connector(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._workspace.settings.connections)
+
+    def __len__(self) -> int:
+        return len(self._workspace.settings.connections)
+
+
+@contextmanager
+def begin(
+    workspace: Workspace,
+    trigger: str,
+    *,
+    as_of: dt.datetime | None = None,
+    progress: Progress = SILENT,
+) -> Iterator[Pipeline]:
+    """Claim the store for one run. Busy if another one is at work; the run's end is always recorded."""
+    now = workspace.clock.utc_now()
+    try:
+        run = workspace.store.runs.claim(trigger, as_of=as_of or now, now=now)
+    except RunInProgress as error:
+        raise Busy(str(error)) from error
+    pipeline = Pipeline(workspace, run_id=run.id, as_of=run.as_of, progress=progress)
+    ended = threading.Event()
+    beat = threading.Thread(target=_heartbeat, args=(workspace, run.id, ended), daemon=True)
+    beat.start()
+    state = RunState.FAILED
+    try:
+        yield pipeline
+        code = pipeline.report.exit_code
+        state = {ExitCode.HELD: RunState.HELD, ExitCode.DONE: RunState.DONE}.get(code, RunState.FAILED)
+    finally:
+        ended.set()
+        beat.join()
+        stats = pipeline.report.document()
+        workspace.store.runs.finish(run.id, state, now=workspace.clock.utc_now(), stats=stats)
+
+
+def _heartbeat(workspace: Workspace, run_id: int, ended: threading.Event) -> None:
+    while not ended.wait(LEASE_S / 3):
+        try:
+            workspace.store.runs.heartbeat(run_id)
+        except LeaseLost:
+            return
+
+
+def run(
+    workspace: Workspace,
+    *,
+    as_of: dt.datetime | None = None,
+    trigger: str = "run",
+    progress: Progress = SILENT,
+) -> Report:
+    """All five steps. Raises UserError for problems in rules or config; platforms' failures are reported."""
+    with begin(workspace, trigger, as_of=as_of, progress=progress) as pipeline:
+        pipeline.pull()
+        pipeline.identify()
+        rules, members = pipeline.assign()
+        pipeline.plan(rules, members)
+        if pipeline.report.plan_id is not None:
+            pipeline.push(pipeline.report.plan_id)
+    return pipeline.report
+
+
+def known_rules(workspace: Workspace) -> tuple[Vocabulary, RuleSet]:
+    """The vocabulary and the checked rules, without a run."""
+    vocabulary, _ = workspace.vocabulary()
+    return vocabulary, rules_or_problems(workspace.settings.rules_dir, vocabulary)

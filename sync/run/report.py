@@ -1,0 +1,105 @@
+"""What a run did, for people and for scripts. Counts and reasons; no address and no name."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from sync.errors import ExitCode
+
+
+@dataclass(slots=True)
+class ConnectionReport:
+    """One connection's part. `minimum_calls`: the fewest write calls that could carry the changes."""
+
+    read: int = 0  # rows that arrived
+    changes: int = 0  # adds and removals that the platform took
+    adds: int = 0
+    removes: int = 0
+    calls: int = 0  # write calls that carried changes
+    minimum_calls: int = 0
+    created: int = 0  # audiences that were made
+    refused: int = 0
+    unreachable: int = 0  # different people who belong to an audience but have no contact there
+    withheld: int = 0  # different people who belong to one but must not be marketed to
+    held: int = 0  # changes that wait for an approval
+    unknown: int = 0  # changes that got no answer; sent again by the next run
+    stopped: str | None = None
+
+    def document(self) -> dict[str, object]:
+        """As JSON; `stopped` only if it was."""
+        names = (
+            "read",
+            "changes",
+            "adds",
+            "removes",
+            "calls",
+            "minimum_calls",
+            "created",
+            "refused",
+            "unreachable",
+            "withheld",
+            "held",
+            "unknown",
+        )
+        shown: dict[str, object] = {name: getattr(self, name) for name in names}
+        if self.stopped:
+            shown["stopped"] = self.stopped
+        return shown
+
+
+@dataclass(slots=True)
+class Report:
+    """One run, whichever of its steps were asked for."""
+
+    run_id: int
+    as_of: dt.datetime
+    people: int = 0
+    lake_rows_changed: int = 0
+    rejected: int = 0
+    merges: int = 0
+    splits: int = 0
+    notices: list[str] = field(default_factory=list)
+    segments: dict[str, int] = field(default_factory=dict)
+    connections: dict[str, ConnectionReport] = field(default_factory=dict)
+    plan_id: int | None = None
+    changes: int = 0  # planned and not held
+    held: int = 0
+    brakes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def connection(self, name: str) -> ConnectionReport:
+        """The part of `name`, made when first asked for."""
+        return self.connections.setdefault(name, ConnectionReport())
+
+    @property
+    def failed(self) -> list[str]:
+        """Connections that did not do their part."""
+        return [name for name, part in self.connections.items() if part.stopped or part.unknown]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """A failed platform outweighs a brake."""
+        if self.failed:
+            return ExitCode.PLATFORM_FAILED
+        return ExitCode.HELD if self.held else ExitCode.DONE
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        return {
+            "run": self.run_id,
+            "as_of": self.as_of.isoformat(),
+            "people": self.people,
+            "lake_rows_changed": self.lake_rows_changed,
+            "rejected": self.rejected,
+            "merges": self.merges,
+            "splits": self.splits,
+            "segments": self.segments,
+            "connections": {name: part.document() for name, part in self.connections.items()},
+            "plan": self.plan_id,
+            "changes": self.changes,
+            "held": self.held,
+            "brakes": self.brakes,
+            "notices": self.notices,
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+        }

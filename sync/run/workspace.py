@@ -1,0 +1,192 @@
+"""One installation, opened: the settings, the store, the connections, and what they can tell.
+
+Connections are opened when first used and closed together. What streams a platform has is remembered, so
+that checking rules works while a platform is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from connectors.base import Connector, Features, FieldType, Stream, StreamField, StreamKind
+from connectors.errors import BadSource, ConnectorError
+from connectors.pacing import Clock, SystemClock
+from connectors.registry import platform
+from rules.vocabulary import Vocabulary
+from sync.config import ConfigError, Settings, load
+from sync.errors import PlatformFailed, UserError
+from sync.fields import FieldSpec
+from sync.secrets import SecretError
+from sync.store import Store
+from sync.vocabulary import build
+
+
+class Workspace:
+    """Everything a command works with. Use as a context manager."""
+
+    def __init__(self, settings: Settings, store: Store, *, clock: Clock) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self._connectors: dict[str, Connector] = {}
+        self._features: dict[str, Features] = {}
+
+    @classmethod
+    def open(cls, config: Path, *, clock: Clock | None = None) -> Self:
+        """Load the config and open the store. UserError with every problem of the config at once."""
+        settings = settings_from(config)
+        with _secrets_told():
+            url = settings.store.url()
+        store = Store.open(url, Path(settings.store.lake))
+        if settings.store.memory_limit:
+            store.lake.memory_limit = settings.store.memory_limit
+        return cls(settings, store, clock=clock or SystemClock())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of sockets, files and the database."""
+        for connector in self._connectors.values():
+            connector.close()
+        self._connectors.clear()
+        self.store.close()
+
+    # ── connections ──────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def sources(self) -> list[str]:
+        """Connections that are read."""
+        return [c.name for c in self.settings.connections.values() if c.source]
+
+    @property
+    def destinations(self) -> list[str]:
+        """Connections that may be written to."""
+        return [c.name for c in self.settings.connections.values() if c.destination]
+
+    def connector(self, name: str) -> Connector:
+        """The connection `name`, opened. UserError if it is not configured or a secret is missing."""
+        if name not in self._connectors:
+            connection = self.settings.connections.get(name)
+            if connection is None:
+                known = ", ".join(self.settings.connections) or "none"
+                raise UserError(f"there is no connection {name}; the config has: {known}")
+            with _secrets_told():
+                values = connection.revealed()
+            try:
+                opened = platform(connection.platform).open(values, self.clock)  # type: ignore[arg-type]
+            except BadSource as error:
+                raise UserError(f"connections.{name}: {error}") from error
+            self._connectors[name] = opened
+        return self._connectors[name]
+
+    def features(self, name: str) -> Features:
+        """What the connection can do; asks the platform once, and remembers its streams."""
+        if name not in self._features:
+            self._features[name] = self.connector(name).features
+            self.store.notes.set(f"streams:{name}", [_dumped(s) for s in self._features[name].streams])
+        return self._features[name]
+
+    def streams(self, name: str) -> tuple[Stream, ...]:
+        """The connection's streams; as last seen if the platform does not answer now."""
+        try:
+            return self.features(name).streams
+        except BadSource:
+            raise
+        except ConnectorError as error:
+            known = self.store.notes.get(f"streams:{name}")
+            if isinstance(known, list):
+                return tuple(_loaded(one) for one in known)
+            raise PlatformFailed(
+                f"{name}: {error} Its fields are not known yet; run this again when it answers"
+            ) from error
+
+    # ── vocabulary ───────────────────────────────────────────────────────────────────────────────────
+
+    def vocabulary(self) -> tuple[Vocabulary, tuple[FieldSpec, ...]]:
+        """Every name a rule may use, and where each field's values come from."""
+        streams = {name: self.streams(name) for name in self.sources}
+        audiences = {name: self._audience_kinds(name) for name in self.destinations}
+        try:
+            return build(self.settings, streams, lists=self._lists(), audiences=audiences)
+        except ConfigError as error:
+            raise config_error(error) from error
+
+    def _audience_kinds(self, name: str) -> frozenset[str]:
+        try:
+            kinds = frozenset(kind.value for kind in self.features(name).audiences)
+        except BadSource:
+            raise
+        except ConnectorError as error:
+            known = self.store.notes.get(f"audiences:{name}")
+            if not isinstance(known, list):
+                raise PlatformFailed(f"{name}: {error}") from error
+            return frozenset(known)
+        self.store.notes.set(f"audiences:{name}", sorted(kinds))
+        return kinds
+
+    def _lists(self) -> Iterable[str]:
+        database = self.store.lake.connect()
+        try:
+            rows = database.sql(
+                "SELECT DISTINCT connection || ':' || unnest(lists)"
+                f" FROM {self.store.lake.relation('contacts')} WHERE len(lists) > 0"
+            ).fetchall()
+        finally:
+            database.close()
+        return [row[0] for row in rows]
+
+
+def settings_from(config: Path) -> Settings:
+    """The checked config; UserError with all problems, and the mend if there is no file."""
+    if not config.exists():
+        raise UserError(f"there is no {config}; `segsync init` makes one, or name yours with --config")
+    try:
+        return load(config)
+    except ConfigError as error:
+        raise config_error(error) from error
+
+
+def config_error(error: ConfigError) -> UserError:
+    """A config's problems as the command line tells them."""
+    count = len(error.problems)
+    noun = "problem" if count == 1 else "problems"
+    return UserError(f"{count} {noun} in the config", problems=tuple(str(p) for p in error.problems))
+
+
+@contextmanager
+def _secrets_told() -> Iterator[None]:
+    """A reference that leads nowhere is a user's mistake; the message names the reference only."""
+    try:
+        yield
+    except SecretError as error:
+        raise UserError(str(error)) from error
+
+
+def _dumped(stream: Stream) -> dict[str, object]:
+    return {**asdict(stream), "standard": dict(stream.standard)}
+
+
+def _loaded(found: dict[str, Any]) -> Stream:
+    fields = [StreamField(**{**field, "type": FieldType(field["type"])}) for field in found["fields"]]
+    return Stream(
+        name=found["name"],
+        kind=StreamKind(found["kind"]),
+        fields=tuple(fields),
+        standard=found["standard"],
+        activity_kinds=tuple(found["activity_kinds"]),
+        incremental=found["incremental"],
+    )
