@@ -1,0 +1,123 @@
+"""Mailchimp set up for the contract suite, and the consent rule checked over every request it saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+from connectors.base import Audience, Connector
+from connectors.mailchimp.simulator import MailchimpSimulator
+from connectors.pacing import ManualClock
+from connectors.registry import platform
+from connectors.simulation import serve
+from tests.connectors.contract import Rig
+
+PEOPLE = 2300
+STATUSES = ("subscribed",) * 6 + ("unsubscribed", "cleaned", "transactional", "pending")
+FORBIDDEN = {"status", "status_if_new", "marketing_permissions", "email_address", "timestamp_opt", "ip_opt"}
+
+
+class MailchimpRig(Rig):
+    people = PEOPLE
+    write_operation = "POST /lists/{id}/segments/{id}"
+    read_operation = "GET /lists/{id}/members"
+
+    def __init__(self, simulation: MailchimpSimulator, clock: ManualClock, address: str) -> None:
+        self.simulation = self.mailchimp = simulation
+        self.clock = clock
+        self.address = address
+        self._open: list[Connector] = []
+
+    def connect(self, **settings: object) -> Connector:
+        given = {**self.mailchimp.credentials, "base_url": self.address, "lookback_s": 0, **settings}
+        connector = platform("mailchimp").open(given, self.clock)  # type: ignore[arg-type]
+        self._open.append(connector)
+        return connector
+
+    def wrong_credentials(self) -> Mapping[str, object]:
+        return {"api_key": "f" * 32 + "-us1"}
+
+    def unreachable(self) -> Mapping[str, object]:
+        return {"base_url": "http://127.0.0.1:9"}
+
+    def add_contact(self, number: int) -> None:
+        self.mailchimp.add_member(f"new{number}@example.com", changed_at=self.clock.utc_now())
+
+    def change_contacts(self, addresses: Iterable[str]) -> None:
+        with self.mailchimp.lock:
+            for address in addresses:
+                member = self.mailchimp.audience.find(address)
+                assert member is not None
+                member.merge["LNAME"] = "Changed"
+                self.mailchimp.audience.touch(member)
+
+    def carriers(self, audience: Audience) -> set[str]:
+        segment = self.mailchimp.audience.segments[int(str(audience.remote_id))]
+        return {m.address for m in segment.members.values()}
+
+    def put_in(self, audience: Audience, address: str) -> None:
+        home = self.mailchimp.audience
+        member = home.find(address)
+        assert member is not None
+        home.tag(member, home.segments[int(str(audience.remote_id))])
+
+    def delete(self, audience: Audience) -> None:
+        home = self.mailchimp.audience
+        home.drop_segment(home.segments[int(str(audience.remote_id))])
+
+    def close(self) -> None:
+        for connector in self._open:
+            connector.close()
+
+
+def seeded(clock: ManualClock) -> MailchimpSimulator:
+    """Two and a bit pages of members of every kind; a third of them share one second, as imports do."""
+    simulator = MailchimpSimulator(now=clock.utc_now)
+    start = clock.utc_now() - timedelta(days=30)
+    for number in range(PEOPLE):
+        changed = start if number % 3 == 0 else start + timedelta(seconds=number // 4)
+        simulator.add_member(
+            f"person{number}@example.com",
+            status="archived" if number % 23 == 0 else STATUSES[number % 10],
+            merge={"FNAME": f"Name{number}"},
+            tags=["newsletter"] if number % 5 == 0 else [],
+            changed_at=changed,
+        )
+    sent = clock.utc_now() - timedelta(days=10)
+    for title in ("one", "two", "three"):
+        to = [f"person{n}@example.com" for n in range(0, 1300)]
+        campaign = simulator.add_campaign(title, sent_at=sent, to=to)
+        for address in to[:400]:
+            simulator.add_activity(campaign, address, "open", at=sent + timedelta(hours=1))
+        simulator.add_activity(campaign, to[0], "click", at=sent, url="https://example.com/a")
+        simulator.add_activity(campaign, to[1], "bounce", at=sent, type="hard")
+    for number in range(1200):
+        simulator.add_order(f"person{number}@example.com", total=19.99, at=sent, lines=[("cup", 1, 19.99)])
+    return simulator
+
+
+@contextmanager
+def mailchimp_rig(simulator: MailchimpSimulator | None = None) -> Iterator[MailchimpRig]:
+    """A running rig; afterwards every body it ever received is searched for what must never be sent."""
+    clock = ManualClock()
+    simulation = simulator or seeded(clock)
+    with serve(simulation) as address:
+        rig = MailchimpRig(simulation, clock, address)
+        yield rig
+        rig.close()
+    for logged in simulation.traffic.log:
+        if logged.body:
+            sent = set(_keys(json.loads(logged.body)))
+            assert not sent & FORBIDDEN, f"{logged.operation} sent {sorted(sent & FORBIDDEN)}"
+
+
+def _keys(content: object) -> Iterator[str]:
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield name
+            yield from _keys(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _keys(value)
