@@ -59,9 +59,7 @@ def build_reach(
             ), held AS (
                 SELECT person, unnest(list_concat(keys, former_keys)) AS key FROM {links}
             )
-            SELECT person FROM held WHERE key IN (SELECT key FROM reached)
-            UNION SELECT person FROM identify_touched WHERE person IS NOT NULL
-            UNION SELECT person FROM identify_gone"""
+            SELECT person FROM held WHERE key IN (SELECT key FROM reached)"""
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE identify_reach AS
         SELECT contact, connection, external_id, person, keys, former_keys, keys AS old_keys,

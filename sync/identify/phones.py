@@ -47,7 +47,8 @@ def suggest_duplicates(
     `country` field, else `region`. A number of more persons than `max_persons_per_number` is a
     switchboard and suggests nothing.
     """
-    columns = {str(name) for name, *_ in database.sql(f"DESCRIBE FROM {contacts}").fetchall()}
+    described = database.sql(f"DESCRIBE FROM {contacts}").fetchall()
+    columns = {str(name) for name, column_type, *_ in described if str(column_type) == "VARCHAR"}
     said = []
     for connection, column in phone.sources:
         if (name := f"{connection}.{column}") not in columns:
