@@ -61,8 +61,8 @@ types = { amount = "money", items = "number" }
 
 [connections.newsletter]
 platform = "mailchimp"
-api_key = "env:{variable}"
-base_url = "{url}"
+api_key = "env:KEY_VARIABLE"
+base_url = "MAILCHIMP_URL"
 """
 
 
@@ -70,7 +70,7 @@ def demo_config(folder: Path, mailchimp_url: str) -> str:
     """Write `config.toml` into `folder`; returns its text. The key comes from KEY_VARIABLE."""
     if '"' in mailchimp_url or "\\" in mailchimp_url:
         raise ValueError("the address of the simulator is no URL")
-    text = _CONFIG.format(variable=KEY_VARIABLE, url=mailchimp_url)
+    text = _CONFIG.replace("KEY_VARIABLE", KEY_VARIABLE).replace("MAILCHIMP_URL", mailchimp_url)
     (folder / CONFIG).write_text(text, encoding="utf-8")
     return text
 
