@@ -25,7 +25,7 @@ def run(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     from sync.run.pipeline import run as all_steps
     from sync.run.workspace import Workspace
 
-    with Workspace.open(_config(context)) as workspace, progress(output) as shown:
+    with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
         report = all_steps(workspace, progress=shown)
     _end(report, output)
 
@@ -36,7 +36,7 @@ def pull(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     from sync.run.workspace import Workspace
 
     with (
-        Workspace.open(_config(context)) as workspace,
+        Workspace.open(config_of(context)) as workspace,
         progress(output) as shown,
         begin(workspace, "pull", progress=shown) as pipeline,
     ):
@@ -57,7 +57,7 @@ def plan(
     from sync.run.workspace import Workspace
 
     with (
-        Workspace.open(_config(context)) as workspace,
+        Workspace.open(config_of(context)) as workspace,
         progress(output) as shown,
         begin(workspace, "plan", progress=shown) as pipeline,
     ):
@@ -106,7 +106,7 @@ def apply(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     from sync.run.decisions import apply as send
     from sync.run.workspace import Workspace
 
-    with Workspace.open(_config(context)) as workspace, progress(output) as shown:
+    with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
         report = send(workspace, progress=shown)
     _end(report, output)
 
@@ -120,7 +120,7 @@ def approve(
     from sync.run.decisions import approve as let_go
     from sync.run.workspace import Workspace
 
-    with Workspace.open(_config(context)) as workspace, progress(output) as shown:
+    with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
         report = let_go(workspace, plan, progress=shown)
     _end(report, output)
 
@@ -130,7 +130,7 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     from sync.run.overview import overview
     from sync.run.workspace import Workspace
 
-    with Workspace.open(_config(context)) as workspace:
+    with Workspace.open(config_of(context)) as workspace:
         found = overview(workspace)
     if output is Format.JSON:
         emit_json(found)
@@ -173,7 +173,8 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
         say("Nothing waits for an approval.")
 
 
-def _config(context: typer.Context) -> Path:
+def config_of(context: typer.Context) -> Path:
+    """The configuration file that the command line names."""
     path: Path = context.find_root().obj
     return path
 

@@ -1,0 +1,140 @@
+"""Commands around platforms and first steps: init, connections, simulate, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
+from sync.cli.running import config_of, tell
+from sync.errors import ExitCode, UserError
+
+connections = typer.Typer(help="The configured accounts.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Hang this module's commands under `app`."""
+    for command in (init, simulate, demo):
+        app.command()(command)
+    connections.command("check")(check_connections)
+    app.add_typer(connections, name="connections")
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="where to put config.toml and rules/")] = Path("."),
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Make a config to fill in and a rules folder with the examples. Overwrites nothing."""
+    from sync.starter import make_starter
+
+    made = make_starter(folder)
+    if output is Format.JSON:
+        emit_json({"made": [str(path) for path in made]})
+        return
+    for path in made:
+        say(f"made {path}")
+    say("Next: put your connections into config.toml, then `segsync connections check` and `segsync plan`.")
+
+
+def check_connections(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """Ask every account who we are and whether anything is missing."""
+    from sync.run.workspace import Workspace
+
+    rows = []
+    with Workspace.open(config_of(context)) as workspace:
+        for name, settings in workspace.settings.connections.items():
+            try:
+                health = workspace.connector(name).check()
+                ok, account, problems = health.ok, health.account, list(health.problems)
+                details = dict(health.details)
+            except UserError as error:
+                ok, account, problems, details = False, "", [str(error)], {}
+            rows.append(
+                {
+                    "connection": name,
+                    "platform": settings.platform,
+                    "ok": ok,
+                    "account": account,
+                    "problems": problems,
+                    "details": details,
+                }
+            )
+    if output is Format.JSON:
+        emit_json({"connections": rows})
+    else:
+        columns = ["connection", "platform", "ok", "account"]
+        table("Connections", columns, ([row[c] for c in columns] for row in rows))
+        for row in rows:
+            for problem in row["problems"]:  # type: ignore[attr-defined]
+                say(f"{row['connection']}: {problem}")
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(int(ExitCode.PLATFORM_FAILED))
+
+
+def simulate(
+    platform: Annotated[str, typer.Argument(help="mailchimp, …")],
+    port: Annotated[int, typer.Option(help="0 takes a free one")] = 0,
+    people: Annotated[int, typer.Option(help="made-up people in the account")] = 100,
+    empty: Annotated[bool, typer.Option("--empty", help="an account with nobody in it")] = False,
+    faults: Annotated[Path | None, typer.Option(help="a TOML file of faults to inject")] = None,
+    control: Annotated[bool, typer.Option("--control", help="answer under /__control__/ too")] = False,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Serve a simulated platform on this machine, for any client, until Ctrl-C."""
+    from connectors.registry import UnknownPlatform
+    from connectors.registry import platform as find
+    from connectors.simulation.faults import FaultsFileError
+    from connectors.simulation.server import run_forever
+
+    try:
+        made = find(platform).simulator
+    except UnknownPlatform as error:
+        raise UserError(str(error)) from error
+    if made is None:
+        raise UserError(f"{platform} has no simulator")
+    simulation = made(0 if empty else people)
+
+    def announce(address: str) -> None:
+        if output is Format.JSON:
+            emit_json({"platform": platform, "address": address, **simulation.credentials})
+        else:
+            say(f"{platform} is simulated at {address}")
+            for name, value in simulation.credentials.items():
+                say(f"{name}: {value}")
+            say("Stop it with Ctrl-C.")
+
+    try:
+        run_forever(simulation, announce=announce, port=port, control=control, faults=faults)
+    except FaultsFileError as error:
+        raise UserError(str(error)) from error
+    except OSError as error:
+        raise UserError(f"port {port}: {error.strerror}; choose another with --port") from error
+
+
+def demo(
+    people: Annotated[str, typer.Option(help="sample (2,357 people) or all (23,570)")] = "sample",
+    folder: Annotated[Path | None, typer.Option(help="keep everything in this new folder")] = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """The main job on real purchase histories and a simulated newsletter; needs no account."""
+    import tempfile
+
+    from sync.demo.company import demo as play
+    from sync.demo.histories import Selection
+
+    if people not in list(Selection):
+        raise UserError(f"--people takes {' or '.join(Selection)}, not {people}")
+    documents = []
+    with tempfile.TemporaryDirectory(prefix="segsync-demo-") as temporary, progress(output) as shown:
+        place = folder or Path(temporary) / "company"
+        for number, report in enumerate(play(place, people=people, progress=shown), start=1):
+            documents.append(report.document())
+            if output is Format.TEXT:
+                say(f"── run {number} " + "─" * 60)
+                tell(report)
+    if output is Format.JSON:
+        emit_json({"runs": documents})
+    elif folder is not None:
+        say(f"Everything lies in {folder}; its newsletter was simulated and is gone.")

@@ -1,0 +1,132 @@
+"""Commands for whoever edits rule files: check, test, vocabulary."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sync.cli.output import Format, FormatOption, emit_json, say, table
+from sync.cli.running import config_of
+from sync.errors import ExitCode
+
+if TYPE_CHECKING:
+    from rules.language import Problem
+
+
+class CheckFormat(StrEnum):
+    """`github` prints annotations for a pull request."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+PathArgument = Annotated[Path | None, typer.Argument(help="a rule file or folder; default: the config's")]
+
+
+def register(app: typer.Typer) -> None:
+    """Hang this module's commands under `app`."""
+    for command in (check, test, vocabulary):
+        app.command()(command)
+
+
+def check(
+    context: typer.Context,
+    path: PathArgument = None,
+    output: Annotated[CheckFormat, typer.Option("--format", help="text, json or github")] = CheckFormat.TEXT,
+) -> None:
+    """Every problem of the rule files at once, as file:line:column: message."""
+    from sync.assign import is_error, read_rules
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(config_of(context)) as workspace:
+        known, _ = workspace.vocabulary()
+        loaded = read_rules(path or workspace.settings.rules_dir, known)
+    errors = sum(is_error(problem) for problem in loaded.problems)
+    if output is CheckFormat.JSON:
+        emit_json(
+            {
+                "segments": len(loaded.ruleset.segments) if loaded.ruleset else None,
+                "problems": [_problem(problem) for problem in loaded.problems],
+            }
+        )
+    elif output is CheckFormat.GITHUB:
+        for problem in loaded.problems:
+            level = "error" if is_error(problem) else "warning"
+            message = problem.message.replace("%", "%25").replace("\n", "%0A")
+            say(f"::{level} file={problem.file},line={problem.line},col={problem.column}::{message}")
+    else:
+        for problem in loaded.problems:
+            say(str(problem) if is_error(problem) else f"{problem} (warning)")
+        if loaded.ruleset is not None:
+            say(f"{len(loaded.ruleset.segments)} segments, no errors")
+        else:
+            say(f"{errors} {'error' if errors == 1 else 'errors'}")
+    if errors:
+        raise typer.Exit(int(ExitCode.PROBLEMS))
+
+
+def _problem(problem: Problem) -> dict[str, object]:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "severity": str(problem.severity),
+        "message": problem.message,
+    }
+
+
+def test(context: typer.Context, path: PathArgument = None, output: FormatOption = Format.TEXT) -> None:
+    """Run the cases in the rule files; a failing one shows why, clause by clause."""
+    from sync.run.casework import run_cases
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(config_of(context)) as workspace:
+        results = run_cases(workspace, path)
+    failed = [result for result in results if not result.passed]
+    if output is Format.JSON:
+        emit_json(
+            {
+                "passed": len(results) - len(failed),
+                "failed": len(failed),
+                "cases": [result.document() for result in results],
+            }
+        )
+    else:
+        for result in failed:
+            say(f"{result.place}: {result.segment}: {result.name}: {result.said}")
+            for line in result.lines:
+                say(f"    {line}")
+        say(f"{len(results) - len(failed)} passed, {len(failed)} failed")
+    if failed:
+        raise typer.Exit(int(ExitCode.PROBLEMS))
+
+
+def vocabulary(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """Every name a rule may use: type, unit, meaning, source, and how many people have it."""
+    from sync.run.fill import fill_rates
+    from sync.run.workspace import Workspace
+    from sync.vocabulary import describe
+
+    with Workspace.open(config_of(context)) as workspace:
+        known, _ = workspace.vocabulary()
+        rows = describe(known, fill_rates=fill_rates(workspace, known))
+    columns = ["name", "type", "unit", "meaning", "source", "fill_rate"]
+    if output is Format.JSON:
+        emit_json({"vocabulary": [{c: getattr(row, c) for c in columns} for row in rows]})
+        return
+    shown = (
+        [
+            row.name,
+            row.type,
+            row.unit or "",
+            row.meaning,
+            row.source,
+            "" if row.fill_rate is None else f"{row.fill_rate:.0%}",
+        ]
+        for row in rows
+    )
+    table("", [*columns[:-1], "filled"], shown)

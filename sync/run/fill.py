@@ -1,0 +1,32 @@
+"""How many people have each fact, for `segsync vocabulary`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rules.vocabulary import Type, Vocabulary
+from sync.run.workspace import Workspace
+
+
+def fill_rates(workspace: Workspace, vocabulary: Vocabulary) -> Mapping[str, float]:
+    """Field → share of people (0 to 1) who have it; empty before the first pull."""
+    lake = workspace.store.lake
+    people = lake.rows("people")
+    there = lake.columns("people")
+    fields = [field for name, field in vocabulary.fields.items() if name in there]
+    if not people or not fields:
+        return {}
+    counts = ", ".join(
+        f"count(*) FILTER (len({_quoted(f.name)}) > 0)" if f.type is Type.TEXTS else f"count({_quoted(f.name)})"
+        for f in fields
+    )
+    database = lake.connect()
+    try:
+        row = database.sql(f"SELECT {counts} FROM {lake.relation('people')}").fetchone() or ()
+    finally:
+        database.close()
+    return {field.name: count / people for field, count in zip(fields, row, strict=True)}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
