@@ -1,6 +1,6 @@
 """The position of a read as JSON: which files are done, how far the present one is, the highest values seen.
 
-A cursor of other settings, or one that cannot be understood, counts as none: everything is read again.
+A cursor of other settings, or one that cannot be understood, is expired: everything is read again.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import BadSource
+from connectors.errors import BadSource, CursorExpired
 
 VERSION = 1
 SAMPLE = 64 * 1024
+EXPIRED = "the table's settings were changed since the last read: it is read from its start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +53,32 @@ class FilesCursor:
 
 
 def read_files_cursor(text: str | None, fingerprint: str) -> FilesCursor:
-    """The stored cursor, or an empty one."""
+    """The stored cursor, an empty one for None; raises `CursorExpired`."""
     content = stored(text, fingerprint)
     try:
         done = {str(name): Done(str(v[0]), v[1]) for name, v in dict(content.get("done", {})).items()}
         current, identity, rows = content.get("current") or (None, "", 0)
         listing, spoilt = content.get("listing") or (None, False)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError):
-        return FilesCursor()
+        raise CursorExpired(EXPIRED) from None
     return FilesCursor(done, current, str(identity), int(rows), listing, bool(spoilt))
 
 
 def stored(text: str | None, fingerprint: str) -> dict[str, Any]:
-    """The cursor's content if it belongs to these settings."""
-    try:
-        content = json.loads(text or "{}")
-    except ValueError:
+    """The cursor's content; raises `CursorExpired` if it does not belong to these settings."""
+    if text is None:
         return {}
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
     fits = isinstance(content, dict) and (content.get("version"), content.get("settings")) == (
         VERSION,
         fingerprint,
     )
-    return content if fits else {}
+    if not fits:
+        raise CursorExpired(EXPIRED)
+    return dict(content)
 
 
 def fingerprint(settings: object) -> str:

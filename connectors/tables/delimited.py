@@ -184,7 +184,7 @@ class _Utf8:
     def read(self, size: int) -> bytes:
         """Up to about `size` bytes; empty at the end."""
         while True:
-            octets = self._stream.read(size)
+            octets = self._stream.read(max(size, 4) if self._fresh else size)
             found = octets if self._plain else self._decode(octets)
             if self._fresh and found:
                 found = found.removeprefix(codecs.BOM_UTF8)

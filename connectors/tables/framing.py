@@ -69,8 +69,10 @@ def frame(block: bytes, *, delimiter: str, columns: int, line: int, final: bool)
         scan.run(reach)
         starts = np.concatenate([starts, np.array(scan.starts, np.int64)])
         ends = np.concatenate([ends, np.array(scan.ends, np.int64)])
-        if blank is not None:
-            blank = np.concatenate([blank, np.zeros(len(scan.starts), bool)])
+        if blank is None:
+            blank = np.array(scan.blank, bool)
+        else:
+            blank = np.concatenate([blank, np.array(scan.blank, bool)])
         reasons.update(scan.reasons)
         reach = scan.position
     lines = np.searchsorted(newlines, starts).astype(np.int64) + line
@@ -186,6 +188,7 @@ class _Scan:
         self._delimiter = bytes([delimiter])
         self.starts: list[int] = []
         self.ends: list[int] = []
+        self.blank: list[bool] = []
         self.reasons: list[tuple[int, str]] = []
         self.position = 0
 
@@ -204,9 +207,8 @@ class _Scan:
                     return
             self.position = end + 1
             content = self._block[start:end].removesuffix(b"\r")
-            if not content:
-                continue
-            if reason is None and fields != self._columns:
+            self.blank.append(not content)
+            if content and reason is None and fields != self._columns:
                 reason = ragged(fields, self._columns)
             if reason is None and b"\0" in content:
                 reason = ZERO_BYTE

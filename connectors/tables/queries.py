@@ -78,7 +78,7 @@ def _value(tagged: Any) -> object:
 
 def _select(
     connection: Connection, table: ContactsTable | ActivityTable, columns: Sequence[str], high: object
-) -> Select[Any]:
+) -> Any:
     """`select columns from … where incremental >= high or incremental is null order by incremental`."""
     import sqlalchemy as sql
 
