@@ -79,33 +79,24 @@ class _Handler(BaseHTTPRequestHandler):
         opened = simulation.traffic.opened(key, operation, write=write)
         kill = simulation.kills.next_for(write=write)
         fault: Fault | None = None
-        status = 0
+        reply: Reply | None = None
         try:
             if kill is not None and kill.point is Point.RECEIVED:
                 simulation.kills.execute()
-                self._cut()
-                return
-            delay_s = simulation.delay_s if simulation.faults.delay_s is None else simulation.faults.delay_s
-            if delay_s:
-                time.sleep(delay_s)
-            if simulation.simultaneous is not None and opened > simulation.simultaneous:
-                reply: Reply | None = simulation.too_many(request)
             else:
-                fault = simulation.faults.choose(operation)
-                reply = self._reply(request, fault)
-            if kill is not None and kill.point is Point.APPLIED:
-                simulation.kills.execute()
-                self._cut()
-                return
-            if reply is None:
-                self._cut()
-                return
-            status = reply.status
-            self._send(reply)
-            if kill is not None:
-                self.wfile.flush()
-                simulation.kills.execute()
+                delay_s = simulation.faults.delay_s
+                time.sleep(simulation.delay_s if delay_s is None else delay_s)
+                if simulation.simultaneous is not None and opened > simulation.simultaneous:
+                    reply = simulation.too_many(request)
+                else:
+                    fault = simulation.faults.choose(operation)
+                    reply = self._reply(request, fault)
+                if kill is not None and kill.point is Point.APPLIED:
+                    simulation.kills.execute()
+                    reply = None
         finally:
+            # Before the answer goes out: a client that sends the next request at once must find this
+            # one over, or it would seem to have more open than it has.
             simulation.traffic.closed(key)
             simulation.traffic.answered(
                 Logged(
@@ -114,10 +105,16 @@ class _Handler(BaseHTTPRequestHandler):
                     path=request.path,
                     query=request.query,
                     body=request.body,
-                    status=status,
+                    status=0 if reply is None else reply.status,
                     fault=None if fault is None else str(fault.kind),
                 )
             )
+        if reply is None:
+            self._cut()
+            return
+        self._send(reply)
+        if kill is not None and kill.point is Point.ANSWERED:
+            simulation.kills.execute()
 
     def _reply(self, request: Request, fault: Fault | None) -> Reply | None:
         """The answer after the fault has had its say; None: cut the connection."""

@@ -336,9 +336,7 @@ class ConnectorContract:
         rig.simulation.traffic.reset()
         rig.simulation.delay_s = 0.01
         work = [changes(Action.ADD, people[n : n + 1]) for n in range(40)]
-        threads = [
-            threading.Thread(target=connector.write, args=(Batch(audience, one),)) for one in work
-        ]
+        threads = [threading.Thread(target=connector.write, args=(Batch(audience, one),)) for one in work]
         for thread in threads:
             thread.start()
         for thread in threads:

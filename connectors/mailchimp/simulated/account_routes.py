@@ -44,7 +44,7 @@ def merge_fields(call: Call, list_id: str) -> Answer:
     home = call.audience(list_id)
     return call.collection(
         "merge_fields",
-        home.merge_fields,
+        sorted(home.merge_fields, key=lambda f: f.tag),  # recorded: by tag, not by id
         lambda f: shapes.merge_field(call.base, home, f),
         path=f"/lists/{list_id}/merge-fields",
         list_id=list_id,

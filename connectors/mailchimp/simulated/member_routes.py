@@ -27,7 +27,7 @@ def members(call: Call, list_id: str) -> Answer:
     if bounded and sort != bounded:
         found = sorted(found, key=lambda m: (getattr(m, sort) or 0, m.number))
     if call.query.get("sort_dir", "ASC").upper() == "DESC":
-        found = sorted(found, key=lambda m: getattr(m, sort) or 0, reverse=True)
+        found = found[::-1]  # recorded: ties turn round too
     if "unique_email_id" in call.query:
         found = [m for m in found if m.unique_email_id == call.query["unique_email_id"]]
     if call.query.get("vip_only") == "true":
