@@ -8,7 +8,7 @@ formula over NULLs is true exactly if it is true with false in their place.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules import ir
 from rules.engine.dialect import DuckDB
@@ -23,6 +23,13 @@ _MIRRORED = {
     ir.Comparison.LE: ir.Comparison.GE,
     ir.Comparison.GT: ir.Comparison.LT,
     ir.Comparison.GE: ir.Comparison.LE,
+}
+_PASSES = {
+    ir.Comparison.EQ: int.__eq__,
+    ir.Comparison.LT: int.__lt__,
+    ir.Comparison.LE: int.__le__,
+    ir.Comparison.GT: int.__gt__,
+    ir.Comparison.GE: int.__ge__,
 }
 _LARGEST_AVERAGE = 2**64  # beyond every average of int64; keeps value × count inside 128 bits
 _LAST_DAY = 2_000_000_000
@@ -39,6 +46,12 @@ class Scalar:
     wide: bool = False  # may leave 64 bits
     over: str | None = None  # an average: `sql` is the sum, this the number of known values
     constant: int | None = None  # a literal whole number
+    or_zero: bool = False  # NULL stands for 0
+
+    @property
+    def whole(self) -> str:
+        """The SQL with NULL only where the value is missing."""
+        return f"coalesce({self.sql}, 0)" if self.or_zero else self.sql
 
 
 class Emitter:
@@ -105,7 +118,7 @@ class Emitter:
         if scalar.double:
             return scalar.sql
         scale = _SCALES[scalar.type]
-        number = self.dialect.as_double(scalar.sql, scalar.wide)
+        number = self.dialect.as_double(scalar.whole, scalar.wide)
         if scalar.over is None:
             return f"(({number}) / {self.dialect.double(float(scale))})"
         return f"(({number}) / nullif({scalar.over} * {scale}, 0)::DOUBLE)"
@@ -120,13 +133,14 @@ class Emitter:
             return Scalar(self.dialect.microseconds(scalar.sql), Type.NUMBER)
         if scalar.type is Type.DATE:
             return Scalar(self.dialect.day(scalar.sql), Type.NUMBER)
-        return scalar
+        return replace(scalar, sql=scalar.whole)
 
     # ── predicates ──
 
     def condition(self, predicate: ir.Predicate) -> str:
         """The SQL of a predicate, two-valued."""
-        return f"coalesce({self.predicate(predicate)}, FALSE)"
+        sql = self.predicate(predicate)
+        return sql if isinstance(predicate, ir.Not | ir.Constant) else f"coalesce({sql}, FALSE)"
 
     def predicate(self, predicate: ir.Predicate) -> str:
         """The SQL of a predicate, NULL or false where it is false."""
@@ -210,12 +224,19 @@ class Emitter:
             ]
             return "(" + " AND ".join([*finite, f"{sides[0]} {operator} {sides[1]}"]) + ")"
         if left.over is None and right.over is None:
-            return f"{left.sql} {operator} {right.sql}"
+            right_sql = self._side(_MIRRORED[operator], right, left)
+            return f"{self._side(operator, left, right)} {operator} {right_sql}"
         return f"{self._product(left, right.over)} {operator} {self._product(right, left.over)}"
+
+    def _side(self, operator: ir.Comparison, scalar: Scalar, other: Scalar) -> str:
+        """One side of a comparison; where 0 would not pass anyway, NULL need not become 0."""
+        if scalar.or_zero and other.constant is not None and not _PASSES[operator](0, other.constant):
+            return scalar.sql
+        return scalar.whole
 
     def _product(self, scalar: Scalar, count: str | None) -> str:
         """A value × the other side's count, so that averages compare without a division."""
-        sql = scalar.sql
+        sql = scalar.whole
         if scalar.constant is not None:
             sql = str(max(-_LARGEST_AVERAGE, min(_LARGEST_AVERAGE, scalar.constant)))
         return f"({sql})::{self.dialect.wide}" + ("" if count is None else f" * {count}")
@@ -228,7 +249,7 @@ class Emitter:
             return (
                 "(" + " OR ".join(self._compared(ir.Comparison.EQ, value, option) for option in scalars) + ")"
             )
-        return f"{value.sql} IN (" + ", ".join(option.sql for option in scalars) + ")"
+        return f"{value.whole} IN (" + ", ".join(option.sql for option in scalars) + ")"
 
     def _text_test(self, kind: ir.TextTestKind, text: str, part: str) -> str:
         match kind:
@@ -247,7 +268,7 @@ class Emitter:
         return (
             f"{self.dialect.length(value.sql)} > 0"
             if value.type is Type.TEXTS
-            else f"{value.sql} IS NOT NULL"
+            else f"{value.whole} IS NOT NULL"
         )
 
     def _in_period(self, value: Scalar, period: ir.Period) -> str:
@@ -256,7 +277,7 @@ class Emitter:
         for operator, bound in ((">=", found.start), ("<", found.end)):
             if bound is not None:
                 bounds.append(f"{value.sql} {operator} {self._constant(bound, value.type)}")
-        return "(" + " AND ".join(bounds) + ")" if bounds else f"{value.sql} IS NOT NULL"
+        return "(" + " AND ".join(bounds) + ")" if bounds else f"{value.whole} IS NOT NULL"
 
     def _constant(self, bound: int, type_: Type) -> str:
         if type_ is Type.DATETIME:

@@ -74,25 +74,31 @@ def evaluate(
             for name, select in plan.passes:
                 connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
                 made.append(name)
-        source = f"{tables.people} AS p" + "".join(
-            f" LEFT JOIN {name} ON {name}.person = p.person" for name in made
-        )
+        people, relations = f"{tables.people} AS p", [name for name, _ in plan.passes]
         emitter = Emitter(dialect, clock, alias="p", features=plan.scalars)
         with stages.timed("thresholds"):
             ranked = _Ranked(connection, emitter, prefix, made)
-            ranked.compute(ranks(roots), source)
+            ranked.compute(ranks(roots), people, relations)
             emitter.rank = ranked.condition
         with stages.timed("predicates"):
             memberships = Memberships(emitter)
             for segment in rules.segments.values():
                 memberships.add(segment.id, segment.when)
-            table = connection.sql(memberships.select(source + ranked.joins)).to_arrow_table()
+            columns = memberships.columns()
+            source = joined(people, relations, columns + ranked.joins) + ranked.joins
+            table = connection.sql(f"SELECT {columns} FROM {source}").to_arrow_table()
         with stages.timed("bitmaps"):
             members = memberships.collect(table)
     finally:
         for name in made:
             connection.execute(f"DROP TABLE IF EXISTS {name}")
     return Evaluation(members, table.num_rows, ranked.found, stages.seconds)
+
+
+def joined(people: str, relations: list[str], expressions: str) -> str:
+    """The people with those relations of features that the expressions mention."""
+    used = [name for name in relations if f"{name}." in expressions]
+    return people + "".join(f" LEFT JOIN {name} ON {name}.person = p.person" for name in used)
 
 
 class _Stages:
@@ -120,25 +126,31 @@ class _Ranked:
         self.joins = ""
         self._relations: dict[Rank, str] = {}
 
-    def compute(self, wanted: list[Rank], source: str) -> None:
+    def compute(self, wanted: list[Rank], people: str, relations: list[str]) -> None:
         """One query gives the values of all ranks; groups become small tables to join."""
         if not wanted:
             return
         columns: dict[str, str] = {}
+        sharing: dict[tuple[str, str | None], list[Rank]] = {}
         for rank in wanted:
-            columns.setdefault(self.emitter.ranked(rank.value).sql, f"v{len(columns)}")
-            if rank.by is not None:
-                columns.setdefault(self.emitter.value(rank.by).sql, f"v{len(columns)}")
+            value = self.emitter.ranked(rank.value).sql
+            group = None if rank.by is None else self.emitter.value(rank.by).sql
+            for sql in (value, group):
+                if sql is not None:
+                    columns.setdefault(sql, f"v{len(columns)}")
+            sharing.setdefault((value, group), []).append(rank)
         selected = ", ".join(f"{sql} AS {name}" for sql, name in columns.items())
-        values = self.connection.sql(f"SELECT {selected} FROM {source}").to_arrow_table()
+        values = self.connection.sql(
+            f"SELECT {selected} FROM {joined(people, relations, selected)}"
+        ).to_arrow_table()
+        for (value, group), ranks_ in sharing.items():
+            groups = None if group is None else values[columns[group]]
+            self.found |= thresholds(ranks_, values[columns[value]], groups)
         for rank in wanted:
-            column = values[columns[self.emitter.ranked(rank.value).sql]]
-            groups = None if rank.by is None else values[columns[self.emitter.value(rank.by).sql]]
-            self.found[rank] = thresholds(rank, column, groups)
             if rank.by is not None and self.found[rank]:
-                self._join(rank, str(groups.type) if groups is not None else "")
+                self._join(rank)
 
-    def _join(self, rank: Rank, _type: str) -> None:
+    def _join(self, rank: Rank) -> None:
         import pyarrow as pa
 
         assert rank.by is not None  # noqa: S101 - only called for ranks with groups

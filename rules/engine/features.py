@@ -150,7 +150,7 @@ def _compute(
 
     match aggregate.function:
         case AggregateFunction.COUNT:
-            return Scalar(f"coalesce({column(f'count(*){only} * {NUMBER_SCALE}')}, 0)", type_)
+            return Scalar(column(f"count(*){only} * {NUMBER_SCALE}"), type_, or_zero=True)
         case AggregateFunction.LAST_AT:
             return Scalar(column(f"max(a.at){only}"), type_)
         case AggregateFunction.FIRST_AT:
@@ -159,7 +159,7 @@ def _compute(
     source = emitter.fact(field_name, Type.TEXT if field_name in activity.texts else type_)
     match aggregate.function:
         case AggregateFunction.SUM:
-            return Scalar(f"coalesce({column(f'sum({source.sql}){only}')}, 0)", type_, wide=True)
+            return Scalar(column(f"sum({source.sql}){only}"), type_, wide=True, or_zero=True)
         case AggregateFunction.AVG:
             count = column(f"count({source.sql}){only}")
             return Scalar(column(f"sum({source.sql}){only}"), type_, wide=True, over=count)

@@ -6,6 +6,7 @@ the And, Or, Not above it are operations on bitmaps.
 
 from __future__ import annotations
 
+from array import array
 from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,7 +15,9 @@ from rules.engine.emit import Emitter
 from rules.engine.walk import uses_segments
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
     from pyroaring import BitMap
 
 Predicates: TypeAlias = tuple[ir.Predicate, ...]
@@ -42,20 +45,20 @@ class Memberships:
             for part in _gathered(predicate):
                 self._collect(part)
 
-    def select(self, source: str) -> str:
-        """One row per person: its number and a boolean per column."""
-        columns = [f"{self.emitter.condition(p)} AS {name}" for p, name in self._columns.items()]
-        return f"SELECT {', '.join(['p.person AS person', *columns])} FROM {source}"
+    def columns(self) -> str:
+        """The columns to select of every person: its number and the booleans."""
+        booleans = [f"{self.emitter.condition(p)} AS {name}" for p, name in self._columns.items()]
+        return ", ".join(["p.person AS person", *booleans])
 
     def collect(self, table: pa.Table) -> dict[str, BitMap]:
-        """The members of every segment from the rows of `select`."""
+        """The members of every segment from the rows of a selection of `columns`."""
         import numpy as np
         from pyroaring import BitMap
 
         people = table["person"].to_numpy().astype(np.uint32)
-        everyone = BitMap(people)
+        everyone = _bitmap(people)
         atoms = {
-            predicate: BitMap(people[np.flatnonzero(table[name].to_numpy())])
+            predicate: _bitmap(people[np.flatnonzero(table[name].to_numpy())])
             for predicate, name in self._columns.items()
         }
         members: dict[str, BitMap] = {}
@@ -77,6 +80,12 @@ class Memberships:
         for segment, condition in self._conditions.items():
             members[segment] = BitMap(resolve(condition))
         return members
+
+
+def _bitmap(people: NDArray[np.uint32]) -> BitMap:
+    from pyroaring import BitMap
+
+    return BitMap(array("I", people.tobytes()))  # measured: several times faster than from numpy
 
 
 def _gathered(node: ir.And | ir.Or) -> Predicates:

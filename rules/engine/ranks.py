@@ -63,44 +63,42 @@ def positions(rank: Rank, population: int) -> dict[str, int] | None:
             return {"at_most": up_to - 1} | ({"above": below - 1} if below else {})
 
 
-def thresholds(rank: Rank, values: pa.ChunkedArray, groups: pa.ChunkedArray | None) -> dict[Group, Threshold]:
-    """The thresholds of one rank from everyone's value (NULL: not ranked) and group (NULL: not ranked)."""
+def thresholds(
+    ranks: Sequence[Rank], values: pa.ChunkedArray, groups: pa.ChunkedArray | None
+) -> dict[Rank, dict[Group, Threshold]]:
+    """The thresholds of ranks that share value and group, from everyone's value (NULL: not ranked) and
+    group (NULL: not ranked)."""
+    import numpy as np
     import pyarrow.compute as pc
 
     if groups is None:
         numbers = _numbers(values.drop_null())
-        return _whole(rank, numbers) if len(numbers) else {}
+        bounds = {rank: positions(rank, len(numbers)) for rank in ranks}
+        needed = sorted({index for found in bounds.values() if found for index in found.values()})
+        ordered = np.partition(numbers, needed) if needed else numbers
+        return {rank: _bounded(ordered, {None: (0, found)}) for rank, found in bounds.items()}
     known = pc.and_(pc.is_valid(values), pc.is_valid(groups))
     encoded = groups.filter(known).combine_chunks().dictionary_encode()
     numbers, codes = _numbers(values.filter(known)), encoded.indices.to_numpy(zero_copy_only=False)
-    return _grouped(rank, numbers, codes, encoded.dictionary.to_pylist())
+    names = encoded.dictionary.to_pylist()
+    ordered, sizes = numbers[np.lexsort((numbers, codes))], np.bincount(codes, minlength=len(names))
+    starts = np.cumsum(sizes) - sizes
+    places = list(zip(names, starts.tolist(), sizes.tolist(), strict=True))
+    return {
+        rank: _bounded(ordered, {name: (start, positions(rank, size)) for name, start, size in places})
+        for rank in ranks
+    }
 
 
-def _whole(rank: Rank, numbers: NDArray[np.generic]) -> dict[Group, Threshold]:
-    import numpy as np
-
-    bounds = positions(rank, len(numbers))
-    if bounds is None:
-        return {}
-    ordered = np.partition(numbers, sorted(bounds.values()))
-    return {None: Threshold(**{bound: ordered[index].item() for bound, index in bounds.items()})}
-
-
-def _grouped(
-    rank: Rank, numbers: NDArray[np.generic], codes: NDArray[np.generic], names: Sequence[Group]
+def _bounded(
+    ordered: NDArray[np.generic], groups: Mapping[Group, tuple[int, dict[str, int] | None]]
 ) -> dict[Group, Threshold]:
-    import numpy as np
-
-    ordered = numbers[np.lexsort((numbers, codes))]
-    sizes = np.bincount(codes, minlength=len(names)).tolist() if len(names) else []
-    found: dict[Group, Threshold] = {}
-    start = 0
-    for name, size in zip(names, sizes, strict=True):
-        bounds = positions(rank, size) if size else None
-        if bounds is not None:
-            found[name] = Threshold(**{b: ordered[start + i].item() for b, i in bounds.items()})
-        start += size
-    return found
+    """The values at the positions of each group, which starts somewhere in `ordered`."""
+    return {
+        name: Threshold(**{bound: ordered[start + index].item() for bound, index in found.items()})
+        for name, (start, found) in groups.items()
+        if found is not None
+    }
 
 
 def _numbers(values: pa.ChunkedArray) -> NDArray[np.generic]:
