@@ -29,8 +29,9 @@ PathArgument = Annotated[Path | None, typer.Argument(help="a rule file or folder
 
 def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
-    for command in (check, test, vocabulary):
+    for command in (check, vocabulary):
         app.command()(command)
+    app.command("test")(run_cases)
 
 
 def check(
@@ -79,13 +80,13 @@ def _problem(problem: Problem) -> dict[str, object]:
     }
 
 
-def test(context: typer.Context, path: PathArgument = None, output: FormatOption = Format.TEXT) -> None:
+def run_cases(context: typer.Context, path: PathArgument = None, output: FormatOption = Format.TEXT) -> None:
     """Run the cases in the rule files; a failing one shows why, clause by clause."""
-    from sync.run.casework import run_cases
+    from sync.run.casework import run_all
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
-        results = run_cases(workspace, path)
+        results = run_all(workspace, path)
     failed = [result for result in results if not result.passed]
     if output is Format.JSON:
         emit_json(

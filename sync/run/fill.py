@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rules.vocabulary import Type, Vocabulary
+from rules.vocabulary import Field, Type, Vocabulary
 from sync.run.workspace import Workspace
 
 
@@ -16,16 +16,18 @@ def fill_rates(workspace: Workspace, vocabulary: Vocabulary) -> Mapping[str, flo
     fields = [field for name, field in vocabulary.fields.items() if name in there]
     if not people or not fields:
         return {}
-    counts = ", ".join(
-        f"count(*) FILTER (len({_quoted(f.name)}) > 0)" if f.type is Type.TEXTS else f"count({_quoted(f.name)})"
-        for f in fields
-    )
+    counts = ", ".join(_count(field) for field in fields)
     database = lake.connect()
     try:
-        row = database.sql(f"SELECT {counts} FROM {lake.relation('people')}").fetchone() or ()
+        row = database.execute(f"SELECT {counts} FROM {lake.relation('people')}").fetchone() or ()
     finally:
         database.close()
     return {field.name: count / people for field, count in zip(fields, row, strict=True)}
+
+
+def _count(field: Field) -> str:
+    name = _quoted(field.name)
+    return f"count(*) FILTER (len({name}) > 0)" if field.type is Type.TEXTS else f"count({name})"
 
 
 def _quoted(name: str) -> str:

@@ -87,7 +87,7 @@ class Workspace:
             with _secrets_told():
                 values = connection.revealed()
             try:
-                opened = platform(connection.platform).open(values, self.clock)  # type: ignore[arg-type]
+                opened = platform(connection.platform).open(values, self.clock)
             except BadSource as error:
                 raise UserError(f"connections.{name}: {error}") from error
             self._connectors[name] = opened
