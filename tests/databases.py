@@ -54,6 +54,5 @@ def _server() -> str:
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         for setting in ("fsync", "full_page_writes"):  # a test's database need not survive the machine
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
-        connection.execute("ALTER SYSTEM SET max_connections = 200")
         connection.execute("SELECT pg_reload_conf()")
     return str(server.get_uri())

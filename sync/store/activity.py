@@ -216,10 +216,8 @@ def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str) 
             if file.rows < SMALL and file.path not in removed
         ]
         if len(small) >= MANY:
-            query += (
-                " UNION ALL BY NAME SELECT * FROM"
-                f" read_parquet([{', '.join(map(literal, small))}], hive_partitioning=false, union_by_name=true)"
-            )
+            listed = ", ".join(map(literal, small))
+            query += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name=true)"
             query = f"SELECT * FROM ({query})"
             removed += small
         added.append(store.lake.write(database, "activity", query, partition=kind, order=ORDER))

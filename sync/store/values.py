@@ -56,7 +56,7 @@ class Unusable:
         self.count += len(places)
         for place in places[:TOLD_PER_COLUMN]:
             where = f"record {ids[int(place)].as_py()}, column {column}"
-            self.rows.append(RejectedRow(where, reason))
+            self.rows.append(RejectedRow(where, reason, kept=True))
 
     def missing(self, page: pa.Table, name: str) -> None:
         """Rows without `name` cannot be used at all (a source that keeps its contract sends none)."""

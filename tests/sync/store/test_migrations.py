@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from sync.store import NewerStore, Store, StoreError
+from sync.store.database import Database
+from sync.store.migrate import HEAD, migrate
+from sync.store.tables import metadata
+
+
+def test_an_empty_database_gets_exactly_the_tables_of_the_code(database_url: str) -> None:
+    database = Database(database_url)
+    migrate(database)
+    ours = {"iceberg_tables", "iceberg_namespace_properties", "alembic_version"}
+    with database.reading() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda name, kind, _: kind != "table" or name not in ours}
+        )
+        assert compare_metadata(context, metadata) == []
+        assert ours < set(inspect(connection).get_table_names())
+    database.close()
+
+
+def test_the_known_head_is_the_newest_migration_file() -> None:
+    import sync.store.migrations.versions as versions
+
+    files = sorted(path.name for path in Path(versions.__path__[0]).glob("[0-9]*.py"))
+    assert files[-1].split("_")[0] == HEAD
+
+
+def test_opening_twice_keeps_what_is_there(database_url: str, tmp_path: Path) -> None:
+    with Store.open(database_url, tmp_path / "lake") as store:
+        store.notes.set("a", {"b": 1})
+    with Store.open(database_url, tmp_path / "lake") as store:
+        assert store.notes.get("a") == {"b": 1}
+
+
+def test_a_store_of_a_newer_version_is_refused_and_not_touched(database_url: str, tmp_path: Path) -> None:
+    Store.open(database_url, tmp_path / "lake").close()
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerStore, match="written by a newer segsync"):
+        Store.open(database_url, tmp_path / "lake")
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"
+    engine.dispose()
+
+
+def test_a_database_of_somebody_else_is_refused(database_url: str, tmp_path: Path) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE checkpoints (x INTEGER)"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="not segsync's"):
+        Store.open(database_url, tmp_path / "lake")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://u@h/d", "sqlite or postgresql"),
+        ("sqlite://", "needs a SQLite file"),
+        ("nonsense://x y", "cannot be read|sqlite or postgresql"),
+        ("postgresql://nobody:secret@127.0.0.1:1/x", "cannot open the database"),
+    ],
+)
+def test_a_bad_url_is_told_without_its_password(url: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=words) as raised:
+        Store.open(url, tmp_path / "lake")
+    assert "secret" not in str(raised.value)
