@@ -60,6 +60,8 @@ def _converted(wanted: Type, column: str, column_type: str) -> str | None:
         return f"TRY_CAST(round(TRY_CAST({column} AS DECIMAL(24, 7)) * {_SCALES[wanted]}) AS BIGINT)"
     if wanted is Type.TEXTS:
         return f"CASE WHEN {column} <> '' THEN [{column}] END"
-    if wanted is Type.DATETIME:  # TIMESTAMP heeds an offset; none means UTC
-        return f"(TRY_CAST({column} AS TIMESTAMP) AT TIME ZONE 'UTC')"
+    if wanted is Type.DATETIME:  # without an offset it is UTC, whatever the session's zone
+        offset = f"regexp_matches({column}, ':.*(Z|z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$')"
+        zoned = f"TRY_CAST({column} AS TIMESTAMP WITH TIME ZONE)"
+        return f"CASE WHEN {offset} THEN {zoned} ELSE TRY_CAST({column} AS TIMESTAMP) AT TIME ZONE 'UTC' END"
     return f"TRY_CAST({column} AS {PHYSICAL[wanted]})"

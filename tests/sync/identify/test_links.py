@@ -19,7 +19,7 @@ CONTACTS = st.builds(
     contact=st.integers(0, 13),
     email=st.sampled_from(ADDRESSES),
     crm=st.none() | st.integers(0, 4),
-    deleted=st.sampled_from([False] * 7 + [True]),
+    deleted=st.sampled_from([False] * 3 + [True]),
 )
 STEPS = st.lists(st.lists(CONTACTS, max_size=9, unique_by=lambda c: c.contact), min_size=1, max_size=5)
 
@@ -137,6 +137,14 @@ def test_a_withdrawn_id_splits_and_the_oldest_contact_keeps_the_number() -> None
     result = lake.step(Contact(0, "a@x.example"))
     assert lake.persons() == {0: 1, 1: 2}
     assert result.events["reason"].to_pylist() == ["a declared id has changed"]
+
+
+def test_who_was_joined_only_by_a_deleted_contact_is_two_persons_again() -> None:
+    lake = Lake()
+    lake.step(Contact(0, "a@x.example"), Contact(1, "a@x.example", crm=7), Contact(3, crm=7))
+    result = lake.step(Contact(1, "a@x.example", crm=7, deleted=True))
+    assert lake.persons() == {0: 1, 3: 2}
+    assert result.events["reason"].to_pylist() == ["the contact between them is gone"]
 
 
 def test_one_shared_address_cannot_fuse_a_hundred_people() -> None:
