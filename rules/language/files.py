@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
@@ -105,38 +106,35 @@ def _check(drafts: Drafts) -> dict[str, _Checked]:
     for draft in drafts.nameless:
         _condition(draft, expressions)
     for id_, each in drafts.fields.items():
-        used = id_ in expressions.used_fields
         expressions.named_value(id_)
         for finding in expressions.field_findings[id_]:
             each.table.report_in("is", finding)
-        if not used and id_ not in expressions.used_fields:
-            each.table.source.report(
-                each.table.value_at("id"), f'no rule uses the field "{id_}"', Severity.WARNING
-            )
+    for id_, each in drafts.fields.items():
+        if id_ not in expressions.used_fields:
+            at = each.table.value_at("id")
+            each.table.source.report(at, f'no rule uses the field "{id_}"', Severity.WARNING)
     _warn(checked)
-    uses = {
-        id_: [
-            use
-            for each in (*(checked[t.id] for t in one.draft.earlier if t.id in checked), one)
-            for use in each.uses
-        ]
-        for id_, one in checked.items()
-    }
-    order, circles = in_order({id_: [used for used, _ in each] for id_, each in uses.items()})
+    order, circles = in_order({id_: _uses(each) for id_, each in checked.items()})
     for circle in circles:
-        draft = checked[circle[0]].draft
-        at = next((at for used, at in checked[circle[0]].uses if used == circle[1]), 0)
-        place = draft.table.character_at("when", at) if "when" in draft.table.values else draft.table.place.at
-        draft.table.source.report(place, f"segments use each other in a circle: {' → '.join(circle)}")
+        _report_circle(circle, checked)
     return {id_: checked[id_] for id_ in order}
 
 
-def _uses(one: _Checked, checked: Mapping[str, _Checked]) -> list[str]:
-    """The segments a condition uses; a tier's condition contains those of the earlier tiers."""
-    own = [used for used, _ in one.uses]
-    return own + [
-        used for tier in one.draft.earlier if tier.id in checked for used, _ in checked[tier.id].uses
-    ]
+def _uses(one: _Checked) -> list[str]:
+    """The segments a condition needs: those it names, and of a tier the earlier tiers."""
+    return [used for used, _ in one.uses] + [tier.id for tier in one.draft.earlier]
+
+
+def _report_circle(circle: list[str], checked: Mapping[str, _Checked]) -> None:
+    """Tell it where the first segment of it names the next; a tier does not name the earlier tiers."""
+    table = checked[circle[0]].draft.table
+    place = table.place.at
+    for id_, following in pairwise(circle):
+        if at := next((at for used, at in checked[id_].uses if used == following), None):
+            table = checked[id_].draft.table
+            place = table.character_at("when", at)
+            break
+    table.source.report(place, f"segments use each other in a circle: {' → '.join(circle)}")
 
 
 def _condition(draft: SegmentDraft, expressions: Expressions) -> _Checked:

@@ -102,7 +102,12 @@ def _alone(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
         return _happened(activity, scope)
     if isinstance(node, tree.During):
         return _during(node, scope)
-    if isinstance(node, tree.Filtered):
+    if isinstance(node, tree.Filtered) and isinstance(node.value, tree.Moment):
+        where, period = _window_outside(node.value.name.name, node.where, scope)
+        if period is not None:
+            filtered = tree.Filtered(node.at, node.value, where)
+            return _during(tree.During(period.at, filtered, period), scope)
+    elif isinstance(node, tree.Filtered):
         _not_an_activity(node, scope)
         return None
     found: Named | None
@@ -141,7 +146,7 @@ def _activity(node: tree.Tree, scope: Scope) -> tree.Activity | None:
         case tree.Name(at, name) if scope.is_kind(name):
             return tree.Activity(at, node, None, None)
         case tree.Filtered(_, tree.Name(at, name) as kind, where) if scope.is_kind(name):
-            return _window_outside(tree.Activity(at, kind, where, None), scope)
+            return tree.Activity(at, kind, *_window_outside(kind.name, where, scope))
         case tree.During(_, of, period):
             inner = _activity(of, scope)
             if inner is not None and inner.period is None:
@@ -149,19 +154,17 @@ def _activity(node: tree.Tree, scope: Scope) -> tree.Activity | None:
     return None
 
 
-def _window_outside(activity: tree.Activity, scope: Scope) -> tree.Activity:
+def _window_outside(name: str, where: tree.Tree, scope: Scope) -> tuple[tree.Tree, tree.Period | None]:
     """`purchase where gift within last 90 days` means purchases of that time unless gift is a date."""
-    where, negated = activity.where, False
-    if isinstance(where, tree.Negation):
-        where, negated = where.part, True
-    if not isinstance(where, tree.During):
-        return activity
-    inner = scope.inside(scope.vocabulary.kinds[activity.name.name]).silent()
-    value = check_value(where.value, inner)
+    during = where.part if isinstance(where, tree.Negation) else where
+    kind = scope.vocabulary.kinds.get(name)
+    if not isinstance(during, tree.During) or kind is None:
+        return where, None
+    value = check_value(during.value, scope.inside(kind).silent())
     if value is not None and type_of(value) in (Type.DATE, Type.DATETIME):
-        return activity
-    condition = tree.Negation(where.at, where.value) if negated else where.value
-    return tree.Activity(activity.at, activity.name, condition, where.period)
+        return where, None
+    inner = during.value
+    return (tree.Negation(where.at, inner) if where is not during else inner), during.period
 
 
 def _happened(activity: tree.Activity, scope: Scope) -> ir.Predicate | None:

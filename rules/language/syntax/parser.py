@@ -20,6 +20,7 @@ from rules.language.syntax.unsupported import unsupported
 
 if TYPE_CHECKING:
     from lark import Lark
+    from lark import Token as LarkToken
 
 _DEEPEST = 60
 
@@ -81,10 +82,11 @@ def parse(
 
 
 def _parse(tokens: list[Token], zone: str) -> tuple[tree.Tree | None, list[Finding]]:
-    from lark import Token as LarkToken
+    from lark import Token as NewToken
     from lark.exceptions import UnexpectedToken
 
     parser = grammar().parse_interactive()
+    before: list[LarkToken] = []
     depth = 0
     for index, token in enumerate(tokens):
         choices: Set[str] = parser.choices().keys()  # type: ignore[no-untyped-call]
@@ -96,13 +98,12 @@ def _parse(tokens: list[Token], zone: str) -> tuple[tree.Tree | None, list[Findi
         depth += (terminal in ("LPAR", "LSQB")) - (terminal in ("RPAR", "RSQB"))
         if depth > _DEEPEST:
             return None, [Finding(token.at, "nested too deeply; name the parts with [[field]]")]
-        fed = LarkToken(terminal, token.text, start_pos=token.at, end_pos=token.end)
-        before = parser if terminal in choices else parser.copy()  # type: ignore[no-untyped-call]
+        fed = NewToken(terminal, token.text, start_pos=token.at, end_pos=token.end)
         try:
             result = parser.feed_token(fed)
         except UnexpectedToken:
-            accepted: Set[str] = before.accepts()
-            return None, [_unexpected(tokens, index, accepted)]
+            return None, [_unexpected(tokens[index], _accepted(before))]
+        before.append(fed)
     builder = Builder(zone)
     return builder.build(result.children[0]), builder.findings
 
@@ -162,15 +163,22 @@ def _starts_form(terminal: str, following: Token) -> bool:
             return True
 
 
-def _unexpected(tokens: list[Token], index: int, accepted: Set[str]) -> Finding:
-    token = tokens[index]
+def _accepted(before: list[LarkToken]) -> Set[str]:
+    """What could have come after these tokens; parsed again, as the failed parser is in between states."""
+    parser = grammar().parse_interactive()
+    for token in before:
+        parser.feed_token(token)
+    accepted: Set[str] = parser.accepts()  # type: ignore[no-untyped-call]
+    return accepted
+
+
+def _unexpected(token: Token, accepted: Set[str]) -> Finding:
     names = {"END" if name == "$END" else name for name in accepted}
     if {"NAME", "NUMBER", "LPAR"} <= names:
         expected = "a fact, an activity or a value"
     elif "COMPARE" in names:
-        expected = "a comparison, a window, " + _either(names & {"AND", "OR", "RPAR", "COMMA"})
-    elif len(names) <= 9:
-        expected = _either(names)
+        closing = names & {"AND", "OR", "RPAR", "COMMA", "END"}
+        expected = f"a comparison, a window, {_either(closing)}"
     else:
         expected = _either(names - {"PLUS", "MINUS", "TIMES", "DIVIDE"})
     if token.kind is TokenKind.END:
@@ -184,5 +192,5 @@ def _quote(text: str) -> str:
 
 
 def _either(names: Set[str]) -> str:
-    shown = sorted(_SHOWN.get(name, name.lower()) for name in names)
+    shown = sorted(_SHOWN.get(name, _quote(name.lower())) for name in names)
     return " or ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
