@@ -23,6 +23,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "an address with a password in it",
         re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@]+@", re.IGNORECASE),
     ),
+    (
+        "an address with a password in it",
+        re.compile(r"://\S*[?&](?:password|passwd|pwd|token|api_?key|secret)=[^&\s]", re.IGNORECASE),
+    ),
 )
 
 

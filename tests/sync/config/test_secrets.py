@@ -19,6 +19,7 @@ TOKENS = [
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP",
     "postgresql://segsync:correct-horse@db.example.com/x",
     "00D5g000004ABCD!AQEAQKx0123456789abcdef",
+    "postgresql://db.example.com/shop?user=reader&password=correct-horse",
 ]
 
 
