@@ -5,16 +5,19 @@ Texts are compared by a 64-bit hash: at 10 million keys, one false alarm is expe
 
 from __future__ import annotations
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from connectors.tables.columns import column_engine
 
 Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 
 SLOTS = 1 << 26
 """Bytes of the coarse table that tells most new keys from known ones without a search."""
+MANY = 200_000
+"""Fewer known keys than these are searched without the coarse table."""
 RUNS = 4
 
 
@@ -57,11 +60,13 @@ class SeenKeys:
         """Positions in `hashes` that are known, and where they were seen first."""
         if not self._runs:
             return []
-        if self._slots is None:
+        if self._slots is None and sum(len(known) for known, _ in self._runs) > MANY:
             self._slots = np.zeros(SLOTS, bool)
             for known, _ in self._runs:
                 self._slots[known % np.uint64(SLOTS)] = True
-        candidates = np.flatnonzero(self._slots[hashes % np.uint64(SLOTS)])
+        candidates = np.arange(len(hashes))
+        if self._slots is not None:
+            candidates = np.flatnonzero(self._slots[hashes % np.uint64(SLOTS)])
         found: list[tuple[int, int]] = []
         for known, places in self._runs:
             at = np.minimum(np.searchsorted(known, hashes[candidates]), len(known) - 1)
@@ -96,6 +101,6 @@ def _hashes(keys: pa.Array) -> tuple[Hashes, bool]:
     if pa.types.is_integer(keys.type):
         numbers = keys.cast(pa.int64()).to_numpy().view(np.uint64)
         return numbers, bool((numbers[1:] >= numbers[:-1]).all())
-    with duckdb.connect() as engine:
+    with column_engine() as engine:
         hashed = engine.from_arrow(pa.table({"key": keys})).project("hash(key) as hash").fetchnumpy()["hash"]
     return np.asarray(hashed, dtype=np.uint64), False

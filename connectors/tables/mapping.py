@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from connectors.base import Consent, RejectedRow, Stream, StreamField, StreamKind, page_schema
 from connectors.tables import values
 from connectors.tables.chunks import Chunk
+from connectors.tables.columns import column_engine
 from connectors.tables.duplicates import SeenKeys
 from connectors.tables.settings import (
     STANDARD_FIELDS,
@@ -260,7 +260,7 @@ def _content_ids(source: pa.Table, seen: SeenKeys, counts: dict[str, int], verdi
     """A hash of the row's read columns, with a number for the second, third … equal row."""
     texts = {str(n): values.as_text(source.column(c)) for n, c in enumerate(sorted(source.column_names))}
     parts = ", ".join(f"coalesce(\"{name}\", '')" for name in texts)
-    with duckdb.connect() as engine:
+    with column_engine() as engine:
         hashed = engine.from_arrow(pa.table(texts)).project(f"md5(concat_ws(chr(31), {parts})) as id")
         ids = values.plain(hashed.to_arrow_table().column(0))
     if not verdict.refused:

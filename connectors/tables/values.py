@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import ARROW_TYPES, FieldType
+from connectors.tables.columns import column_engine
 from connectors.tables.settings import Column
 
 Bad: TypeAlias = npt.NDArray[np.bool_]
@@ -261,7 +261,7 @@ def _formatted(texts: pa.Array, column: Column) -> tuple[pa.Array, Bad | None]:
         numbers, bad = _screened(texts, NUMERIC, lambda part: part.cast(pa.float64()), pa.float64())
         return _unix(numbers, divisor), bad
     literal = (column.format or "").replace("'", "''")
-    with duckdb.connect() as engine:
+    with column_engine() as engine:
         engine.execute("set TimeZone = 'UTC'")
         parsed = engine.from_arrow(pa.table({"text": texts})).project(f"try_strptime(text, '{literal}')")
         times = plain(parsed.to_arrow_table().column(0))
