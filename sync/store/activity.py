@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import FieldType, Stream
-from sync.normalise import fold_column
+from rules.text import fold
+from sync.normalise import clean_column, fold_column
 from sync.store.attach import ORDER, attach_sql, attach_tables
 from sync.store.contents import content_hash_sql
 from sync.store.errors import StoreError
@@ -64,7 +65,7 @@ def absorb_activity(
     """Merge all waiting pages of one ACTIVITY stream into the lake and mark them absorbed.
 
     `names`: stream field → column of `activity` (default: its own name). `email_key`: the spelling of an
-    address as match key, for those that are not plain ASCII (default: folded). Persons come from `links`.
+    address as match key, asked where addresses are not plain ASCII (default: folded). Persons come from `links`.
     """
     names = names or {}
     columns = {names.get(f.name, f.name): f.type for f in stream.fields}
@@ -148,11 +149,11 @@ def _read(
 
 
 def _email(column: pa.ChunkedArray, email_key: Callable[[str], str | None] | None) -> pa.ChunkedArray:
-    folded = fold_column(column)
-    if email_key is None or pc.all(pc.string_is_ascii(folded)).as_py() is not False:
-        return folded
-    codes = folded.combine_chunks().dictionary_encode()
-    keys = [text if text.isascii() else email_key(text) or text for text in codes.dictionary.to_pylist()]
+    """The match key's spelling. Folding is all a plain address needs, but `straße.de` must not be folded."""
+    if email_key is None or pc.all(pc.string_is_ascii(column)).as_py() is not False:
+        return fold_column(column)
+    codes = clean_column(column).combine_chunks().dictionary_encode()
+    keys = [email_key(text) or fold(text) for text in codes.dictionary.to_pylist()]
     return pa.chunked_array([pa.array(keys, type=pa.string()).take(codes.indices)])
 
 

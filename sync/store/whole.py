@@ -55,6 +55,8 @@ def overwrite(lake: Lake, table: str, rows: pa.Table) -> bool:
 
 
 def _held(rows: pa.Table) -> pa.Table:
+    typed = [field.name for field in rows.schema if not pa.types.is_null(field.type)]
+    rows = rows.select(typed)  # a column of nothing but nulls says nothing, not even its type
     schema = pa.schema([pa.field(field.name, lake_type(field.type)) for field in rows.schema])
     return rows.cast(schema)
 
