@@ -69,12 +69,20 @@ class DuckDB:
         """Days since 1970; missing for infinity."""
         return f"CASE WHEN isfinite({date}) THEN {date} - DATE '1970-01-01' END"
 
-    def day_of_year(self, date: str) -> str:
-        """Month × 100 + day of a date."""
-        return f"(month({date}) * 100 + day({date}))"
+    def returns(self, date: str, days_of_year: list[int]) -> str:
+        """Whether month × 100 + day of a date is one of these."""
+        written = ", ".join(str(day) for day in days_of_year)
+        return f"(month({date}) * 100 + day({date})) IN ({written})"
 
-    def local_date(self, instant: str, offsets: tuple[tuple[int, int], ...]) -> str:
-        """The date of an instant in a zone, given the zone's changes of offset; missing for infinity."""
+    def locally_returns(
+        self, instant: str, days_of_year: list[int], offsets: tuple[tuple[int, int], ...]
+    ) -> str:
+        """The same of the date of an instant in a zone, given the zone's changes of offset."""
+        written = ", ".join(f"'{day:04}'" for day in days_of_year)
+        return f"strftime({self._local_date(instant, offsets)}, '%m%d') IN ({written})"
+
+    def _local_date(self, instant: str, offsets: tuple[tuple[int, int], ...]) -> str:
+        """The date of an instant in a zone; missing for infinity."""
         us = self.microseconds(instant)
         # Far instants would overflow when the offset is added; their date is of no calendar anyway.
         ahead = self._lookup(us, offsets)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from rules import ir
 from rules.engine.dialect import DuckDB
-from rules.engine.periods import Clock, date_of, microseconds, offsets, resolve, returning
+from rules.engine.periods import Clock, microseconds, offsets, resolve, returning
 from rules.engine.walk import Rank
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
@@ -285,12 +285,12 @@ class Emitter:
         return f"(DATE '1970-01-01' + {max(-_LAST_DAY, min(_LAST_DAY, bound))})"
 
     def _anniversary(self, value: Scalar, period: ir.Next | ir.Last | ir.Calendar) -> str:
-        date = value.sql
-        if value.type is Type.DATETIME:
-            date = self.dialect.local_date(value.sql, offsets(self.clock.zone))
-        day = self.dialect.day_of_year(date)
-        spans = _spans(returning(period, self.clock))
-        return "(" + " OR ".join(f"{day} BETWEEN {a} AND {b}" for a, b in spans) + ")" if spans else "FALSE"
+        found = sorted(returning(period, self.clock))
+        if not found:
+            return "FALSE"
+        if value.type is Type.DATE:
+            return self.dialect.returns(value.sql, found)
+        return self.dialect.locally_returns(value.sql, found, offsets(self.clock.zone))
 
     def _random(self, ppm: int, salt: str) -> str:
         # A prefix compares like the number it stands for: fixed width, lower-case hex.
@@ -298,20 +298,3 @@ class Emitter:
         if limit >= 2**32:
             return "TRUE"
         return f"{self.dialect.lot(salt, self.alias + '.person')} < '{limit:08x}'"
-
-
-def _spans(days_of_year: frozenset[int]) -> list[tuple[int, int]]:
-    """Days of the year as runs: (from, to), both included."""
-    leap_year = [date_of(730 + n) for n in range(366)]  # 1972
-    runs: list[tuple[int, int]] = []
-    open_run = False
-    for date in leap_year:
-        number = date.month * 100 + date.day
-        if number not in days_of_year:
-            open_run = False
-        elif open_run:
-            runs[-1] = (runs[-1][0], number)
-        else:
-            runs.append((number, number))
-            open_run = True
-    return runs

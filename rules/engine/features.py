@@ -15,7 +15,7 @@ from rules.engine.periods import Clock, Range, window
 from rules.ir import Aggregate, AggregateFunction
 from rules.vocabulary import NUMBER_SCALE, Type
 
-_BAND_RATIO = 3
+_BAND_RATIO = 4
 """A pass takes in windows down to this fraction of its own. Measured: below, a pass of their own is cheaper
 than a FILTER over all the rows of the longer window."""
 _EVER_US = 10 * 365 * 86_400_000_000

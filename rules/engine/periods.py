@@ -21,7 +21,7 @@ _MONTHS = {Unit.MONTH: 1, Unit.YEAR: 12}
 _CALENDAR_MONTHS = {CalendarUnit.MONTH: 1, CalendarUnit.QUARTER: 3, CalendarUnit.YEAR: 12}
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
-_FIRST_OFFSET, _LAST_OFFSET = dt.datetime(1850, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
+_FIRST_OFFSET, _LAST_OFFSET = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2050, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def _is_leap(year: int) -> bool:
 
 
 def local_day(instant: int, zone: str) -> int:
-    """The business day of an instant. Offsets before 1850 are those of 1850, after 2200 those of 2200."""
+    """The business day of an instant. Offsets before 1970 are those of 1970, after 2050 those of 2050."""
     probe = min(max(instant, microseconds(_FIRST_OFFSET)), microseconds(_LAST_OFFSET))
     offset = (_EPOCH + dt.timedelta(microseconds=probe)).astimezone(ZoneInfo(zone)).utcoffset()
     assert offset is not None  # noqa: S101 - an aware datetime in a ZoneInfo always has one
@@ -190,8 +190,8 @@ def local_day(instant: int, zone: str) -> int:
 
 @lru_cache(maxsize=8)
 def offsets(zone: str) -> tuple[tuple[int, int], ...]:
-    """(from this instant on, microseconds ahead of UTC) for every change of the zone's offset between 1850
-    and 2200, found by halving: engines then need no time zones of their own."""
+    """(from this instant on, microseconds ahead of UTC) for every change of the zone's offset between 1970
+    and 2050, found by halving: engines then need no time zones of their own."""
     info, second = ZoneInfo(zone), dt.timedelta(seconds=1)
 
     def at(instant: dt.datetime) -> dt.timedelta:

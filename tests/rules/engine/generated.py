@@ -4,7 +4,9 @@ edges: windows, month ends, daylight saving, ties, missing facts, scripts that f
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import cache
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -46,8 +48,9 @@ TEXTS = (
 PATTERNS = ("^DE$", "(?i)stra(ß|ss)e", "Zo.$", "s.*y|^a", "[^a-z]", r"\.", "")
 NUMBERS = (0, 1, -1, 1_000_000, 2_500_000, -3_000_000, 2**53 + 1, -(2**53) - 2, 2**63 - 1, -(2**63))
 MONEY = (0, 1, 99, 100, 500_00, -250, 2**53 + 1, -(2**53) - 3, 2**63 - 1, -(2**63))
-UNITS = st.sampled_from(list(ir.Unit))
-COUNTS = st.sampled_from([1, 2, 3, 12, 30, 90])
+COUNTS = (1, 2, 3, 12, 30, 90)
+PARTS = (*(fold(text) for text in TEXTS), "s", "\u00eb", "stra", "")
+SHARES = (0, 1, 70_000, 100_000, 333_333, 500_000, 1_000_000)
 FUNCTIONS = ir.AggregateFunction
 
 
@@ -97,206 +100,264 @@ def physical(type_: Type, as_of: dt.datetime) -> st.SearchStrategy[object]:
     return strategies[type_]
 
 
-@st.composite
-def facts(draw: st.DrawFn, fields: dict[str, Type], as_of: dt.datetime) -> dict[str, object]:
-    """Values for the fields, about a fifth of them missing."""
-    return {
-        name: draw(physical(type_, as_of)) if draw(st.integers(0, 4)) else None
-        for name, type_ in fields.items()
-    }
-
-
 FIELD_TYPES = {name: field.type for name, field in PEOPLE_FIELDS.items()}
 KIND_TYPES = {
     kind: {n: f.type for n, f in KINDS[kind].fields.items()} for kind in ("purchase", "email_click")
 }
+T = TypeVar("T")
 
 
-@st.composite
-def people(draw: st.DrawFn, as_of: dt.datetime) -> list[PersonFacts]:
-    """A few people, numbered with gaps."""
-    found = []
-    for number in range(draw(st.integers(1, 9))):
-        activity = {}
-        for kind, types in KIND_TYPES.items():
-            rows = []
-            for _ in range(draw(st.sampled_from([0, 0, 1, 2, 4]))):
-                rows.append({"at": draw(instants(as_of)), **draw(facts(types, as_of))})
-            activity[kind] = rows
-        found.append(
-            PersonFacts(
-                person=number * 3,
-                facts=draw(facts(FIELD_TYPES, as_of)),
-                activity=activity,
-                suppressed=draw(st.booleans()),
-                consented={"email": draw(st.sampled_from([None, True, False]))},
-                lists=frozenset(draw(st.sampled_from([[], ["newsletter:spring"]]))),
-            )
+@cache
+def _one_of(options: tuple[T, ...], _types: tuple[type, ...]) -> st.SearchStrategy[T]:
+    return st.sampled_from(options)
+
+
+@cache
+def _physical(type_: Type, as_of: dt.datetime) -> st.SearchStrategy[object]:
+    return physical(type_, as_of)
+
+
+class Generator:
+    """Draws people and nodes. Draws one by one: combining strategies into deep trees is far slower."""
+
+    def __init__(self, draw: st.DrawFn, as_of: dt.datetime) -> None:
+        self.draw, self.as_of = draw, as_of
+
+    def pick(self, options: Sequence[T]) -> T:
+        """One of the options; the simplest first."""
+        return self.draw(
+            _one_of(tuple(options), tuple(map(type, options)))
+        )  # 0 and False are equal, but not the same
+
+    def chance(self, one_in: int) -> bool:
+        """True in one of so many draws."""
+        return self.pick(range(one_in)) == one_in - 1
+
+    # ── people ──
+
+    def facts(self, fields: dict[str, Type]) -> dict[str, object]:
+        """Values for the fields, about a fifth of them missing."""
+        return {
+            name: None if self.chance(5) else self.draw(_physical(type_, self.as_of))
+            for name, type_ in fields.items()
+        }
+
+    def people(self) -> list[PersonFacts]:
+        """A few people, numbered with gaps."""
+        return [self.person(number * 3) for number in range(self.pick((1, 3, 6, 8)))]
+
+    def person(self, number: int) -> PersonFacts:
+        """One person with some activity."""
+        activity = {
+            kind: [
+                {"at": self.draw(_physical(Type.DATETIME, self.as_of)), **self.facts(types)}
+                for _ in range(self.pick((0, 1, 2, 4)))
+            ]
+            for kind, types in KIND_TYPES.items()
+        }
+        return PersonFacts(
+            person=number,
+            facts=self.facts(FIELD_TYPES),
+            activity=activity,
+            suppressed=self.pick((False, True)),
+            consented={"email": self.pick((None, True, False))},
+            lists=frozenset(self.pick(((), ("newsletter:spring",)))),
         )
-    return found
 
 
-class Nodes:
-    """Strategies of nodes over one scope: the facts of a person, or of one activity inside a `where`."""
+class Nodes(Generator):
+    """Draws nodes over one scope: the facts of a person, or (`kind`) of one activity inside a `where`."""
 
-    def __init__(self, as_of: dt.datetime, types: dict[str, Type], *, activity: bool) -> None:
-        self.as_of, self.types, self.activity = as_of, types, activity
+    def __init__(self, draw: st.DrawFn, as_of: dt.datetime, *, kind: str | None = None) -> None:
+        super().__init__(draw, as_of)
+        self.kind = kind
+        self.types = FIELD_TYPES if kind is None else {**KIND_TYPES[kind], "at": Type.DATETIME}
 
-    def literal(self, type_: Type) -> st.SearchStrategy[ir.Literal]:
+    # ── values ──
+
+    def literal(self, type_: Type) -> ir.Literal:
         """A constant in the units of the representation."""
-        values = physical(type_, self.as_of)
-        if type_ is Type.TEXT:
-            values = values.map(lambda text: fold(str(text)))
-        if type_ in (Type.NUMBER, Type.MONEY):
-            values = values | st.sampled_from([2**70, -(2**70)])
-        return values.map(lambda value: ir.Literal(value, type_))  # type: ignore[arg-type]
+        value = self.draw(_physical(type_, self.as_of))
+        if type_ in (Type.NUMBER, Type.MONEY) and self.chance(12):
+            value = self.pick((2**70, -(2**70), 2**130))
+        return ir.Literal(fold(value) if isinstance(value, str) else value, type_)  # type: ignore[arg-type]
 
-    def fact(self, type_: Type) -> st.SearchStrategy[ir.Value]:
+    def has(self, type_: Type) -> bool:
+        """Whether the scope has a field of the type."""
+        return type_ in self.types.values()
+
+    def fact(self, type_: Type) -> ir.Fact:
         """A field of the scope."""
-        names = [name for name, found in self.types.items() if found is type_]
-        return st.sampled_from(names).map(lambda name: ir.Fact(name, type_)) if names else st.nothing()
+        return ir.Fact(self.pick([name for name, found in self.types.items() if found is type_]), type_)
 
-    def aggregate(self, type_: Type) -> st.SearchStrategy[ir.Value]:
+    def aggregate(self, type_: Type) -> ir.Aggregate:
         """An aggregate with a result of the type."""
-        if self.activity:
-            return st.nothing()
-        choices: list[tuple[ir.AggregateFunction, str, str | None]] = []
-        for kind, fields in KIND_TYPES.items():
-            if type_ is Type.NUMBER:
-                choices.append((FUNCTIONS.COUNT, kind, None))
-                choices += [(FUNCTIONS.DISTINCT, kind, name) for name in fields]
-            if type_ is Type.DATETIME:
-                choices += [(FUNCTIONS.LAST_AT, kind, None), (FUNCTIONS.FIRST_AT, kind, None)]
-            for name, found in fields.items():
-                if type_ is Type.TEXTS and found is Type.TEXT:
-                    choices.append((FUNCTIONS.LIST, kind, name))
-                if found is not type_:
-                    continue
-                choices += [(FUNCTIONS.LATEST, kind, name), (FUNCTIONS.EARLIEST, kind, name)]
-                if type_ in (Type.NUMBER, Type.MONEY):
-                    choices += [(FUNCTIONS.SUM, kind, name), (FUNCTIONS.AVG, kind, name)]
-                if type_ is not Type.BOOLEAN:
-                    choices += [(FUNCTIONS.MIN, kind, name), (FUNCTIONS.MAX, kind, name)]
-        if not choices:
-            return st.nothing()
-
-        def build(choice: tuple[ir.AggregateFunction, str, str | None]) -> st.SearchStrategy[ir.Value]:
-            function, kind, field = choice
-            inner = Nodes(self.as_of, KIND_TYPES[kind], activity=True).predicate(depth=1)
-            return st.builds(
-                lambda where, period: ir.Aggregate(function, kind, field, where, period, type_),
-                st.none() | inner,
-                self.period(aggregate=True),
-            )
-
-        return st.sampled_from(choices).flatmap(build)
-
-    def period(self, *, aggregate: bool = False) -> st.SearchStrategy[ir.Period]:
-        """Any period."""
-        bound = st.none() | dates(self.as_of) | instants(self.as_of)
-        calendar = st.builds(ir.Calendar, st.sampled_from(list(ir.CalendarUnit)), st.integers(-2, 1))
-        periods = st.builds(ir.Last, COUNTS, UNITS) | st.builds(
-            ir.Ago, st.integers(1, 3), st.integers(4, 30), UNITS
-        )
-        periods = periods | st.builds(ir.Between, bound, bound) | calendar
-        return periods | (st.just(ir.Ever()) if aggregate else st.builds(ir.Next, COUNTS, UNITS))
-
-    def number(self, depth: int) -> st.SearchStrategy[ir.Value]:
-        """A NUMBER or MONEY value of any make."""
-        plain = self.of(Type.NUMBER) | self.of(Type.MONEY)
-        if depth == 0:
-            return plain
-        inner = self.number(depth - 1) | self.literal(Type.NUMBER)
-        money = st.sampled_from([Type.NUMBER, Type.MONEY])
-        return plain | st.builds(ir.Arithmetic, st.sampled_from(list(ir.Operator)), inner, inner, money)
-
-    def of(self, type_: Type) -> st.SearchStrategy[ir.Value]:
-        """A fact or aggregate of a type."""
-        found = self.fact(type_) | self.aggregate(type_)
+        kind = self.pick(tuple(KIND_TYPES))
+        if type_ in (Type.MONEY, Type.BOOLEAN):
+            kind = "purchase"
+        fields = KIND_TYPES[kind]
+        choices: list[tuple[ir.AggregateFunction, str | None]] = []
         if type_ is Type.NUMBER:
-            found = found | st.builds(ir.DaysSince, self.moment())
-        return found
+            choices = [(FUNCTIONS.COUNT, None), *((FUNCTIONS.DISTINCT, name) for name in fields)]
+        if type_ is Type.DATETIME:
+            choices = [(FUNCTIONS.LAST_AT, None), (FUNCTIONS.FIRST_AT, None)]
+        for name, found in fields.items():
+            if type_ is Type.TEXTS and found is Type.TEXT:
+                choices.append((FUNCTIONS.LIST, name))
+            if found is type_:
+                choices += [(FUNCTIONS.LATEST, name), (FUNCTIONS.EARLIEST, name)]
+                if type_ in (Type.NUMBER, Type.MONEY):
+                    choices += [(FUNCTIONS.SUM, name), (FUNCTIONS.AVG, name)] * 2
+                if type_ is not Type.BOOLEAN:
+                    choices += [(FUNCTIONS.MIN, name), (FUNCTIONS.MAX, name)]
+        function, field = self.pick(choices)
+        where = Nodes(self.draw, self.as_of, kind=kind).predicate(1) if self.chance(2) else None
+        return ir.Aggregate(function, kind, field, where, self.period(aggregate=True), type_)
 
-    def moment(self) -> st.SearchStrategy[ir.Value]:
+    def period(self, *, aggregate: bool = False) -> ir.Period:
+        """Any period."""
+        match self.pick(("last", "ago", "between", "calendar", "other")):
+            case "last":
+                return ir.Last(self.pick(COUNTS), self.pick(list(ir.Unit)))
+            case "ago":
+                return ir.Ago(self.pick((1, 2)), self.pick((3, 7, 30)), self.pick(list(ir.Unit)))
+            case "between":
+                return ir.Between(self.bound(), self.bound())
+            case "calendar":
+                return ir.Calendar(self.pick(list(ir.CalendarUnit)), self.pick((0, -1, 1, -2)))
+        return ir.Ever() if aggregate else ir.Next(self.pick(COUNTS), self.pick(list(ir.Unit)))
+
+    def bound(self) -> dt.date | dt.datetime | None:
+        """A written bound."""
+        type_ = self.pick((None, Type.DATE, Type.DATETIME))
+        return None if type_ is None else self.draw(_physical(type_, self.as_of))  # type: ignore[return-value]
+
+    def value(self, type_: Type) -> ir.Value:
+        """A fact or aggregate of a type."""
+        if self.kind is None and type_ is not Type.DATE and (self.chance(2) or not self.has(type_)):
+            return self.aggregate(type_)
+        if not self.has(type_) or (type_ is Type.NUMBER and self.chance(4)):
+            return ir.DaysSince(self.moment())
+        return self.fact(type_)
+
+    def moment(self) -> ir.Value:
         """A DATE or DATETIME."""
-        at = st.just(ir.Fact("at", Type.DATETIME)) if self.activity else st.nothing()
-        return self.fact(Type.DATE) | self.fact(Type.DATETIME) | self.aggregate(Type.DATETIME) | at
+        return self.value(self.pick([type_ for type_ in (Type.DATETIME, Type.DATE) if self.has(type_)]))
 
-    def comparison(self) -> st.SearchStrategy[ir.Predicate]:
-        """Two sides of one type, or two numbers one of which is arithmetic."""
-        operators = st.sampled_from(list(ir.Comparison))
-
-        def sides(type_: Type) -> st.SearchStrategy[ir.Predicate]:
-            value = self.of(type_)
-            other = value | self.literal(type_)
-            return st.builds(ir.Compare, operators, value, other) | st.builds(
-                ir.Compare, operators, other, value
+    def number(self, depth: int) -> ir.Value:
+        """A NUMBER or MONEY value of any make."""
+        if depth and self.chance(2):
+            left, right = self.number(depth - 1), self.number(depth - 1)
+            return ir.Arithmetic(
+                self.pick(list(ir.Operator)), left, right, self.pick((Type.NUMBER, Type.MONEY))
             )
+        type_ = Type.MONEY if self.has(Type.MONEY) and self.chance(2) else Type.NUMBER
+        return self.literal(type_) if depth == 0 and self.chance(4) else self.value(type_)
 
-        exact = st.sampled_from([Type.NUMBER, Type.MONEY]).flatmap(sides)
-        texts = st.builds(
-            ir.Compare,
-            st.just(ir.Comparison.EQ),
-            self.of(Type.TEXT),
-            self.of(Type.TEXT) | self.literal(Type.TEXT),
-        )
-        number = self.number(2)
-        mixed = st.builds(ir.Compare, operators, number, number | self.literal(Type.NUMBER))
-        return exact | texts | mixed
+    # ── predicates ──
 
-    def leaf(self) -> st.SearchStrategy[ir.Predicate]:
-        """A predicate without predicates in it."""
-        texts, moments = self.of(Type.TEXT), self.moment()
-        anything = texts | self.number(1) | moments | self.of(Type.BOOLEAN)
-        folded = st.sampled_from([fold(text) for text in TEXTS] + ["s", "\u00eb", "stra", ""])
-        options: Callable[[Type], st.SearchStrategy[ir.Predicate]] = lambda type_: st.builds(  # noqa: E731
-            ir.InSet, self.of(type_), st.lists(self.literal(type_), min_size=1, max_size=3).map(tuple)
-        )
-        yearly = st.builds(ir.Next, COUNTS, UNITS) | st.builds(ir.Last, COUNTS, UNITS)
-        yearly = yearly | st.builds(ir.Calendar, st.sampled_from(list(ir.CalendarUnit)), st.integers(-2, 2))
-        leaves = [
-            self.comparison(),
-            st.sampled_from([Type.TEXT, Type.NUMBER, Type.MONEY]).flatmap(options),
-            st.builds(ir.TextTest, st.sampled_from(list(ir.TextTestKind)), texts, folded),
-            st.builds(ir.Matches, texts, st.sampled_from(PATTERNS)),
-            st.builds(ir.IsKnown, anything),
-            st.builds(ir.IsTrue, self.of(Type.BOOLEAN)),
-            st.builds(ir.Constant, st.booleans()),
-        ]
-        if not (self.activity and "sku" not in self.types):
-            leaves.append(st.builds(ir.InPeriod, moments, self.period()))
-            leaves.append(st.builds(ir.Anniversary, moments, yearly))
-        return st.one_of(leaves) if self.activity else st.one_of(*leaves, self.personal())
-
-    def personal(self) -> st.SearchStrategy[ir.Predicate]:
-        """What only makes sense of a person."""
-        lists = self.of(Type.TEXTS)
-        options = st.lists(st.sampled_from([fold(t) for t in TEXTS]), min_size=1, max_size=3).map(tuple)
-        side, ppm = (
-            st.sampled_from(list(ir.Side)),
-            st.sampled_from([0, 1, 70_000, 100_000, 333_333, 500_000, 10**6]),
-        )
-        by = st.none() | self.fact(Type.TEXT) | self.fact(Type.BOOLEAN) | self.fact(Type.NUMBER)
-        value = self.number(1) | self.moment()
-        return st.one_of(
-            st.builds(ir.ListTest, st.sampled_from(list(ir.ListTestKind)), lists, options),
-            st.builds(ir.IsKnown, lists),
-            st.builds(ir.RankShare, side, ppm, value, by),
-            st.builds(ir.RankCount, side, st.integers(0, 6), value, by),
-            st.builds(ir.Quintile, st.integers(1, 5), value, by),
-            st.just(ir.InList("newsletter:spring")),
-            st.just(ir.Suppressed()),
-            st.just(ir.Consented("email")),
-            st.builds(ir.RandomShare, ppm, st.sampled_from(["spring-test", "it's", "Ünï"])),
-        )
-
-    def predicate(self, depth: int, segments: tuple[str, ...] = ()) -> st.SearchStrategy[ir.Predicate]:
+    def predicate(self, depth: int, segments: tuple[str, ...] = ()) -> ir.Predicate:
         """A predicate of limited depth, which may use the segments."""
-        leaf = self.leaf()
-        if segments:
-            leaf = leaf | st.sampled_from(segments).map(ir.InSegment)
-        if depth == 0:
-            return leaf
-        inner = self.predicate(depth - 1, segments)
-        parts = st.lists(inner, min_size=2, max_size=3).map(tuple)
-        return leaf | st.builds(ir.Not, inner) | st.builds(ir.And, parts) | st.builds(ir.Or, parts)
+        shape = self.pick(("leaf", "not", "and", "or")) if depth else "leaf"
+        if shape == "leaf":
+            return ir.InSegment(self.pick(segments)) if segments and self.chance(4) else self.leaf()
+        if shape == "not":
+            return ir.Not(self.predicate(depth - 1, segments))
+        parts = tuple(self.predicate(depth - 1, segments) for _ in range(self.pick((2, 3))))
+        return ir.And(parts) if shape == "and" else ir.Or(parts)
+
+    def leaf(self) -> ir.Predicate:
+        """A predicate without predicates in it."""
+        leaves = [
+            self.comparison,
+            self.comparison,
+            self.one_of,
+            self.text,
+            self.known,
+            self.in_period,
+            self.yearly,
+        ]
+        if self.kind is None:
+            leaves += [self.ranked, self.ranked, self.listed, self.personal]
+        return self.pick(leaves)()
+
+    def comparison(self) -> ir.Predicate:
+        """Two sides of one type, or two numbers one of which is arithmetic."""
+        operator = self.pick(list(ir.Comparison))
+        if self.chance(3):
+            return ir.Compare(operator, self.number(2), self.number(2))
+        if self.chance(3):
+            other = self.value(Type.TEXT) if self.chance(2) else self.literal(Type.TEXT)
+            return ir.Compare(ir.Comparison.EQ, self.value(Type.TEXT), other)
+        type_ = Type.MONEY if self.has(Type.MONEY) and self.chance(2) else Type.NUMBER
+        sides = [self.value(type_), self.value(type_) if self.chance(3) else self.literal(type_)]
+        return ir.Compare(operator, *(reversed(sides) if self.chance(3) else sides))
+
+    def one_of(self) -> ir.Predicate:
+        """One of several constants."""
+        type_ = self.pick((Type.TEXT, Type.NUMBER, Type.MONEY) if self.has(Type.MONEY) else (Type.TEXT,))
+        options = tuple(self.literal(type_) for _ in range(self.pick((1, 2, 3))))
+        value = self.number(1) if type_ is not Type.TEXT else self.value(Type.TEXT)
+        return ir.InSet(
+            value,
+            tuple(
+                ir.Literal(o.value, value.type if hasattr(value, "type") else Type.NUMBER) for o in options
+            ),
+        )
+
+    def text(self) -> ir.Predicate:
+        """Looking into a text."""
+        value = self.value(Type.TEXT)
+        if self.chance(3):
+            return ir.Matches(value, self.pick(PATTERNS))
+        return ir.TextTest(self.pick(list(ir.TextTestKind)), value, self.pick(PARTS))
+
+    def known(self) -> ir.Predicate:
+        """What is known at all."""
+        if self.has(Type.BOOLEAN) and self.chance(3):
+            return ir.IsTrue(self.value(Type.BOOLEAN))
+        if self.chance(6):
+            return ir.Constant(self.pick((True, False)))
+        return ir.IsKnown(self.pick((self.moment, lambda: self.number(1), lambda: self.value(Type.TEXT)))())
+
+    def in_period(self) -> ir.Predicate:
+        """A date in a period."""
+        return ir.InPeriod(self.moment(), self.period())
+
+    def yearly(self) -> ir.Predicate:
+        """An anniversary."""
+        if self.chance(2):
+            return ir.Anniversary(
+                self.moment(), ir.Calendar(self.pick(list(ir.CalendarUnit)), self.pick((0, -1, 1)))
+            )
+        make = self.pick((ir.Next, ir.Last))
+        return ir.Anniversary(self.moment(), make(self.pick(COUNTS), self.pick(list(ir.Unit))))
+
+    def ranked(self) -> ir.Predicate:
+        """People compared with people."""
+        value = self.moment() if self.chance(4) else self.number(1)
+        by = (
+            self.fact(self.pick((Type.TEXT, Type.BOOLEAN, Type.NUMBER, Type.DATE)))
+            if self.chance(2)
+            else None
+        )
+        side = self.pick(list(ir.Side))
+        match self.pick(("share", "count", "quintile")):
+            case "share":
+                return ir.RankShare(side, self.pick(SHARES), value, by)
+            case "count":
+                return ir.RankCount(side, self.pick((0, 1, 2, 5, 99)), value, by)
+        return ir.Quintile(self.pick((1, 2, 3, 4, 5)), value, by)
+
+    def listed(self) -> ir.Predicate:
+        """A list of texts."""
+        value = self.value(Type.TEXTS)
+        if self.chance(4):
+            return ir.IsKnown(value)
+        options = tuple(self.pick(PARTS) for _ in range(self.pick((1, 2, 3))))
+        return ir.ListTest(self.pick(list(ir.ListTestKind)), value, options)
+
+    def personal(self) -> ir.Predicate:
+        """What only makes sense of a person."""
+        lot = ir.RandomShare(self.pick(SHARES), self.pick(("spring-test", "it's", "Ünï")))
+        return self.pick((ir.Suppressed(), ir.Consented("email"), ir.InList("newsletter:spring"), lot))

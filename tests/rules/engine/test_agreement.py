@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from rules import ir
 from rules.engine.person import PersonFacts
 from tests.rules.engine.agreement import by_duckdb, by_python
-from tests.rules.engine.generated import AS_OF, FIELD_TYPES, ZONE, Nodes, people
+from tests.rules.engine.generated import AS_OF, ZONE, Nodes
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[dt.datetime, dict[str, ir.Predicate], list[PersonFacts]]:
     as_of = draw(st.sampled_from(AS_OF))
-    nodes = Nodes(as_of, FIELD_TYPES, activity=False)
+    nodes = Nodes(draw, as_of)
     conditions: dict[str, ir.Predicate] = {}
-    for number in range(6):
-        conditions[f"s{number}"] = draw(nodes.predicate(2 if number > 3 else number % 2, tuple(conditions)))
-    return as_of, conditions, draw(people(as_of))
+    for depth in (0, 0, 1, 1, 2, 2):
+        conditions[f"s{len(conditions)}"] = nodes.predicate(depth, tuple(conditions))
+    return as_of, conditions, nodes.people()
 
 
 @pytest.fixture(scope="module")
