@@ -172,7 +172,6 @@ def order(base: str, o: Order) -> Json:
         "discount_total": 0,
         "tax_total": 0,
         "shipping_total": 0,
-        "tracking_code": "",
         "processed_at_foreign": iso(o.at),
         "cancelled_at_foreign": iso(o.cancelled),
         "updated_at_foreign": iso(o.cancelled or o.at),

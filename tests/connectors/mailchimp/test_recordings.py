@@ -154,7 +154,7 @@ def same_shape(ours: object, theirs: object, where: str) -> None:
         if theirs and ours and not where.endswith("_links"):
             same_shape(ours[0], theirs[0], f"{where}[]")
     elif isinstance(theirs, bool) or isinstance(ours, bool):
-        assert isinstance(ours, bool) and isinstance(theirs, bool), where
+        assert type(ours) is type(theirs), where
     elif isinstance(theirs, int | float):
         assert isinstance(ours, int | float), where
     else:
