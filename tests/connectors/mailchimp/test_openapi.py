@@ -10,7 +10,6 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
