@@ -168,7 +168,8 @@ def one(column: str, kind: str, value: str, field: FieldSpec) -> object:
     database.execute("SET TimeZone = 'Asia/Tokyo'")
     database.execute(
         f"""CREATE TABLE contacts AS SELECT 1::INTEGER contact, 'shop' connection, 'x' external_id,
-        'x' address, NULL::TIMESTAMPTZ changed_at, false deleted, NULL::VARCHAR email_consent, NULL::VARCHAR[] lists,
+        'x' address, NULL::TIMESTAMPTZ changed_at, false deleted, NULL::VARCHAR email_consent,
+        NULL::VARCHAR[] lists,
         CAST({value} AS {kind}) AS "{column}" """
     )
     database.execute("CREATE TABLE links AS SELECT 1::INTEGER contact, 5::INTEGER person")
