@@ -159,7 +159,7 @@ def _send_window(
     progress: Progress,
 ) -> None:
     """Mark, send side by side, record. Outcomes of calls that did answer are kept if another one failed."""
-    store.plans.mark_sent([one.batch.id for one in work])
+    store.plans.mark_sent([*(one.batch.id for one in work), *fields.sent_with(work)])
 
     def send(one: _Work) -> Delivery | ConnectorError:
         try:
@@ -236,6 +236,11 @@ class _Fields:
             for person in self.intended[segment] & people:
                 tokens[person].append(segment)
         return {person: SEPARATOR.join(some) for person, some in tokens.items()}
+
+    def sent_with(self, work: Sequence[_Work]) -> list[int]:
+        """The carried batches that go out with these: their outcome is unknown from here on, too."""
+        people = BitMap.union(BitMap(), *(one.adds for one in work if one.values is not None))
+        return [b.id for b in self.batches if people.intersect(b.adds) or people.intersect(b.removes)]
 
     def outcomes(self, work: _Work, delivery: Delivery) -> Iterator[BatchOutcome]:
         """The carried batches move with the people whose field was written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sync.push import CARRIER
 from sync.run.workspace import Workspace
 
 MOST_REJECTED = 50
@@ -52,6 +53,7 @@ def overview(workspace: Workspace) -> dict[str, Any]:
                 "state": row.state,
             }
             for row in audiences.values()
+            if row.segment != CARRIER
         ],
         "waiting": _waiting(workspace),
         "refused": list(refused.values()),

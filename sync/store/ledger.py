@@ -170,8 +170,8 @@ class Ledger:
     def record(self, outcomes: Sequence[BatchOutcome], *, at: dt.datetime) -> None:
         """Store what became of batches, in one transaction: batch state, owned, actual, refusals.
 
-        A batch is "done" when every change is done or refused, else "pending" again for the people whose
-        outcome is unknown. Recording the same outcome twice changes nothing but the count of tries.
+        A batch is "done" when every change is done or refused; else it stays as it was, "sent", for the
+        people whose outcome is unknown. Recording the same outcome twice changes nothing but the count of tries.
         """
         if not outcomes:
             return
@@ -257,7 +257,7 @@ def _record_batch(database: Connection, batch: Row[tuple[object, ...]], outcome:
         update(batches)
         .where(batches.c.id == outcome.batch_id)
         .values(
-            state="pending" if left else "done",
+            state=batch.state if left else "done",
             done_adds=done_adds,
             done_removes=done_removes,
             calls=batches.c.calls + outcome.calls,
