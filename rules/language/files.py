@@ -121,8 +121,8 @@ def _check(drafts: Drafts) -> dict[str, _Checked]:
 
 
 def _uses(one: _Checked) -> list[str]:
-    """The segments a condition needs: those it names, and of a tier the earlier tiers."""
-    return [used for used, _ in one.uses] + [tier.id for tier in one.draft.earlier]
+    """The segments a condition needs: those it names, and of a tier the one before it."""
+    return [used for used, _ in one.uses] + [tier.id for tier in one.draft.earlier[-1:]]
 
 
 def _report_circle(circle: list[str], checked: Mapping[str, _Checked]) -> None:
@@ -130,7 +130,8 @@ def _report_circle(circle: list[str], checked: Mapping[str, _Checked]) -> None:
     table = checked[circle[0]].draft.table
     place = table.place.at
     for id_, following in pairwise(circle):
-        if at := next((at for used, at in checked[id_].uses if used == following), None):
+        at = next((at for used, at in checked[id_].uses if used == following), None)
+        if at is not None:
             table = checked[id_].draft.table
             place = table.character_at("when", at)
             break

@@ -184,4 +184,5 @@ def _misfit(key: Key, value: object) -> str | None:
             return None if isinstance(value, dict) else "must be a table { … }"
         case _:
             fits = isinstance(value, list) and all(isinstance(each, dict) for each in value)
-            return None if fits else f"must be a list of tables, written as [[…{key.name}]]"
+            how = "{ … }" if key.shape is Shape.ACTIVITIES else f"written as [[{key.name}]]"
+            return None if fits else f"must be a list of tables, {how}"

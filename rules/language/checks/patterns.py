@@ -27,7 +27,9 @@ def pattern_problem(pattern: str) -> str | None:
             position += 2
             continue
         if in_class:
-            if pattern.startswith(("[:", "--", "&&", "||", "~~"), position):
+            if character == "[":
+                return "write \\[ for a bracket inside [...]"
+            if pattern.startswith(("--", "&&", "||", "~~"), position):
                 return f"{pattern[position : position + 2]} inside [...] is not allowed"
             in_class = character != "]"
         elif character == "[":

@@ -156,7 +156,7 @@ def test_a_tier_may_not_use_a_later_tier_that_excludes_it(tmp_path: Path) -> Non
     text = TIERS.replace("first purchase within last 30 days", "in tier 'lifecycle/others'")
     assert told(tmp_path, tiers=text) == [
         "tiers.toml:7:19: segments use each other in a circle: "
-        "lifecycle/new → lifecycle/others → lifecycle/new"
+        "lifecycle/new → lifecycle/others → lifecycle/active → lifecycle/new"
     ]
 
 

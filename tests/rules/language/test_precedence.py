@@ -1,0 +1,119 @@
+"""What binds tighter, against Python's own reading of the same text."""
+
+from __future__ import annotations
+
+import operator
+from fractions import Fraction
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from rules import ir
+from rules.language import compile_expression
+from rules.vocabulary import NUMBER_SCALE, Field, Type, Vocabulary
+
+FLAGS = ("a", "b", "c", "d")
+NUMBERS = ("p", "q", "r")
+VOCABULARY = Vocabulary(
+    {
+        **{name: Field(name, Type.BOOLEAN) for name in FLAGS},
+        **{name: Field(name, Type.NUMBER) for name in NUMBERS},
+    },
+    {},
+)
+CALCULATE = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+COMPARE = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def holds(node: ir.Predicate, facts: dict[str, object]) -> bool:
+    match node:
+        case ir.And(parts):
+            return all(holds(part, facts) for part in parts)
+        case ir.Or(parts):
+            return any(holds(part, facts) for part in parts)
+        case ir.Not(part):
+            return not holds(part, facts)
+        case ir.IsTrue(ir.Fact(name)):
+            return facts[name] is True
+        case ir.Constant(value):
+            return value
+        case ir.Compare(how, left, right):
+            return COMPARE[how](number(left, facts), number(right, facts))
+    raise AssertionError(node)
+
+
+def number(node: ir.Value, facts: dict[str, object]) -> Fraction:
+    match node:
+        case ir.Literal(int() as value):
+            return Fraction(value, NUMBER_SCALE)
+        case ir.Fact(name):
+            return facts[name]  # type: ignore[return-value]
+        case ir.Arithmetic(how, left, right):
+            return CALCULATE[how](number(left, facts), number(right, facts))
+    raise AssertionError(node)
+
+
+def conditions() -> st.SearchStrategy[str]:
+    return st.recursive(
+        st.sampled_from((*FLAGS, "True", "False")),
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(" ".join),
+            inner.map("not {}".format),
+            inner.map("({})".format),
+        ),
+        max_leaves=12,
+    )
+
+
+def amounts() -> st.SearchStrategy[str]:
+    return st.recursive(
+        st.sampled_from((*NUMBERS, "2", "0.5", "10")),
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from(["+", "-", "*", "/", " - "]), inner).map("".join),
+            inner.map("({})".format),
+            inner.map("-({})".format),
+        ),
+        max_leaves=10,
+    )
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(conditions(), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_not_binds_tighter_than_and_and_tighter_than_or(text: str, values: list[bool]) -> None:
+    facts = dict(zip(FLAGS, values, strict=True))
+    node = compile_expression(text, VOCABULARY)
+    assert not isinstance(node, tuple), node
+    assert holds(node, facts) is eval(text, {}, dict(facts))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    amounts(), amounts(), st.sampled_from(["<", "<=", ">", ">="]), st.lists(st.integers(-5, 5), min_size=3)
+)
+def test_arithmetic_is_read_as_in_school(left: str, right: str, how: str, values: list[int]) -> None:
+    facts: dict[str, object] = dict(zip(NUMBERS, map(Fraction, values), strict=False))
+    exact = {"0.5": "Fraction(1, 2)", "10": "Fraction(10)"}
+    text = f"{left} {how} {right}"
+    try:
+        expected = eval(
+            text.replace("2", "Fraction(2)").replace("0.5", exact["0.5"]), {"Fraction": Fraction}, facts
+        )
+    except ZeroDivisionError:
+        assume(False)
+    node = compile_expression(text, VOCABULARY)
+    if isinstance(node, tuple):  # 2 < 10: both sides fixed
+        assert "fixed values" in node[0].message
+        return
+    assert holds(node, facts) is expected
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(conditions(), conditions())
+def test_a_negated_comparison_is_the_complement(one: str, other: str) -> None:
+    for values in ([True, False, True, False], [False, False, True, True]):
+        facts: dict[str, object] = dict(zip(FLAGS, values, strict=True))
+        plain = compile_expression(f"({one}) or ({other})", VOCABULARY)
+        negated = compile_expression(f"not ({one}) and not ({other})", VOCABULARY)
+        assert not isinstance(plain, tuple)
+        assert not isinstance(negated, tuple)
+        assert holds(plain, facts) is not holds(negated, facts)
