@@ -70,7 +70,7 @@ class Keys:
 
     def needed_texts(self, name: str) -> tuple[str, ...]:
         values = self.texts(name)
-        if not values:
+        if not values and self._raw.get(name) in (None, (), []):
             self.problem(name, "is missing")
         return values
 

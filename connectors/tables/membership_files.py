@@ -128,7 +128,8 @@ class MembershipFile:
             parse_options=csv.ParseOptions(newlines_in_values=True),
             convert_options=csv.ConvertOptions(column_types={name: pa.string() for name in COLUMNS}),
         )
-        return pa.table({name: _unescaped(raw.column(name)) for name in raw.column_names})
+        ours = [name for name in raw.column_names if name in COLUMNS]
+        return pa.table({name: _unescaped(raw.column(name)) for name in ours})
 
     def _replace(self, rows: pa.Table) -> None:
         """Write beside, sync to disk, then rename over the old file."""

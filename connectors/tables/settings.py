@@ -358,6 +358,8 @@ def _consent(keys: Keys) -> ConsentColumn | None:
 def _check_incremental(
     keys: Keys, table: ContactsTable | ActivityTable, time: Column | None, store: StoreKind
 ) -> None:
+    if time is not None and not time.source:
+        return  # that is told already
     known = {column.source for column in (*table.fields, *([time] if time else []))}
     if store is StoreKind.FILES and table.incremental is not None and table.incremental not in known:
         keys.problem("incremental", "must be the time column or a column named under columns, with its type")

@@ -6,7 +6,9 @@ The good path is one Arrow cast per column. Only when a cast fails are the culpr
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -251,7 +253,17 @@ def to_utc(times: pa.Array, zone: str) -> pa.Array:
     if times.type.tz:
         return times.cast(UTC_TIME, safe=False)
     local = times.cast(LOCAL_TIME, safe=False)
-    return pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest").cast(UTC_TIME)
+    found = pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest").cast(UTC_TIME)
+    late = pc.greater_equal(local, LATE)
+    if zone == "UTC" or not pc.any(late).as_py():
+        return found
+    distinct = pc.unique(local.filter(late))
+    mended = [time.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for time in distinct.to_pylist()]
+    return pc.coalesce(pa.array(mended, UTC_TIME).take(pc.index_in(local, distinct)), found)
+
+
+LATE = pa.scalar(datetime.fromisoformat("2037-01-01"), LOCAL_TIME)
+"""From here on Arrow knows no summer time any more; Python does."""
 
 
 def _formatted(texts: pa.Array, column: Column) -> tuple[pa.Array, Bad | None]:
@@ -303,6 +315,8 @@ def _from_typed(values: pa.Array, column: Column) -> pa.Array:
             return _money(as_text(values), column)[0]
         if pa.types.is_decimal(kind) and kind.scale > 2:
             return _two_decimals(values)
+        if pa.types.is_integer(kind):  # Arrow wants room for every integer there is
+            values = values.cast(pa.decimal128(38, 2))
         return values.cast(ARROW_TYPES[FieldType.MONEY])
     if column.type is FieldType.BOOLEAN:
         return _boolean(as_text(values), column)[0] if not pa.types.is_boolean(kind) else values
