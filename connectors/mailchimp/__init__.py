@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from connectors.registry import Platform, Setting, SettingValue
@@ -25,6 +25,12 @@ def _open(settings: Mapping[str, SettingValue], clock: Clock) -> Connector:
     from connectors.mailchimp.connector import open_connection
 
     return open_connection(settings, clock)
+
+
+def _problems(settings: Mapping[str, SettingValue]) -> Iterable[str]:
+    from connectors.mailchimp.settings import settings_problems
+
+    return settings_problems(settings)
 
 
 def _simulator(people: int) -> Simulation:
@@ -52,4 +58,5 @@ PLATFORM = Platform(
     ),
     open=_open,
     simulator=_simulator,
+    problems=_problems,
 )

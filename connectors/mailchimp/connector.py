@@ -6,7 +6,6 @@ own. No request body built here has a key for consent, opt-in times or addresses
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
@@ -32,13 +31,13 @@ from connectors.mailchimp import mapping
 from connectors.mailchimp.client import Client, Json, Refused
 from connectors.mailchimp.reading import PAGE, Reader
 from connectors.mailchimp.refusals import judged, lost
+from connectors.mailchimp.settings import address_for, settings_problems
 from connectors.mailchimp.writing import Writer
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
 
 PEOPLE_PER_CALL = 500
 NAME_LIMIT = 100
-FIELD_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
 MEMBER_SCHEMA = pa.schema(
     [pa.field("external_id", pa.string(), nullable=False), pa.field("address", pa.string())]
 )
@@ -47,42 +46,26 @@ FIELD_SCHEMA = MEMBER_SCHEMA.append(pa.field("value", pa.string()))
 
 def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> MailchimpConnector:
     """Check the settings and make the connector; nothing is sent. Raises BadSource."""
-    key = str(settings.get("api_key") or "")
-    base_url = str(settings.get("base_url") or "")
+    given = {name: value for name, value in settings.items() if value is not None}
+    problems = list(settings_problems(given))
+    key = str(given.get("api_key") or "")
+    address = str(given.get("base_url") or address_for(key) or "")
     if not key:
-        raise BadSource("mailchimp: api_key is missing; give it as env:NAME or file:PATH")
-    centre = key.rpartition("-")[2] if key.count("-") == 1 else ""
-    if not base_url and not re.fullmatch(r"[a-z]+\d+", centre):
-        raise BadSource("mailchimp: api_key must end with its data centre, as in …-us21")
-    connections = _whole(settings, "connections", 6)
-    if not 1 <= connections <= 10:
-        raise BadSource("mailchimp: connections must be between 1 and 10, all that Mailchimp allows")
-    own_field = str(settings.get("own_field") or "SEGMENTS")
-    if not FIELD_NAME.fullmatch(own_field):
-        raise BadSource("mailchimp: own_field is a merge tag: capital letters, digits and _, at most 10")
+        problems.append("api_key: is missing; give it as env:NAME or file:PATH")
+    elif not address:
+        problems.append("api_key: must end with its data centre, as in …-us21")
+    if problems:
+        raise BadSource(f"mailchimp: {'; '.join(problems)}")
+    connections = int(str(given.get("connections", 6)))
     return MailchimpConnector(
-        Client(
-            key=key,
-            base_url=base_url or f"https://{centre}.api.mailchimp.com",
-            connections=connections,
-            clock=clock,
-        ),
+        Client(key=key, base_url=address, connections=connections, clock=clock),
         clock=clock,
-        list_id=str(settings.get("list") or "") or None,
-        own_field=own_field,
+        list_id=str(given.get("list") or "") or None,
+        own_field=str(given.get("own_field", "SEGMENTS")),
         connections=connections,
-        lookback_s=_whole(settings, "lookback_s", 60),
-        campaign_days=_whole(settings, "campaign_days", 180),
+        lookback_s=int(str(given.get("lookback_s", 60))),
+        campaign_days=int(str(given.get("campaign_days", 180))),
     )
-
-
-def _whole(settings: Mapping[str, SettingValue], name: str, default: int) -> int:
-    value = settings.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadSource(f"mailchimp: {name} must be a whole number, not less than 0")
-    return value
 
 
 class MailchimpConnector:
@@ -128,6 +111,7 @@ class MailchimpConnector:
                     ),
                 },
                 name_limit=NAME_LIMIT,
+                concurrency=self._connections,
             )
         return self._features
 

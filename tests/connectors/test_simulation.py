@@ -174,7 +174,8 @@ def test_a_faults_file_is_read(tmp_path: Path, suffix: str) -> None:
         "chance": [{"kind": "rate_limited", "probability": 1.0, "operation": "GET *", "retry_after_s": 1}],
     }
     toml = (
-        'seed = 7\ndelay_s = 0.0\n[[script]]\nkind = "empty_503"\noperation = "POST *"\nnth = 2\nwhen = "after"\n'
+        "seed = 7\ndelay_s = 0.0\n"
+        '[[script]]\nkind = "empty_503"\noperation = "POST *"\nnth = 2\nwhen = "after"\n'
         '[[chance]]\nkind = "rate_limited"\nprobability = 1.0\noperation = "GET *"\nretry_after_s = 1\n'
     )
     path.write_text(json.dumps(given) if suffix == ".json" else toml, encoding="utf-8")

@@ -277,11 +277,21 @@ def test_the_key_is_in_no_message_and_no_log(caplog: pytest.LogCaptureFixture) -
         ({"api_key": "0123-us1", "own_field": "TOO_LONG_A_NAME"}, "own_field"),
         ({"api_key": "0123-us1", "own_field": "segments"}, "own_field"),
         ({"api_key": "0123-us1", "lookback_s": -1}, "lookback_s"),
+        ({"api_key": "0123-us1", "base_url": "us1.api"}, "base_url"),
+        ({"connections": 0, "own_field": "x"}, "connections.*own_field.*api_key"),
     ],
 )
 def test_wrong_settings_are_told_before_anything_is_sent(settings: dict[str, object], words: str) -> None:
     with pytest.raises(BadSource, match=words):
         platform("mailchimp").open(settings, ManualClock())  # type: ignore[arg-type]
+
+
+def test_the_config_check_finds_the_same_problems_without_the_key() -> None:
+    problems = platform("mailchimp").problems
+    assert problems is not None
+    assert list(problems({"api_key": "env:KEY", "connections": 6})) == []
+    found = list(problems({"api_key": "env:KEY", "connections": 11, "own_field": "no"}))
+    assert [sentence.split(":")[0] for sentence in found] == ["connections", "own_field"]
 
 
 def test_without_a_list_the_only_audience_is_taken_and_several_are_an_error() -> None:
