@@ -113,3 +113,15 @@ def _numbers(values: pa.ChunkedArray) -> NDArray[np.generic]:
         return values.cast(pa.int64()).to_numpy()  # type: ignore[no-any-return]
     except pa.ArrowInvalid:
         return np.array([int(value) for value in values.to_pylist()], dtype=object)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRanks:
+    """The ranks of an evaluation that was made, for looking at one person."""
+
+    thresholds: Mapping[Rank, Thresholds]
+
+    def holds(self, rank: Rank, value: object, group: object) -> bool:
+        """Whether somebody with this known value (and group) is in."""
+        threshold = self.thresholds[rank].get(group)
+        return threshold is not None and threshold.holds(value)  # type: ignore[arg-type]

@@ -1,0 +1,134 @@
+"""Why somebody is in a segment or not: the condition as a tree, with the result and the values at each leaf.
+
+The texts of nodes come from the language's `render`, which is handed in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import TypeAlias
+
+from rules import ir
+from rules.engine.person import Context, Known, PersonFacts, holds, observed
+from rules.engine.walk import children
+from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
+
+Render: TypeAlias = Callable[["ir.Predicate | ir.Value"], str]
+_SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
+_PLACES = {Type.NUMBER: 6, Type.MONEY: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A value that a leaf looked at, in the admin's units; None is missing."""
+
+    text: str  # as the rule writes it
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A node of a condition and what it came to for one person."""
+
+    node: ir.Predicate
+    text: str
+    result: bool
+    observed: tuple[Observed, ...] = ()
+    children: tuple[Explanation, ...] = ()
+
+    def lines(self, depth: int = 0) -> Iterator[str]:
+        """The tree as indented lines: `✓ text` or `✗ text`, and the values."""
+        values = "; ".join(f"{one.text} is {one.value or 'missing'}" for one in self.observed)
+        yield f"{'  ' * depth}{'✓' if self.result else '✗'} {self.text}{f'   ({values})' if values else ''}"
+        for child in self.children:
+            yield from child.lines(depth + 1)
+
+
+def one_person(context: Context, person: PersonFacts, conditions: Mapping[str, ir.Predicate]) -> Context:
+    """The context completed with this person's membership of the segments, worked out when asked."""
+    known: dict[str, bool] = {}
+
+    def in_segment(segment: str) -> bool:
+        if segment not in known:
+            known[segment] = holds(conditions[segment], person, complete)
+        return known[segment]
+
+    complete = replace(context, in_segment=in_segment)
+    return complete
+
+
+def explain(
+    predicate: ir.Predicate,
+    person: PersonFacts,
+    context: Context,
+    *,
+    render: Render,
+    conditions: Mapping[str, ir.Predicate] | None = None,
+) -> Explanation:
+    """The tree for one person; with `conditions` (segment → condition) also inside other segments."""
+    if conditions is not None and context.in_segment is None:
+        context = one_person(context, person, conditions)
+    inner: tuple[ir.Predicate, ...] = ()
+    match predicate:
+        case ir.And(parts) | ir.Or(parts):
+            inner = parts
+        case ir.Not(part):
+            inner = (part,)
+        case ir.InSegment(segment) if conditions is not None:
+            inner = (conditions[segment],)
+    seen: dict[str, str | None] = {}
+    if not inner:
+        for value in _values(predicate):
+            seen[render(value)] = shown(observed(value, person, context), _type(value))
+    return Explanation(
+        node=predicate,
+        text=render(predicate),
+        result=holds(predicate, person, context),
+        observed=tuple(Observed(text, value) for text, value in seen.items()),
+        children=tuple(
+            explain(part, person, context, render=render, conditions=conditions) for part in inner
+        ),
+    )
+
+
+def _values(node: ir.Node) -> Iterator[ir.Value]:
+    """The values a leaf looks at: the whole ones first, then what they are made of; no constants."""
+    for child in children(node):
+        if isinstance(child, ir.Fact | ir.Aggregate):
+            yield child
+        elif isinstance(child, ir.DaysSince | ir.Arithmetic):
+            yield child
+            yield from _values(child)
+
+
+def _type(value: ir.Value) -> Type | None:
+    if isinstance(value, ir.Arithmetic):
+        return None
+    return Type.NUMBER if isinstance(value, ir.DaysSince) else value.type
+
+
+def shown(value: Known | None, type_: Type | None) -> str | None:
+    """A value in the admin's units: `620.00`, `3`, `2026-03-01`, `yes`; `type_` None: a double."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case dt.date():
+            return value.isoformat()
+        case float():
+            return f"{value:.6f}".rstrip("0").rstrip(".")
+        case int() | Fraction() if type_ is not None:
+            exact = Fraction(value) / _SCALES[type_]
+            rounded = round(exact, _PLACES[type_])
+            text = f"{Decimal(rounded.numerator) / Decimal(rounded.denominator):.{_PLACES[type_]}f}"
+            return text if type_ is Type.MONEY else text.rstrip("0").rstrip(".")
+        case list() | tuple():
+            return ", ".join(value)
+    return str(value)
