@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pyroaring import BitMap
@@ -19,7 +19,8 @@ from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
 from sync.assign import assign, remember, rules_or_problems
 from sync.errors import Busy, ExitCode, UserError
-from sync.identify import match_rules
+from sync.fields import FieldSpec
+from sync.identify import MatchRules, match_rules
 from sync.intend import Wanted, intend, save, wanted_audiences
 from sync.persons import absorb, living_contacts, suppressed_people
 from sync.plan import BrakeLimits, Plan, SourceCount
@@ -76,15 +77,7 @@ class Pipeline:
         """Step 2: absorb what was pulled; contacts become people."""
         settings = self.workspace.settings
         _, fields = self.workspace.vocabulary()
-        try:
-            rules = match_rules(
-                fields,
-                shared_ids={key.name: key.sources for key in settings.identity.keys},
-                blocked=settings.identity.blocked,
-                max_contacts_per_key=settings.identity.max_contacts_per_key,
-            )
-        except ValueError as error:
-            raise UserError(f"identity: {error}") from error
+        rules = rules_of_matching(self.workspace, fields)
         rates = {currency: float(rate) for currency, rate in settings.business.rates.items()}
         own_names: dict[str, list[str]] = {}
         for row in self.store.ledger.audiences():
@@ -369,3 +362,17 @@ def known_rules(workspace: Workspace) -> tuple[Vocabulary, RuleSet]:
     """The vocabulary and the checked rules, without a run."""
     vocabulary, _ = workspace.vocabulary()
     return vocabulary, rules_or_problems(workspace.settings.rules_dir, vocabulary)
+
+
+def rules_of_matching(workspace: Workspace, fields: Sequence[FieldSpec]) -> MatchRules:
+    """What makes two contacts one person, by the config."""
+    identity = workspace.settings.identity
+    try:
+        return match_rules(
+            fields,
+            shared_ids={key.name: key.sources for key in identity.keys},
+            blocked=identity.blocked,
+            max_contacts_per_key=identity.max_contacts_per_key,
+        )
+    except ValueError as error:
+        raise UserError(f"identity: {error}") from error

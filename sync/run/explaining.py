@@ -1,0 +1,237 @@
+"""Why one person is in a segment or not: clauses, values, where the values came from, since when.
+
+Shown to whoever asked for this very person on the command line; nothing of it is logged.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from rules import ir
+from rules.engine import Evaluation
+from rules.engine.explain import Explanation
+from rules.engine.explain import explain as explain_node
+from rules.engine.periods import Clock
+from rules.engine.person import Context, Known
+from rules.engine.reading import read_person
+from rules.engine.walk import Rank, nodes
+from rules.language import render
+from rules.ruleset import RuleSet
+from sync.assign import assign, tables
+from sync.config.problems import did_you_mean
+from sync.errors import UserError
+from sync.fields import FieldSpec
+from sync.identify.explain import LinkedContact, explain_links
+from sync.identify.keys import email_key
+from sync.identify.people import provenance
+from sync.run.pipeline import known_rules, rules_of_matching
+from sync.run.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentAnswer:
+    """One segment for one person. `since`: the instant of the run that saw the person enter."""
+
+    segment: str
+    name: str
+    place: str
+    version: str
+    member: bool
+    member_at_last_run: bool | None
+    since: dt.datetime | None
+    tree: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything about one person that decides on segments."""
+
+    person: int
+    as_of: dt.datetime
+    segments: tuple[SegmentAnswer, ...]
+    sources: Mapping[str, tuple[str, str, dt.datetime | None]]  # fact → connection.column, contact, when
+    contacts: tuple[LinkedContact, ...]
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"person {self.person}, as of {self.as_of:%Y-%m-%d %H:%M} UTC"
+        for contact in self.contacts:
+            keys = ", ".join(
+                f"{key.kind} {key.masked}{' (former)' if key.former else ''}" for key in contact.keys
+            )
+            yield f"  contact {contact.external_id} on {contact.connection}: {keys or 'no key'}"
+        for one in self.segments:
+            since = f" since {one.since:%Y-%m-%d %H:%M}" if one.since else ""
+            yield ""
+            yield f"{one.segment}: {'in' if one.member else 'not in'}{since}"
+            yield f"  rule {one.version} at {one.place}"
+            yield from (f"  {line}" for line in one.tree.lines())
+        used = sorted({name for one in self.segments for name in _facts(one.tree)} & set(self.sources))
+        if used:
+            yield ""
+            yield "Where the facts came from"
+            for name in used:
+                source, contact_id, when = self.sources[name]
+                changed = f", changed {when:%Y-%m-%d %H:%M}" if when else ""
+                yield f"  {name}: {source}, contact {contact_id}{changed}"
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "person": self.person,
+            "as_of": self.as_of.isoformat(),
+            "contacts": [
+                {"connection": c.connection, "external_id": c.external_id, "keys": [k.masked for k in c.keys]}
+                for c in self.contacts
+            ],
+            "segments": [
+                {
+                    "segment": one.segment,
+                    "name": one.name,
+                    "place": one.place,
+                    "version": one.version,
+                    "member": one.member,
+                    "member_at_last_run": one.member_at_last_run,
+                    "since": one.since.isoformat() if one.since else None,
+                    "tree": _tree(one.tree),
+                }
+                for one in self.segments
+            ],
+            "sources": {
+                name: {"source": source, "contact": contact, "changed_at": when.isoformat() if when else None}
+                for name, (source, contact, when) in self.sources.items()
+            },
+        }
+
+
+def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
+    """`who`: a person's number or an e-mail address. UserError if there is no such person or segment."""
+    vocabulary, rules = known_rules(workspace)
+    if segment is not None and segment not in rules.segments:
+        raise UserError(f"there is no segment {segment}{did_you_mean(segment, rules.segments)}")
+    wanted = [segment] if segment is not None else list(rules.segments)
+    lake = workspace.store.lake
+    database = lake.connect()
+    try:
+        person = _person(database, lake.relation("links"), who)
+        as_of = workspace.clock.utc_now()
+        ruled = tables(workspace.store, vocabulary)
+        conditions = {name: one.when for name, one in rules.segments.items()}
+        facts = read_person(database, ruled, person=person, conditions=conditions.values())
+        if facts is None:
+            raise UserError(f"there is no person {person}")
+        ranks = _Ranks(_ranked(workspace, rules, [conditions[name] for name in wanted], as_of))
+        context = Context(Clock(as_of, vocabulary.zone), ranks)
+        answers = []
+        for name in wanted:
+            tree = explain_node(conditions[name], facts, context, render=render, conditions=conditions)
+            answers.append(_answer(workspace, rules, name, person, tree))
+        _, fields = workspace.vocabulary()
+        return Answer(
+            person=person,
+            as_of=as_of,
+            segments=tuple(answers),
+            sources=_sources(workspace, database, person, fields),
+            contacts=tuple(
+                explain_links(
+                    database, person, links=lake.relation("links"), rules=rules_of_matching(workspace, fields)
+                )
+            ),
+        )
+    finally:
+        database.close()
+
+
+def _person(database: duckdb.DuckDBPyConnection, links: str, who: str) -> int:
+    if who.isdecimal():
+        return int(who)
+    key = email_key(who)
+    if key is None:
+        raise UserError("PERSON is a number or an e-mail address; this is neither")
+    rows = database.execute(
+        f"SELECT DISTINCT person FROM {links} WHERE list_contains(keys, ?) ORDER BY person",
+        [f"email:{key}"],
+    ).fetchall()
+    if not rows:
+        raise UserError("nobody has this e-mail address")
+    if len(rows) > 1:
+        numbers = ", ".join(str(row[0]) for row in rows[:5])
+        raise UserError(f"this address links nobody, several people have it: {numbers}; name one by number")
+    return int(rows[0][0])
+
+
+def _ranked(
+    workspace: Workspace, rules: RuleSet, conditions: list[ir.Predicate], as_of: dt.datetime
+) -> Evaluation | None:
+    """Ranks need everybody; without one the other people are not looked at."""
+    all_conditions = [*conditions, *(one.when for one in rules.segments.values())]
+    if not any(isinstance(node, Rank) for node in nodes(all_conditions)):
+        return None
+    vocabulary, _ = workspace.vocabulary()
+    return assign(workspace.store, rules, vocabulary=vocabulary, as_of=as_of)
+
+
+class _Ranks:
+    """Knows the other people by the thresholds of a whole evaluation."""
+
+    def __init__(self, evaluation: Evaluation | None) -> None:
+        self._thresholds = evaluation.thresholds if evaluation is not None else {}
+
+    def holds(self, rank: Rank, value: Known, group: object) -> bool:
+        threshold = self._thresholds[rank].get(group)
+        return threshold is not None and threshold.holds(value)  # type: ignore[arg-type]
+
+
+def _answer(workspace: Workspace, rules: RuleSet, name: str, person: int, tree: Explanation) -> SegmentAnswer:
+    segment = rules.segments[name]
+    history = workspace.store.segments.history(name)
+    since = None
+    for membership in history:  # newest first, as long as the person was in without a break
+        if person not in membership.members:
+            break
+        run = workspace.store.runs.get(membership.run_id)
+        since = run.as_of
+    place = segment.place
+    return SegmentAnswer(
+        segment=name,
+        name=segment.name,
+        place=f"{place.file}:{place.line}:{place.column}",
+        version=segment.version,
+        member=tree.result,
+        member_at_last_run=person in history[0].members if history else None,
+        since=since,
+        tree=tree,
+    )
+
+
+def _sources(
+    workspace: Workspace, database: duckdb.DuckDBPyConnection, person: int, fields: tuple[FieldSpec, ...]
+) -> dict[str, tuple[str, str, dt.datetime | None]]:
+    lake = workspace.store.lake
+    found = provenance(
+        database, person, contacts=lake.relation("contacts"), links=lake.relation("links"), fields=fields
+    )
+    return {
+        row["field"]: (f"{row['connection']}.{row['column']}", row["external_id"], row["changed_at"])
+        for row in found.to_pylist()
+    }
+
+
+def _facts(tree: Explanation) -> Iterator[str]:
+    yield from (node.name for node in nodes([tree.node]) if isinstance(node, ir.Fact))
+    for child in tree.children:
+        yield from _facts(child)
+
+
+def _tree(tree: Explanation) -> dict[str, Any]:
+    return {
+        "text": tree.text,
+        "result": tree.result,
+        "values": {one.text: one.value for one in tree.observed},
+        "parts": [_tree(child) for child in tree.children],
+    }
