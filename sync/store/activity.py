@@ -65,7 +65,8 @@ def absorb_activity(
     """Merge all waiting pages of one ACTIVITY stream into the lake and mark them absorbed.
 
     `names`: stream field → column of `activity` (default: its own name). `email_key`: the spelling of an
-    address as match key, asked where addresses are not plain ASCII (default: folded). Persons come from `links`.
+    address as match key, asked where addresses are not plain ASCII (default: folded). Persons come
+    from `links`.
     """
     names = names or {}
     columns = {names.get(f.name, f.name): f.type for f in stream.fields}
