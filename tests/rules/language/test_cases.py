@@ -108,12 +108,13 @@ PROBLEMS = {
     ),
     "unknown names": (
         SEGMENT + AS_OF + 'member = true\nperson = { contry = "DE", company.employes = 3 }\n'
-        'activity = [{ kind = "purchse", at = 2026-01-01 },\n  { kind = "purchase", at = 2026-01-01, amunt = 3 }]',
+        'activity = [{ kind = "purchse", at = 2026-01-01 },\n'
+        '  { kind = "purchase", at = 2026-01-01, amunt = 3 }]',
         [
             'a.toml:7:12: unknown fact "contry"; did you mean "country"?',
             'a.toml:7:35: unknown fact "company.employes"; did you mean "company.employees"?',
             'a.toml:8:22: unknown activity "purchse"; did you mean "purchase"?',
-            'a.toml:9:42: unknown field "amunt" of purchase; did you mean "amount"?',
+            'a.toml:9:41: unknown field "amunt" of purchase; did you mean "amount"?',
         ],
     ),
     "wrong types": (
