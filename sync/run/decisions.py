@@ -42,20 +42,16 @@ def approve(workspace: Workspace, plan_id: int, *, progress: Progress = SILENT) 
     if not any(batch.held for batch in store.plans.batches(plan_id)):
         raise UserError(f"plan {plan_id} holds nothing back; `segsync apply` sends it")
     with begin(workspace, "approve", progress=progress) as pipeline:
-        fresh = _again(pipeline, workspace, shown)
+        fresh = _again(pipeline, workspace, shown, approved=True)
         store.plans.approve(fresh, at=pipeline.as_of)
         sources = shown.summary.get("sources")
         for name, count in sources.items() if isinstance(sources, dict) else ():
             store.notes.set(f"good:{name}", count)
         pipeline.push(fresh)
-        pipeline.report.held = 0
-        pipeline.report.brakes = []
-        for part in pipeline.report.connections.values():
-            part.held = 0
     return pipeline.report
 
 
-def _again(pipeline: Pipeline, workspace: Workspace, shown: StoredPlan) -> int:
+def _again(pipeline: Pipeline, workspace: Workspace, shown: StoredPlan, *, approved: bool = False) -> int:
     """Look at the destinations again; store what is left of the shown plan and return its id."""
     _, rules = known_rules(workspace)
     _must_be_same_rules(shown, rules)
@@ -64,7 +60,7 @@ def _again(pipeline: Pipeline, workspace: Workspace, shown: StoredPlan) -> int:
     pipeline.report.segments = {name: len(some) for name, some in members.items()}
     pipeline.report.people = workspace.store.lake.rows("people")
     pipeline.remember_living()
-    plan, _ = pipeline.look(rules, members)
+    plan, _ = pipeline.look(rules, members, approved=approved)
     _must_be_part(plan, workspace.store.plans.batches(shown.id), shown.id)
     summary = {**shown.summary, "changes": plan.changes, "held": plan.held}
     pipeline.report.plan_id = save(

@@ -129,8 +129,10 @@ class Pipeline:
             self._keep_baselines(sources)
         return plan
 
-    def look(self, rules: RuleSet, members: Mapping[str, BitMap]) -> tuple[Plan, list[SourceCount]]:
-        """Read the destinations and make the plan, without storing it."""
+    def look(
+        self, rules: RuleSet, members: Mapping[str, BitMap], *, approved: bool = False
+    ) -> tuple[Plan, list[SourceCount]]:
+        """Read the destinations and make the plan, without storing it. `approved`: nothing stays held."""
         settings = self.workspace.settings
         wanted = self._wanted(rules)
         sources = self._source_counts()
@@ -160,7 +162,7 @@ class Pipeline:
             database.close()
         for name, reason in done.failed.items():
             self.report.connection(name).stopped = reason
-        self._tell_plan(done.plan)
+        self._tell_plan(done.plan, approved=approved)
         return done.plan, sources
 
     def remember_living(self) -> None:
@@ -241,17 +243,21 @@ class Pipeline:
             if not source.ended_early and source.now >= source.before * limit:
                 self.store.notes.set(f"good:{source.connection}", source.now)
 
-    def _tell_plan(self, plan: Plan) -> None:
+    def _tell_plan(self, plan: Plan, *, approved: bool) -> None:
         self.report.changes, self.report.held = plan.changes, plan.held
         self.report.brakes = [brake.message for brake in plan.brakes]
+        if approved:
+            self.report.changes, self.report.held, self.report.brakes = plan.changes + plan.held, 0, []
         for name in {audience.source.connection for audience in plan.audiences}:
             part = self.report.connection(name)
             theirs = [audience for audience in plan.audiences if audience.source.connection == name]
             ids = {a.source.audience for a in theirs} | {a.source.carrier for a in theirs}
-            part.minimum_calls = sum(b.calls for b in plan.batches if not b.held and b.audience in ids)
+            sent = [batch for batch in plan.batches if approved or not batch.held]
+            part.minimum_calls = sum(batch.calls for batch in sent if batch.audience in ids)
             part.unreachable = len(BitMap.union(BitMap(), *(a.unreachable for a in theirs)))
             part.withheld = len(BitMap.union(BitMap(), *(a.withheld for a in theirs)))
-            part.held = sum(len(a.held_adds) + len(a.held_removes) for a in theirs)
+            held = sum(len(a.held_adds) + len(a.held_removes) for a in theirs)
+            part.held = 0 if approved else held
 
     def _tell_push(self, pushed: Pushed, used: int) -> None:
         part = self.report.connection(pushed.connection)
