@@ -171,7 +171,7 @@ class Ledger:
         """Store what became of batches, in one transaction: batch state, owned, actual, refusals.
 
         A batch is "done" when every change is done or refused; else it stays as it was, "sent", for the
-        people whose outcome is unknown. Recording the same outcome twice changes nothing but the count of tries.
+        people whose outcome is unknown. Recording an outcome twice changes nothing but the count of tries.
         """
         if not outcomes:
             return

@@ -60,7 +60,7 @@ def test_an_outcome_moves_batch_owned_actual_and_refusals_at_once(
         assert (row.owned, row.actual) == (BitMap([1, 2]), BitMap([1, 2]))
         (kept,) = store.ledger.refusals(audience.id)
         assert (kept.person, kept.code, kept.tries) == (3, "not_found", tries)
-        assert store.plans.batches(plan.id)[0].state == "pending"  # 4: no answer
+        assert store.plans.batches(plan.id)[0].state == "sent"  # 4: no answer
     store.ledger.record_outcomes(
         batch.id, done_adds=BitMap([3, 4]), done_removes=BitMap(), refused=[], at=LATER
     )
