@@ -51,6 +51,7 @@ class TablesConnector:
             tables.insert(0, settings.contacts)
         self._tables = {table.name: table for table in tables}
         self._usage = {"reads": 0, "writes": 0, "retries": 0, "rate_limited": 0}
+        self._ensured: set[str] = set()
         self._memberships: Memberships | None = None
         if settings.memberships is not None:
             self._memberships = (
@@ -111,9 +112,10 @@ class TablesConnector:
             yield page
 
     def audiences(self) -> list[RemoteAudience]:
-        """Every segment that has rows."""
+        """Every segment that has rows, and those ensured here: an empty one needs no object of its own."""
         self._usage["reads"] += 1
-        counts = self._destination().counts()
+        found = self._destination().counts()
+        counts = {} if found is None else dict.fromkeys(self._ensured, 0) | dict(found)
         return [
             RemoteAudience(name, name, AudienceKind.TABLE, count) for name, count in sorted(counts.items())
         ]
@@ -122,6 +124,7 @@ class TablesConnector:
         """Make the table or file if it is missing; the segment's id is its name there."""
         self._usage["writes"] += 1
         self._destination().prepare()
+        self._ensured.add(audience.segment)
         return audience.segment
 
     def members(self, audience: Audience) -> Iterator[Page]:

@@ -44,9 +44,9 @@ class MembershipFile:
             return str(error)
         return None
 
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, int] | None:
         if not self._path.exists():
-            return {}
+            return None
         found = pc.value_counts(self._read().column("segment"))
         return {str(entry["values"]): entry["counts"].as_py() for entry in found}
 

@@ -52,13 +52,13 @@ class MembershipTable:
             return str(error)
         return None
 
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, int] | None:
         import sqlalchemy as sql
 
         segment = self._table.c.segment
         with self._database.transaction() as connection:
             if not self._exists(connection):
-                return {}
+                return None
             rows = connection.execute(sql.select(segment, sql.func.count()).group_by(segment))
             return {str(name): int(count) for name, count in rows}
 

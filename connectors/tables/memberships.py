@@ -23,8 +23,8 @@ class Memberships(Protocol):
     def check(self) -> str | None:
         """Why rows cannot be kept there; None if they can."""
 
-    def counts(self) -> Mapping[str, int]:
-        """Segment → number of its rows."""
+    def counts(self) -> Mapping[str, int] | None:
+        """Segment → number of its rows; None: the table or file is not there."""
 
     def prepare(self) -> None:
         """Create the table or file if it is missing."""

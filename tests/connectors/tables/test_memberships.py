@@ -55,8 +55,9 @@ def members(connector: Connector, audience: Audience = VIP) -> dict[str, str]:
 
 def test_members_are_added_and_removed_and_every_change_has_its_outcome(place: Any) -> None:
     connector = destination(place)
-    assert connector.ensure(VIP) == connector.ensure(VIP) == "vip"
     assert connector.audiences() == []
+    assert connector.ensure(VIP) == connector.ensure(VIP) == "vip"
+    assert [(a.remote_id, a.members) for a in connector.audiences()] == [("vip", 0)]
     outcomes = connector.write(Batch(VIP, add("1", "2", "3")))
     assert [o.change for o in outcomes] == add("1", "2", "3")
     assert {o.state for o in outcomes} == {OutcomeState.DONE}
