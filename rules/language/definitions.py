@@ -65,11 +65,11 @@ class Drafts:
     cases: list[CaseDraft] = field(default_factory=list)
     _ids: dict[str, str] = field(default_factory=dict)
 
-    def read(self, source: Source) -> None:
-        """Add what a file defines; problems go to the source."""
+    def read(self, source: Source) -> bool:
+        """Add what a file defines; problems go to the source. False if it is no TOML at all."""
         root = source.root()
         if root is None:
-            return
+            return False
         for key in ("segment", "tiers", "field"):
             if isinstance(root.values.get(key), dict):
                 root.report(key, f"write [[{key}]] with two brackets: there may be many")
@@ -81,6 +81,7 @@ class Drafts:
             self._segment(table)
         for table in root.tables("tiers"):
             self._tiers(table)
+        return True
 
     def _field(self, table: Table) -> None:
         table.check(keys.FIELD, "[[field]]")

@@ -49,9 +49,11 @@ def load(path: Path, vocabulary: Vocabulary) -> Loaded:
     """Read one rule file, or all *.toml of a folder and the folders in it."""
     sources, problems = _read(path)
     drafts = Drafts(vocabulary)
+    # With a file missing, the segments it defines are unknown: names of segments are then not checked.
+    complete = not problems
     for source in sources:
-        drafts.read(source)
-    checked = _check(drafts)
+        complete = drafts.read(source) and complete
+    checked = _check(drafts, sources, complete=complete)
     cases = _cases(drafts)
     for source in sources:
         problems.extend(source.problems)
@@ -96,10 +98,11 @@ def _read(path: Path) -> tuple[list[Source], list[Problem]]:
     return sources, problems
 
 
-def _check(drafts: Drafts) -> dict[str, _Checked]:
+def _check(drafts: Drafts, sources: list[Source], *, complete: bool) -> dict[str, _Checked]:
     """Check all expressions; the result is in an order in which each segment follows those it uses."""
     fields = {id_: each.expression for id_, each in drafts.fields.items()}
-    expressions = Expressions(drafts.vocabulary, fields, frozenset(drafts.segments))
+    segments = frozenset(drafts.segments) if complete else None
+    expressions = Expressions(drafts.vocabulary, fields, segments)
     checked: dict[str, _Checked] = {}
     for id_, draft in drafts.segments.items():
         checked[id_] = _condition(draft, expressions)
@@ -109,15 +112,20 @@ def _check(drafts: Drafts) -> dict[str, _Checked]:
         expressions.named_value(id_)
         for finding in expressions.field_findings[id_]:
             each.table.report_in("is", finding)
-    for id_, each in drafts.fields.items():
-        if id_ not in expressions.used_fields:
-            at = each.table.value_at("id")
-            each.table.source.report(at, f'no rule uses the field "{id_}"', Severity.WARNING)
+    if not any(source.problems for source in sources):  # else the rule that uses it may be unreadable
+        _warn_unused(drafts, expressions)
     _warn(checked)
     order, circles = in_order({id_: _uses(each) for id_, each in checked.items()})
     for circle in circles:
         _report_circle(circle, checked)
     return {id_: checked[id_] for id_ in order}
+
+
+def _warn_unused(drafts: Drafts, expressions: Expressions) -> None:
+    for id_, each in drafts.fields.items():
+        if id_ not in expressions.used_fields:
+            at = each.table.value_at("id")
+            each.table.source.report(at, f'no rule uses the field "{id_}"', Severity.WARNING)
 
 
 def _uses(one: _Checked) -> list[str]:
@@ -199,6 +207,7 @@ def _cases(drafts: Drafts) -> tuple[Case, ...]:
     cases = []
     for draft in drafts.cases:
         numbers[draft.segment] = number = numbers.get(draft.segment, 0) + 1
-        if case := build_case(draft, drafts.vocabulary, number=number):
+        case = build_case(draft, drafts.vocabulary, number=number)
+        if case is not None and draft.segment:
             cases.append(case)
     return tuple(cases)

@@ -59,7 +59,7 @@ def _joined(parts: tuple[ir.Predicate, ...]) -> Iterator[str]:
         value = _narrow(part, bounds)
         if value is None:
             if isinstance(part, ir.Not) and part.part in parts:
-                yield f"can never be true: {render(part.part)} and not"
+                yield f"can never be true: {render(ir.And((part.part, part)))}"
             continue
         shown.setdefault(value.key, []).append(render(part))
         if bounds[value.key].empty() and value.key not in told:

@@ -76,12 +76,12 @@ def parse(
     if len(tokens) == 1:
         return None, [Finding(0, "the expression is empty")]
     try:
-        return _parse(tokens, zone)
+        return _parse(tokens, zone, known)
     except RecursionError:
         return None, [Finding(0, "this expression is nested too deeply; name its parts with [[field]]")]
 
 
-def _parse(tokens: list[Token], zone: str) -> tuple[tree.Tree | None, list[Finding]]:
+def _parse(tokens: list[Token], zone: str, known: Set[str]) -> tuple[tree.Tree | None, list[Finding]]:
     from lark import Token as NewToken
     from lark.exceptions import UnexpectedToken
 
@@ -91,7 +91,8 @@ def _parse(tokens: list[Token], zone: str) -> tuple[tree.Tree | None, list[Findi
     for index, token in enumerate(tokens):
         choices: Set[str] = parser.choices().keys()  # type: ignore[no-untyped-call]
         terminal = _terminal(tokens, index, choices)
-        if missing := unsupported(tokens, index, operand="NAME" in choices, keyword=terminal != "NAME"):
+        operand, is_keyword = "NAME" in choices, terminal != "NAME"
+        if missing := unsupported(tokens, index, operand=operand, keyword=is_keyword, known=known):
             return None, [missing]
         if token.kind is TokenKind.END:
             terminal = "$END"

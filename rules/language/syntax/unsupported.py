@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from rules.language.problems import Finding
 from rules.language.syntax.tokens import Token, TokenKind
@@ -34,10 +34,17 @@ def not_supported(what: str) -> str:
     return f"not supported yet: {what}"
 
 
-def unsupported(tokens: Sequence[Token], index: int, *, operand: bool, keyword: bool) -> Finding | None:
-    """The form that begins at this token, if it is one of those. `operand`: a name may stand here."""
+def unsupported(
+    tokens: Sequence[Token], index: int, *, operand: bool, keyword: bool, known: Set[str]
+) -> Finding | None:
+    """The form that begins at this token, if it is one of those.
+
+    `operand`: a name may stand here. `keyword`: the word is one of the language. `known` names are no forms.
+    """
     token = tokens[index]
     if token.kind is not TokenKind.WORD or (operand and keyword and token.text.lower() != "in"):
+        return None
+    if operand and token.text in known:
         return None
     for words, starts_value, what in _FORMS:
         if starts_value == operand and all(

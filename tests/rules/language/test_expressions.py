@@ -321,6 +321,7 @@ def test_words_of_the_language_may_be_names_of_facts() -> None:
         "known",
         "list",
         "then",
+        "stopped",
     ]
     vocabulary = Vocabulary({name: Field(name, Type.NUMBER) for name in names}, {})
     for name in names:
