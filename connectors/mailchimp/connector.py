@@ -79,8 +79,8 @@ class MailchimpConnector:
         list_id: str | None,
         own_field: str,
         connections: int,
-        lookback_s: int = 60,
-        campaign_days: int = 180,
+        lookback_s: int,
+        campaign_days: int,
     ) -> None:
         self._client = client
         self._clock = clock

@@ -86,11 +86,23 @@ class Reader:
     """Reads one audience."""
 
     def __init__(
-        self, client: Client, list_id: str, *, clock: Clock, lookback_s: int, campaign_days: int
+        self,
+        client: Client,
+        list_id: str,
+        *,
+        clock: Clock,
+        lookback_s: int = 60,
+        campaign_days: int = 180,
+        page: int = PAGE,
+        overlap: int = OVERLAP,
     ) -> None:
+        if not 0 < overlap < page <= PAGE:
+            raise ValueError("pages overlap by at least one and hold at most 1,000")
         self._client = client
         self._list_id = list_id
         self._clock = clock
+        self._page = page
+        self._overlap = overlap
         self._lookback = RESOLUTION + timedelta(seconds=lookback_s)
         self._campaign_days = timedelta(days=campaign_days)
 
@@ -145,7 +157,7 @@ class Reader:
                 before_last_changed=until,
                 sort_field="last_changed",
                 sort_dir="ASC",
-                count=PAGE,
+                count=self._page,
                 offset=offset,
                 fields=[*fields, "total_items"],
                 expect="members",
@@ -170,7 +182,7 @@ class Reader:
                 offset, seen, before = 0, 0, set()
                 continue
             before = ids
-            offset += max(1, len(rows) - OVERLAP)
+            offset += max(1, len(rows) - self._overlap)
 
     def campaign_activity(self, after: str | None) -> Iterator[Page]:
         """Opens, clicks and bounces: campaign by campaign, oldest first."""
@@ -278,7 +290,7 @@ class Reader:
             answer = self._client.read(
                 method,  # type: ignore[arg-type]
                 *args,
-                count=PAGE,
+                count=self._page,
                 offset=offset,
                 expect=key,
                 **kwargs,
@@ -297,4 +309,4 @@ class Reader:
             if offset + len(rows) >= int(answer["total_items"]):
                 return
             before = ids
-            offset += max(1, len(rows) - OVERLAP)
+            offset += max(1, len(rows) - self._overlap)

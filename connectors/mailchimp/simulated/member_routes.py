@@ -8,6 +8,8 @@ from connectors.mailchimp.simulated.call import MOST_AT_ONCE, Answer, Call
 from connectors.mailchimp.simulated.rules import Problem, invalid, not_found
 from connectors.mailchimp.simulated.shapes import Json
 
+SORTABLE = ("number", "last_changed", "timestamp_opt", "timestamp_signup")
+
 
 def _member(call: Call, audience: Audience, member: Member) -> Answer:
     return 200, call.chosen.apply(shapes.member(call.base, audience, member))
@@ -16,6 +18,8 @@ def _member(call: Call, audience: Audience, member: Member) -> Answer:
 def members(call: Call, list_id: str) -> Answer:
     home = call.audience(list_id)
     sort = call.query.get("sort_field", "number")
+    if sort not in SORTABLE:
+        raise invalid("The resource submitted could not be validated.", ("sort_field", "Not sortable"))
     bounded = "timestamp_opt" if {"since_timestamp_opt", "before_timestamp_opt"} & set(call.query) else None
     bounded = "last_changed" if {"since_last_changed", "before_last_changed"} & set(call.query) else bounded
     found = home.window(
@@ -100,13 +104,16 @@ def write_member_tags(call: Call, list_id: str, name: str) -> Answer:
     found = home.find(name)
     if found is None:
         raise not_found()
-    for tag in call.rows("tags"):
+    wanted = call.rows("tags")
+    if not all(isinstance(t.get("name"), str) and t.get("status") in ("active", "inactive") for t in wanted):
+        raise invalid("The resource submitted could not be validated.", ("tags", "name and status"))
+    for tag in wanted:
         segment = home.segment_named(str(tag["name"]))
         if tag["status"] == "active":
             home.tag(found, segment or call.account.add_tag(str(tag["name"]), audience=home))
         elif segment is not None:
             home.untag(found, segment)
-    if call.body.get("tags"):
+    if wanted:
         home.touch(found)  # recorded: even re-adding a tag moves last_changed at this address
     return 204, None
 

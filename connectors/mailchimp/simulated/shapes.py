@@ -182,12 +182,13 @@ def merge_field(base: str, audience: Audience, made: MergeField) -> Json:
     }
 
 
-def segment(base: str, audience: Audience, made: Segment) -> Json:
-    """A static segment; `member_count` counts active subscribers only."""
+def segment(base: str, audience: Audience, made: Segment, keys: frozenset[str] | None = None) -> Json:
+    """A static segment; `member_count` counts active subscribers only, and only if it is wanted."""
+    counted = keys is None or "member_count" in keys
     return {
         "id": made.id,
         "name": made.name,
-        "member_count": sum(m.status == "subscribed" for m in made.members.values()),
+        "member_count": sum(m.status == "subscribed" for m in made.members.values()) if counted else 0,
         "type": "static",
         "created_at": iso(made.created),
         "updated_at": iso(made.updated),

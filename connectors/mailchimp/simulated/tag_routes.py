@@ -19,10 +19,11 @@ TOO_MANY = (
 def segments(call: Call, list_id: str) -> Answer:
     home = call.audience(list_id)
     found = list(home.segments.values()) if call.query.get("type", "static") == "static" else []
+    keys = call.chosen.keys("segments")
     return call.collection(
         "segments",
         found,
-        lambda s: shapes.segment(call.base, home, s),
+        lambda s: shapes.segment(call.base, home, s, keys),
         path=f"/lists/{list_id}/segments",
         list_id=list_id,
     )
