@@ -118,6 +118,8 @@ class Emitter:
         if scalar.double:
             return scalar.sql
         scale = _SCALES[scalar.type]
+        if scalar.constant is not None:
+            return self.dialect.double(float(scalar.constant) / float(scale))
         number = self.dialect.as_double(scalar.whole, scalar.wide)
         if scalar.over is None:
             return f"(({number}) / {self.dialect.double(float(scale))})"

@@ -42,6 +42,9 @@ class Clock:
     as_of: dt.datetime
     zone: str
 
+    def __post_init__(self) -> None:
+        microseconds(self.as_of)  # refuses a naive one
+
     @property
     def now(self) -> int:
         """`as_of` in microseconds."""

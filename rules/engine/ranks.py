@@ -95,10 +95,15 @@ def _bounded(
 ) -> dict[Group, Threshold]:
     """The values at the positions of each group, which starts somewhere in `ordered`."""
     return {
-        name: Threshold(**{bound: ordered[start + index].item() for bound, index in found.items()})
+        name: Threshold(**{bound: _plain(ordered[start + index]) for bound, index in found.items()})
         for name, (start, found) in groups.items()
         if found is not None
     }
+
+
+def _plain(number: np.generic | int) -> Number:
+    """A number of Python's own."""
+    return number if isinstance(number, int) else number.item()
 
 
 def _numbers(values: pa.ChunkedArray) -> NDArray[np.generic]:
