@@ -30,7 +30,7 @@ def connection() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": "1"})
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_both_evaluators_agree_bit_for_bit(
     connection: duckdb.DuckDBPyConnection,
