@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 from mailchimp_marketing.api.campaigns_api import CampaignsApi
@@ -32,6 +32,7 @@ from connectors.errors import ConnectorError, RateLimited, Unauthorized, Unavail
 from connectors.pacing import Clock, Limits, Pacer
 
 Json = dict[str, Any]
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PATIENCE_WITH_BARE_403 = 10
 """The gateway answers a 403 without a problem document when it is busy; only so many in a row mean it."""
 
@@ -94,7 +95,9 @@ class PooledApiClient(ApiClient):  # type: ignore[misc]
         self.timeout_s = timeout_s
         self.session = requests.Session()
         self.session.auth = ("segsync", key)
-        self.session.trust_env = False  # a .netrc entry would replace the key
+        # A company's proxy and certificates hold for Mailchimp, never for a simulator on this machine.
+        self.session.trust_env = urlsplit(base_url).hostname not in LOOPBACK
+        self.default_headers["User-Agent"] = "segsync (mailchimp-marketing 3.0.80)"
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
             adapter = HTTPAdapter(pool_maxsize=connections, pool_block=True, max_retries=0)

@@ -196,6 +196,8 @@ class Reader:
                 continue
             for rows in self._recipients(str(campaign["id"]), since):
                 table, rejected = mapping.activity_rows(campaign, rows)
+                if not table.num_rows and not rejected:
+                    continue  # most recipients of most campaigns did nothing
                 # Inside a campaign the position stays at the one before: it is read again as a whole.
                 position = Position(since=start.since, until=until, campaign=done)
                 yield Page(table, position.dump(), rejected)

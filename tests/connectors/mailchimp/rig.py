@@ -91,6 +91,7 @@ def seeded(clock: ManualClock) -> MailchimpSimulator:
         campaign = simulator.add_campaign(title, sent_at=sent, to=to)
         for address in to[:400]:
             simulator.add_activity(campaign, address, "open", at=sent + timedelta(hours=1))
+        simulator.add_activity(campaign, to[1250], "open", at=sent)  # on the second page
         simulator.add_activity(campaign, to[0], "click", at=sent, url="https://example.com/a")
         simulator.add_activity(campaign, to[1], "bounce", at=sent, type="hard")
     for number in range(1200):

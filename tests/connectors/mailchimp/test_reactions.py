@@ -216,6 +216,24 @@ def test_an_audience_that_is_gone_is_told_apart_from_a_tag_that_is_gone() -> Non
         assert connector.check().problems
 
 
+def test_a_proxy_of_the_company_is_used_for_mailchimp_and_not_for_a_simulator() -> None:
+    for base_url, trusted in (("https://us1.api.mailchimp.com", True), ("http://127.0.0.1:8100", False)):
+        assert PooledApiClient(key=KEY, base_url=base_url).session.trust_env is trusted
+
+
+@pytest.mark.parametrize("name", ["server@observer.com", "a/b", "a b%", "ü@example.com"])
+def test_path_values_reach_the_platform_unchanged(name: str) -> None:
+    """The SDK itself replaces `server` anywhere in the address and leaves a slash as it is."""
+    simulator = MailchimpSimulator()
+    with serve(simulator) as address:
+        api = PooledApiClient(key=KEY, base_url=address)
+        with pytest.raises(Refused) as caught:
+            api.call_api("/lists/{list_id}", "GET", path_params={"list_id": name})
+        api.session.close()
+    assert caught.value.missing
+    assert simulator.traffic.log[0].path == f"/3.0/lists/{name}"
+
+
 def test_a_slow_answer_is_unknown_and_still_occupies_a_connection() -> None:
     simulator = MailchimpSimulator()
     simulator.faults.add(Script(Kind.SLOW, "GET /ping", seconds=0.3))
