@@ -53,8 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent: what happened is in Traffic."""
 
     def _handle(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b""
+        body = self._body()
         parts = urlsplit(self.path)
         request = Request(
             method=self.command,
@@ -70,6 +69,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._simulate(request)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _handle  # noqa: N815
+
+    def _body(self) -> bytes:
+        """The request's body, by length or in chunks, as clients in other languages send it."""
+        if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
+            length = int(self.headers.get("Content-Length") or 0)
+            return self.rfile.read(length) if length else b""
+        chunks = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            continue
+        return b"".join(chunks)
 
     def _simulate(self, request: Request) -> None:
         simulation = self.server.simulation

@@ -92,6 +92,15 @@ def test_calls_are_counted_by_operation_and_as_reads_and_writes() -> None:
     assert second.query == {"a": "b c", "empty": ""}
 
 
+def test_a_body_sent_in_chunks_is_read_whole() -> None:
+    simulation = Counter()
+    with serve(simulation) as address, requests.Session() as session:
+        session.post(f"{address}/n", data=iter([b"one ", b"two"]))
+        assert session.get(f"{address}/n").status_code == 200
+    assert simulation.traffic.log[0].body == b"one two"
+    assert simulation.traffic.connections == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "content_type", "body"),
     [
