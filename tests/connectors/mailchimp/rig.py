@@ -72,9 +72,9 @@ class MailchimpRig(Rig):
             connector.close()
 
 
-def seeded(clock: ManualClock) -> MailchimpSimulator:
+def seeded(clock: ManualClock, *, kind: type[MailchimpSimulator] = MailchimpSimulator) -> MailchimpSimulator:
     """Two and a bit pages of members of every kind; a third of them share one second, as imports do."""
-    simulator = MailchimpSimulator(now=clock.utc_now)
+    simulator = kind(now=clock.utc_now)
     start = clock.utc_now() - timedelta(days=30)
     for number in range(PEOPLE):
         changed = start if number % 3 == 0 else start + timedelta(seconds=number // 4)

@@ -85,7 +85,9 @@ def repair(node: Any) -> None:
 class Watched(MailchimpSimulator):
     """Keeps what goes in and out."""
 
-    seen: list[tuple[Request, Reply]]
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.seen: list[tuple[Request, Reply]] = []
 
     def answer(self, request: Request) -> Reply:
         reply = super().answer(request)
@@ -96,13 +98,11 @@ class Watched(MailchimpSimulator):
 @pytest.fixture
 def watched() -> Iterator[tuple[MailchimpRig, list[tuple[Request, Reply]]]]:
     clock = ManualClock()
-    simulator = seeded(clock)
-    simulator.__class__ = Watched
-    seen: list[tuple[Request, Reply]] = []
-    simulator.seen = seen  # type: ignore[attr-defined]
+    simulator = seeded(clock, kind=Watched)
+    assert isinstance(simulator, Watched)
     with serve(simulator) as address:
         rig = MailchimpRig(simulator, clock, address)
-        yield rig, seen
+        yield rig, simulator.seen
         rig.close()
 
 

@@ -248,7 +248,7 @@ def test_a_slow_answer_is_unknown_and_still_occupies_a_connection() -> None:
 
 def test_the_eleventh_call_at_once_is_turned_away() -> None:
     simulator = MailchimpSimulator()
-    simulator.delay_s = 0.2
+    simulator.delay_s = 0.6  # all eleven are in before the first is out
     with serve(simulator) as address:
         api = PooledApiClient(key=KEY, base_url=address, connections=11)
         seen: list[int] = []
