@@ -7,6 +7,7 @@ time. An event read again with other content replaces the old one, by writing th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from connectors.base import FieldType, Stream
 from rules.text import fold
 from sync.normalise import clean_column, fold_column
-from sync.store.attach import ORDER, attach_sql, attach_tables
+from sync.store.attach import ORDER, attach_emails, attach_ids, attach_sql
 from sync.store.contents import content_hash_sql
 from sync.store.errors import StoreError
 from sync.store.inbox import StoredPage
@@ -78,30 +79,34 @@ def absorb_activity(
     texts = (FieldType.TEXT, FieldType.TEXTS)
     folded = {f"{name}__ci": HELD[kind] for name, kind in columns.items() if kind in texts}
     total = AbsorbedActivity()
-    for pages in _portions(store.inbox.waiting(connection, stream.name), portion):
-        store.lake.ensure("activity", {**kinds, **folded})
-        unusable = Unusable()
-        database = store.lake.connect(memory_limit=MEMORY_LIMIT)
-        try:
-            made = _read(pages, stream, names, money or Money(), email_key, unusable)
-            database.register("pages", made)
-            _stage(database, content_hash_sql({**_HASHED, **kinds}))
-            del made
+    waiting = store.inbox.waiting(connection, stream.name)
+    if not waiting:
+        return total
+    store.lake.ensure("activity", {**kinds, **folded})
+    hashed = content_hash_sql({**_HASHED, **kinds})
+    with closing(store.lake.connect(memory_limit=MEMORY_LIMIT)) as database:
+        attach_ids(database, store.lake.relation("links"), connection=connection)
+        for pages in _portions(waiting, portion):
+            unusable = Unusable()
+            database.register("pages", _read(pages, stream, names, money or Money(), email_key, unusable))
+            _stage(database, connection, hashed)
             _compare(database, store, connection)
             done = _commit(database, store, connection)
-        finally:
-            database.close()
-        if unusable.rows:
-            store.inbox.reject(connection, stream.name, unusable.rows, run_id=run_id)
-        store.inbox.absorbed(pages)
-        total = AbsorbedActivity(
-            total.new + done.new,
-            total.replaced + done.replaced,
-            total.unchanged + done.unchanged,
-            total.rejected + unusable.count,
-            total.kinds | done.kinds,
-        )
+            if unusable.rows:
+                store.inbox.reject(connection, stream.name, unusable.rows, run_id=run_id)
+            store.inbox.absorbed(pages)
+            total = _sum(total, done, rejected=unusable.count)
     return total
+
+
+def _sum(total: AbsorbedActivity, done: AbsorbedActivity, *, rejected: int) -> AbsorbedActivity:
+    return AbsorbedActivity(
+        total.new + done.new,
+        total.replaced + done.replaced,
+        total.unchanged + done.unchanged,
+        total.rejected + rejected,
+        total.kinds | done.kinds,
+    )
 
 
 def _portions(pages: Sequence[StoredPage], portion: int) -> Iterator[list[StoredPage]]:
@@ -158,15 +163,16 @@ def _email(column: pa.ChunkedArray, email_key: Callable[[str], str | None] | Non
     return pa.chunked_array([pa.array(keys, type=pa.string()).take(codes.indices)])
 
 
-def _stage(database: duckdb.DuckDBPyConnection, hashed: str) -> None:
+def _stage(database: duckdb.DuckDBPyConnection, connection: str, hashed: str) -> None:
     """Temp table `staged`: usable rows with content_hash, the last one per event id."""
     usable = 'event_id IS NOT NULL AND kind IS NOT NULL AND "at" IS NOT NULL'
     database.execute(
-        f"CREATE TEMP TABLE staged AS SELECT *, {hashed} AS content_hash FROM pages WHERE {usable}"
+        f"""CREATE OR REPLACE TEMP TABLE staged AS
+        SELECT *, {literal(connection)} AS connection, {hashed} AS content_hash FROM pages WHERE {usable}"""
     )
     database.unregister("pages")
     database.execute(
-        """CREATE TEMP TABLE repeated AS
+        """CREATE OR REPLACE TEMP TABLE repeated AS
         SELECT event_id, max(place) AS place FROM staged GROUP BY event_id HAVING count(*) > 1"""
     )
     database.execute(
@@ -179,7 +185,8 @@ def _compare(database: duckdb.DuckDBPyConnection, store: Store, connection: str)
     """Temp table `known`: the lake's rows of the staged events, with the file that holds each."""
     paths = [file.path for file in store.lake.files("activity")]
     database.execute(
-        "CREATE TEMP TABLE known (event_id VARCHAR, kind VARCHAR, content_hash BIGINT, filename VARCHAR)"
+        "CREATE OR REPLACE TEMP TABLE known"
+        " (event_id VARCHAR, kind VARCHAR, content_hash BIGINT, filename VARCHAR)"
     )
     if paths:
         database.execute(
@@ -196,22 +203,21 @@ def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str) 
         "DELETE FROM staged USING known"
         " WHERE staged.event_id = known.event_id AND staged.content_hash = known.content_hash"
     )
-    database.execute("CREATE TEMP TABLE old AS SELECT known.* FROM known SEMI JOIN staged USING (event_id)")
+    database.execute(
+        "CREATE OR REPLACE TEMP TABLE old AS SELECT known.* FROM known SEMI JOIN staged USING (event_id)"
+    )
     writes = _one(database, "SELECT count(*) FROM staged")
     replaced = _one(database, "SELECT count(DISTINCT event_id) FROM old")
     done = AbsorbedActivity(new=writes - replaced, replaced=replaced, unchanged=staged - writes)
     if not writes:
         return done
-    attach_tables(database, store.lake.relation("links"))
+    _attach(database, store)
     removed, added = _without_old(database, store, connection)
     kinds = [
         str(row[0]) for row in database.execute("SELECT DISTINCT kind FROM staged ORDER BY kind").fetchall()
     ]
     for kind in kinds:
-        query = (
-            f"SELECT * FROM ({attach_sql('SELECT * EXCLUDE (place) FROM staged', literal(connection))})"
-            f" WHERE kind = {literal(kind)}"
-        )
+        query = f"SELECT * FROM attached WHERE kind = {literal(kind)}"
         small = [
             file.path
             for file in store.lake.files("activity", kind)
@@ -226,6 +232,16 @@ def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str) 
     store.lake.replace("activity", removed=removed, added=added)
     touched = {str(row[0]) for row in database.execute("SELECT DISTINCT kind FROM old").fetchall()}
     return replace(done, kinds=frozenset(touched.union(kinds)))
+
+
+def _attach(database: duckdb.DuckDBPyConnection, store: Store) -> None:
+    """Temp table `attached`: the rows to write, with their person."""
+    emails = _one(database, "SELECT count(email) FROM staged") > 0
+    made = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'attach_emails'"
+    if emails and not _one(database, made):
+        attach_emails(database, store.lake.relation("links"))
+    rows = attach_sql("SELECT * EXCLUDE (place) FROM staged", emails=emails)
+    database.execute(f"CREATE OR REPLACE TEMP TABLE attached AS {rows}")
 
 
 def _without_old(

@@ -16,13 +16,18 @@ ORDER = '"at"'
 """Files of activity are sorted by time."""
 
 
-def attach_tables(database: duckdb.DuckDBPyConnection, links: str) -> None:
-    """Temp tables `attach_ids` and `attach_emails` from the relation `links`."""
+def attach_ids(database: duckdb.DuckDBPyConnection, links: str, *, connection: str | None = None) -> None:
+    """Temp table `attach_ids` from the relation `links`; `connection`: of this one only."""
+    only = f"AND connection = {literal(connection)}" if connection is not None else ""
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE attach_ids AS
         SELECT connection, external_id, any_value(person) AS person FROM {links}
-        WHERE person IS NOT NULL GROUP BY connection, external_id"""
+        WHERE person IS NOT NULL {only} GROUP BY connection, external_id"""
     )
+
+
+def attach_emails(database: duckdb.DuckDBPyConnection, links: str) -> None:
+    """Temp table `attach_emails` from the relation `links`."""
     # 0: holds it now, 1: held it formerly; of the better rank exactly one person must be left
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE attach_emails AS
@@ -39,17 +44,18 @@ def attach_tables(database: duckdb.DuckDBPyConnection, links: str) -> None:
     )
 
 
-def attach_sql(rows: str, connection: str | None = None) -> str:
+def attach_sql(rows: str, *, emails: bool = True) -> str:
     """SQL of the query `rows` (activity without `person`) with `person`, from the two temp tables.
 
-    `connection`: an SQL literal that becomes the column; None: the rows have it already.
+    `emails=False`: no row has an address, so the second table is not needed.
     """
-    have = f"SELECT *, {connection} AS connection FROM ({rows})" if connection else rows
-    return f"""SELECT event.*, coalesce(ids.person, emails.person) AS person
-        FROM ({have}) AS event
+    by_email = "LEFT JOIN attach_emails AS emails ON emails.email = event.email" if emails else ""
+    person = "coalesce(ids.person, emails.person)" if emails else "ids.person"
+    return f"""SELECT event.*, {person} AS person
+        FROM ({rows}) AS event
         LEFT JOIN attach_ids AS ids
             ON ids.connection = event.connection AND ids.external_id = event.external_id
-        LEFT JOIN attach_emails AS emails ON emails.email = event.email"""
+        {by_email}"""
 
 
 def reattach(lake: Lake, moved: pa.Table | None = None) -> frozenset[str]:
@@ -63,7 +69,8 @@ def reattach(lake: Lake, moved: pa.Table | None = None) -> frozenset[str]:
         return frozenset()
     database = lake.connect()
     try:
-        attach_tables(database, lake.relation("links"))
+        attach_ids(database, lake.relation("links"))
+        attach_emails(database, lake.relation("links"))
         only = "true"
         if moved is not None:
             database.register("moved", moved)
