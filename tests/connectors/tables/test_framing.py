@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from connectors.base import RejectedRow
 from connectors.errors import BadSource
 from connectors.tables.delimited import DelimitedFile
+from connectors.tables.framing import LONGEST_RECORD, frame
 from connectors.tables.settings import Origin
 
 TORTURE = (
@@ -220,3 +221,15 @@ def test_one_stray_quote_does_not_swallow_the_rest_of_a_large_file() -> None:
     rows, rejected = read(b"\n".join(lines), ["id"], block=1 << 20)
     assert len(rows) == 599_999
     assert [row.where for row in rejected] == ["x.csv line 301"]
+
+
+def test_a_quote_that_stays_open_too_long_is_given_up_before_the_file_ends() -> None:
+    """Otherwise one stray quote would have the rest of the file held in memory."""
+    line = b"1,some name\n"
+    waiting = b'0,"open\n' + line * 100
+    assert frame(waiting, delimiter=",", columns=2, line=2, final=False).consumed == 0
+    long = b'0,"open\n' + line * (LONGEST_RECORD // len(line) + 1)
+    framed = frame(long, delimiter=",", columns=2, line=2, final=False)
+    assert [bad.line for bad in framed.bad] == [2]
+    assert framed.consumed == len(long)
+    assert framed.lines[0] == 3
