@@ -190,8 +190,7 @@ class _Look:
             actual = BitMap()
             for page in self.connector.members(audience):
                 actual |= self.whereabouts.people(self.connection, page.rows)
-            self._settle(row.id, actual=actual)
-            self.store.ledger.observed(row.id, actual=actual, remote_count=found.members)
+            self._settle(row.id, actual=actual, remote_count=found.members)
         return self.store.ledger.get(row.id)
 
     def _field(self, wanted: Sequence[Wanted], remote: Sequence[RemoteAudience]) -> list[AudienceRow]:
@@ -212,7 +211,6 @@ class _Look:
             for row in rows:
                 actual = held.get(row.segment, BitMap())
                 self._settle(row.id, actual=actual)
-                self.store.ledger.observed(row.id, actual=actual, remote_count=None)
             self._settle(carrier.id, actual=BitMap.union(BitMap(), *held.values()))
         return [self.store.ledger.get(row.id) for row in everyone]
 
@@ -238,12 +236,15 @@ class _Look:
             return next(iter(same_kind), None)
         return next((one for one in same_kind if one.name.casefold() == row.name.casefold()), None)
 
-    def _settle(self, audience_id: int, *, actual: BitMap) -> None:
-        """What was sent without an answer and is there now came from us; what is gone is no longer ours."""
+    def _settle(self, audience_id: int, *, actual: BitMap, remote_count: int | None = None) -> None:
+        """Members were read: what was sent without an answer and is there came from us, and whom we were
+        removing without an answer and who is not there is no longer ours."""
         batches = self.open_batches.get(audience_id, [])
         arrived = BitMap.union(BitMap(), *(batch.adds for batch in batches)) & actual
+        removed = BitMap.union(BitMap(), *(batch.removes for batch in batches)) - actual
         if arrived:
             self.store.ledger.adopt(audience_id, arrived)
+        self.store.ledger.observed(audience_id, actual=actual, remote_count=remote_count, gone=removed)
         settled(self.store.database, [batch.id for batch in batches])
 
 
