@@ -54,8 +54,7 @@ def read_files(folder: Path, table: ContactsTable | ActivityTable, after: str | 
         )
         held: tuple[Mapped, int] | None = None
         for mapped, read in reader.pages():
-            if read <= resumed:
-                spoilt = spoilt or mapped.unnamed > 0
+            if read <= resumed:  # read again for the keys only; what it spoilt, the cursor knows
                 continue
             if held is not None:
                 partly = FilesCursor(done, name, seen, held[1], listing, spoilt)

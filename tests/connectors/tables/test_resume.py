@@ -11,6 +11,7 @@ import pytest
 from connectors.base import Page
 from connectors.errors import CursorExpired
 from connectors.tables import delimited
+from connectors.tables.cursor import identity
 from tests.connectors.tables.reading import CONTACTS, ORDERS, connect, ids, pages, rejected_of, rows_of, total
 
 
@@ -47,6 +48,18 @@ def test_a_file_changed_in_place_with_its_old_size_and_time_is_noticed(tmp_path:
     path.write_text(path.read_text().replace("p3@", "q3@"))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert total(pages(connect(tmp_path, contacts=CONTACTS), cursor)) == 5
+
+
+@pytest.mark.parametrize("at", [0, -1])
+def test_both_ends_of_a_long_file_tell_whether_it_changed(tmp_path: Path, at: int) -> None:
+    path, content = tmp_path / "x.csv", bytearray(b"x" * 300_000)
+    path.write_bytes(content)
+    times = path.stat()
+    before = identity(path)
+    content[at] = ord("y")
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert identity(path) != before
 
 
 @pytest.mark.parametrize("key", ["order", None])
@@ -146,3 +159,10 @@ def test_contacts_with_an_incremental_column_are_no_listing(tmp_path: Path) -> N
     assert {page.listing for page in found} == {None}
     (tmp_path / "people.csv").write_text("id,mail,town\n1,,2024-01-01\n2,,2024-01-03\n3,,\n")
     assert ids(pages(connect(tmp_path, contacts=settings), last(found))) == ["2", "3"]
+
+
+def test_a_repeated_key_does_not_spoil_a_listing_for_its_contact_is_named(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("id,mail,town\n1,,A\n2,,B\n1,,C\n")
+    found = pages(connect(tmp_path, contacts=CONTACTS))
+    assert len(rejected_of(found)) == 1
+    assert found[-1].listing
