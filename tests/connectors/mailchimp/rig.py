@@ -68,8 +68,13 @@ class MailchimpRig(Rig):
         home.drop_segment(home.segments[int(str(audience.remote_id))])
 
     def close(self) -> None:
+        """At the end of every test: no body the simulator ever received may touch consent or addresses."""
         for connector in self._open:
             connector.close()
+        for logged in self.simulation.traffic.log:
+            if logged.body:
+                sent = set(_keys(json.loads(logged.body)))
+                assert not sent & FORBIDDEN, f"{logged.operation} sent {sorted(sent & FORBIDDEN)}"
 
 
 def seeded(clock: ManualClock, *, kind: type[MailchimpSimulator] = MailchimpSimulator) -> MailchimpSimulator:
@@ -101,17 +106,13 @@ def seeded(clock: ManualClock, *, kind: type[MailchimpSimulator] = MailchimpSimu
 
 @contextmanager
 def mailchimp_rig(simulator: MailchimpSimulator | None = None) -> Iterator[MailchimpRig]:
-    """A running rig; afterwards every body it ever received is searched for what must never be sent."""
+    """A running rig."""
     clock = ManualClock()
     simulation = simulator or seeded(clock)
     with serve(simulation) as address:
         rig = MailchimpRig(simulation, clock, address)
         yield rig
         rig.close()
-    for logged in simulation.traffic.log:
-        if logged.body:
-            sent = set(_keys(json.loads(logged.body)))
-            assert not sent & FORBIDDEN, f"{logged.operation} sent {sorted(sent & FORBIDDEN)}"
 
 
 def _keys(content: object) -> Iterator[str]:
