@@ -105,11 +105,11 @@ def test_a_read_of_a_database_can_go_on_from_every_cursor(
 
 
 def test_a_query_is_a_source_too_with_percent_signs_and_colons(database: str, shop: Any) -> None:
-    query = "select id, mail || '%:x' as mail, name from people where name like '%Z%' and ':y' <> mail;"
+    query = "select id, mail, '50%:x' as name from people where name like '%Z%' and ':y' <> mail;"
     entry = {key: value for key, value in PEOPLE.items() if key != "from"} | {"query": query}
     found = pages(connect(database, contacts=entry))
-    assert [row["external_id"] for row in rows_of(found)] == ["1"]
-    assert rejected_of(found)[0].kept
+    assert [(row["external_id"], row["name"]) for row in rows_of(found)] == [("1", "50%:x")]
+    assert rejected_of(found) == []
 
 
 def test_a_single_column_with_nulls_loses_no_row(database: str, run: Any) -> None:
