@@ -10,7 +10,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from connectors.base import Connector, Stream, StreamKind
-from connectors.errors import ConnectorError, CursorExpired, Unauthorized
+from connectors.errors import BadSource, ConnectorError, CursorExpired, Unauthorized
 from sync.progress import SILENT, Progress
 from sync.store import Store
 from sync.store.inbox import StoredPage
@@ -25,6 +25,7 @@ class Pulled:
     rejected: int = 0
     stopped: str | None = None
     paused: bool = False  # credentials refused
+    unusable: bool = False  # the config or the file is wrong, not the platform
 
 
 def pull(
@@ -47,6 +48,7 @@ def pull(
     except ConnectorError as error:
         pulled.stopped = str(error)
         pulled.paused = isinstance(error, Unauthorized)
+        pulled.unusable = isinstance(error, BadSource)
     return pulled
 
 

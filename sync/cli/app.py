@@ -83,8 +83,9 @@ def _known(error: Exception) -> UserError | None:
         shown()
         raise SystemExit(int(ExitCode.USAGE))
     from connectors.errors import BadSource, ConnectorError
+    from sync.store.errors import StoreError
 
-    if isinstance(error, BadSource):
+    if isinstance(error, BadSource | StoreError):
         return UserError(str(error))
     if isinstance(error, ConnectorError):
         from sync.errors import PlatformFailed

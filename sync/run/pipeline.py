@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pyroaring import BitMap
 
 from connectors.base import Connector
-from connectors.errors import ConnectorError
+from connectors.errors import BadSource, ConnectorError
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
 from sync.assign import assign, remember, rules_or_problems
@@ -67,10 +67,11 @@ class Pipeline:
                         progress=self.progress,
                     )
                 except ConnectorError as error:
-                    pulled = Pulled(name, stopped=str(error))
+                    unusable = isinstance(error, BadSource)
+                    pulled = Pulled(name, stopped=str(error), unusable=unusable)
                 self._pulled[name] = pulled
                 part.read = sum(pulled.rows.values())
-                part.stopped = pulled.stopped
+                part.stopped, part.unusable = pulled.stopped, pulled.unusable
                 self.report.rejected += pulled.rejected
 
     def identify(self) -> None:

@@ -25,6 +25,7 @@ class ConnectionReport:
     held: int = 0  # changes that wait for an approval
     unknown: int = 0  # changes that got no answer; sent again by the next run
     stopped: str | None = None
+    unusable: bool = False  # stopped by a mistake in the config or the file, not by the platform
 
     def document(self) -> dict[str, object]:
         """As JSON; `stopped` only if it was."""
@@ -79,9 +80,10 @@ class Report:
 
     @property
     def exit_code(self) -> ExitCode:
-        """A failed platform outweighs a brake."""
+        """A failed platform outweighs a source that is wrong, and that a brake."""
         if self.failed:
-            return ExitCode.PLATFORM_FAILED
+            mistakes = all(self.connections[name].unusable for name in self.failed)
+            return ExitCode.PROBLEMS if mistakes else ExitCode.PLATFORM_FAILED
         return ExitCode.HELD if self.held else ExitCode.DONE
 
     def document(self) -> dict[str, object]:
