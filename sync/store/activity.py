@@ -23,6 +23,7 @@ from sync.store.contents import content_hash_sql
 from sync.store.errors import StoreError
 from sync.store.inbox import StoredPage
 from sync.store.lake import NewFile
+from sync.store.seen import drop_repeated, drop_unchanged, note_arriving
 from sync.store.shapes import INSTANT, SHAPES, literal
 from sync.store.store import Store
 from sync.store.values import HELD, Money, Unusable, physical_columns
@@ -86,11 +87,11 @@ def absorb_activity(
     hashed = content_hash_sql({**_HASHED, **kinds})
     with closing(store.lake.connect(memory_limit=MEMORY_LIMIT)) as database:
         attach_ids(database, store.lake.relation("links"), connection=connection)
+        note_arriving(database, store.lake, waiting, connection)
         for pages in _portions(waiting, portion):
             unusable = Unusable()
             database.register("pages", _read(pages, stream, names, money or Money(), email_key, unusable))
             _stage(database, connection, hashed)
-            _compare(database, store, connection)
             done = _commit(database, store, connection)
             if unusable.rows:
                 store.inbox.reject(connection, stream.name, unusable.rows, run_id=run_id)
@@ -171,38 +172,12 @@ def _stage(database: duckdb.DuckDBPyConnection, connection: str, hashed: str) ->
         SELECT *, {literal(connection)} AS connection, {hashed} AS content_hash FROM pages WHERE {usable}"""
     )
     database.unregister("pages")
-    database.execute(
-        """CREATE OR REPLACE TEMP TABLE repeated AS
-        SELECT event_id, max(place) AS place FROM staged GROUP BY event_id HAVING count(*) > 1"""
-    )
-    database.execute(
-        "DELETE FROM staged USING repeated"
-        " WHERE staged.event_id = repeated.event_id AND staged.place <> repeated.place"
-    )
-
-
-def _compare(database: duckdb.DuckDBPyConnection, store: Store, connection: str) -> None:
-    """Temp table `known`: the lake's rows of the staged events, with the file that holds each."""
-    paths = [file.path for file in store.lake.files("activity")]
-    database.execute(
-        "CREATE OR REPLACE TEMP TABLE known"
-        " (event_id VARCHAR, kind VARCHAR, content_hash BIGINT, filename VARCHAR)"
-    )
-    if paths:
-        database.execute(
-            f"""INSERT INTO known SELECT event_id, kind, content_hash, filename
-            FROM read_parquet([{", ".join(map(literal, paths))}], filename=true) AS lake
-            SEMI JOIN staged ON staged.event_id = lake.event_id
-            WHERE lake.connection = {literal(connection)}"""
-        )
+    drop_repeated(database)
 
 
 def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str) -> AbsorbedActivity:
     staged = _one(database, "SELECT count(*) FROM staged")
-    database.execute(
-        "DELETE FROM staged USING known"
-        " WHERE staged.event_id = known.event_id AND staged.content_hash = known.content_hash"
-    )
+    drop_unchanged(database, store.lake, connection)
     database.execute(
         "CREATE OR REPLACE TEMP TABLE old AS SELECT known.* FROM known SEMI JOIN staged USING (event_id)"
     )

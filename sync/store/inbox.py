@@ -62,13 +62,24 @@ class StoredPage:
 
     def read(self) -> pa.Table:
         """The page's rows, memory-mapped."""
+        return self._read(None)
+
+    def read_column(self, name: str) -> pa.ChunkedArray:
+        """One column, without unpacking the others."""
+        return self._read(name).column(name)
+
+    def _read(self, name: str | None) -> pa.Table:
         if not self.path.exists():
             raise StoreError(
                 f"the page {self.path.name} of {self.connection}/{self.stream} is missing from the lake's"
                 " inbox; restore the lake folder, or read the stream from its start"
             )
         with pa.memory_map(str(self.path)) as source:
-            return pa.ipc.open_file(source).read_all()
+            file = pa.ipc.open_file(source)
+            if name is None:
+                return file.read_all()
+            only = pa.ipc.IpcReadOptions(included_fields=[file.schema.get_field_index(name)])
+            return pa.ipc.open_file(source, options=only).read_all()
 
 
 class Inbox:
