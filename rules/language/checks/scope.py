@@ -43,9 +43,7 @@ class Scope:
 
     def report(self, at: int, message: str) -> None:
         """Note a problem; the caller goes on and returns None."""
-        finding = Finding(at, message)
-        if finding not in self.findings:
-            self.findings.append(finding)
+        self.findings.append(Finding(at, message))
 
     def inside(self, kind: Kind) -> Scope:
         """The scope of a `where` over this kind."""

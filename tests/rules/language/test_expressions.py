@@ -108,6 +108,15 @@ NUMBER_FORMS = {
     "company.employees > 200": gt(EMPLOYEES, number(200)),
     "score+1>2": gt(ir.Arithmetic(ir.Operator.ADD, SCORE, number(1), Type.NUMBER), number(2)),
     "score-1>2": gt(ir.Arithmetic(ir.Operator.SUBTRACT, SCORE, number(1), Type.NUMBER), number(2)),
+    "score / 2 / score > 1": gt(
+        ir.Arithmetic(
+            ir.Operator.DIVIDE,
+            ir.Arithmetic(ir.Operator.DIVIDE, SCORE, number(2), Type.NUMBER),
+            SCORE,
+            Type.NUMBER,
+        ),
+        number(1),
+    ),
     "ltv + 100 > 500": gt(ir.Arithmetic(ir.Operator.ADD, LTV, money(10_000), Type.MONEY), money(50_000)),
     "ltv / score > 500": gt(ir.Arithmetic(ir.Operator.DIVIDE, LTV, SCORE, Type.MONEY), money(50_000)),
     "ltv / company.revenue > 0.5": gt(
@@ -330,6 +339,15 @@ def test_words_of_the_language_may_be_names_of_facts() -> None:
         assert compile_expression(f"not {name} > 1 and 1 < {name}", vocabulary) == ir.And(
             (ir.Not(expected), expected)
         )
+
+
+def test_a_known_fact_is_no_form_of_later_versions() -> None:
+    from rules.vocabulary import Field, Vocabulary
+
+    vocabulary = Vocabulary({"stopped": Field("stopped", Type.DATE), "most": Field("most", Type.BOOLEAN)}, {})
+    stopped = ir.InPeriod(ir.Fact("stopped", Type.DATE), ir.Last(3, D))
+    most = ir.IsTrue(ir.Fact("most", Type.BOOLEAN))
+    assert compile_expression("stopped last 3 days and most", vocabulary) == ir.And((stopped, most))
 
 
 def test_a_name_in_backquotes_may_be_a_reserved_word_or_have_spaces() -> None:

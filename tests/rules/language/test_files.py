@@ -122,6 +122,17 @@ def test_tiers_exclude_the_earlier_ones(tmp_path: Path) -> None:
     assert segments["lifecycle/others"].place == Place("tiers.toml", 15, 15)
 
 
+def test_tiers_take_over_what_the_group_says_unless_they_say_it_themselves(tmp_path: Path) -> None:
+    shared = 'id = "lifecycle"\nwhy = "w"\nowner = "o"\nmode = "append"\nexpect = { min = 5 }'
+    own = 'id = "active"\n  owner = "p"\n  mode = "mirror"\n  expect = { max = 9 }'
+    text = TIERS.replace('id = "lifecycle"', shared).replace('id = "active"', own)
+    ruleset = loaded(tmp_path, tiers=text).ruleset
+    assert ruleset is not None
+    new, active = ruleset.segments["lifecycle/new"], ruleset.segments["lifecycle/active"]
+    assert (new.why, new.owner, new.mode, new.expect) == ("w", "o", Mode.APPEND, Expect(min=5))
+    assert (active.why, active.owner, active.mode, active.expect) == ("w", "p", Mode.MIRROR, Expect(max=9))
+
+
 def test_segments_come_after_those_they_use_across_files(tmp_path: Path) -> None:
     result = loaded(
         tmp_path,
