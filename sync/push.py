@@ -21,6 +21,8 @@ from sync.store import Store
 from sync.store.ledger import AudienceRow, BatchOutcome, Refusal
 from sync.store.plans import StoredBatch
 
+_WINDOW = 8
+"""Batches marked and recorded in one transaction; after a crash so many at most are read back."""
 CARRIER = "*"
 """The `segment` of the audience that stands for a connection's owned field."""
 SEPARATOR = ";"
@@ -114,7 +116,7 @@ def _push_connection(
     for audience_id, some in by_audience.items():
         try:
             audience = _ensured(store, connector, rows[audience_id], pushed)
-            window = max(1, connector.features.concurrency)
+            window = max(_WINDOW, connector.features.concurrency)
             for start in range(0, len(some), window):
                 work = [_work(b, audience, fields) for b in some[start : start + window]]
                 _send_window(store, connector, work, known, fields, pushed, at, progress)
@@ -174,14 +176,19 @@ def _send_window(
         except ConnectorError as error:
             return error
 
-    if len(work) == 1:
-        answers = [send(work[0])]
+    concurrency = min(connector.features.concurrency, len(work))
+    if concurrency == 1:
+        answers = []
+        for one in work:
+            answers.append(send(one))
+            if isinstance(answers[-1], ConnectorError):
+                break
     else:
-        with ThreadPoolExecutor(max_workers=len(work)) as pool:
+        with ThreadPoolExecutor(max_workers=concurrency) as pool:
             answers = list(pool.map(send, work))
     outcomes: list[BatchOutcome] = []
     failed: ConnectorError | None = None
-    for one, answer in zip(work, answers, strict=True):
+    for one, answer in zip(work, answers, strict=False):  # after a failure the rest was not sent
         if isinstance(answer, ConnectorError):
             failed = failed or answer
             continue
