@@ -229,3 +229,13 @@ def test_a_csv_that_a_spreadsheet_opens_runs_no_formula(tmp_path: Path) -> None:
 def test_escaping_can_always_be_undone(texts: list[str]) -> None:
     column = pa.chunked_array([pa.array(texts, pa.string())])
     assert _unescaped(_escaped(column)).to_pylist() == texts
+
+
+def test_leaving_one_segment_leaves_the_other_segments_alone(place: Any) -> None:
+    connector = destination(place)
+    connector.ensure(VIP)
+    connector.write(Batch(VIP, add("1", "2")))
+    connector.write(Batch(NEW, add("1", "2")))
+    connector.write(Batch(VIP, [*remove("2"), Change(Action.ADD, "1", "moved@example.com")]))
+    assert members(connector) == {"1": "moved@example.com"}
+    assert members(connector, NEW) == {"1": "1@example.com", "2": "2@example.com"}

@@ -170,3 +170,8 @@ def test_emails_are_told_from_what_is_none() -> None:
         "x" * 250 + "@b.de",
     ]
     assert is_email(pa.array([*good, *bad, None])).to_pylist() == [True] * 3 + [False] * len(bad) + [None]
+
+
+def test_half_a_cent_goes_to_the_even_cent() -> None:
+    found, _ = read(["0.125", "0.135", "-0.125", "0.1251"], FieldType.MONEY)
+    assert [str(value) for value in found] == ["0.12", "0.14", "-0.12", "0.13"]
