@@ -90,6 +90,8 @@ def _read(
     for page in connector.read(stream, cursor):
         if page.listing is not None:
             listing.begin(page.listing)
+        elif listing.name is not None:
+            listing.close()  # the source cannot say any more that it names everybody
         store.inbox.commit_page(
             connection, stream.name, page.rows, page.cursor, rejected=page.rejected, run_id=run_id
         )
