@@ -12,7 +12,7 @@ from connectors.mailchimp.simulator import MailchimpSimulator
 from connectors.pacing import ManualClock
 from connectors.registry import platform
 from connectors.simulation import serve
-from tests.connectors.contract import Rig
+from tests.connectors.rig import Rig
 
 PEOPLE = 2300
 STATUSES = ("subscribed",) * 6 + ("unsubscribed", "cleaned", "transactional", "pending")

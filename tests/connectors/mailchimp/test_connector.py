@@ -112,6 +112,19 @@ def test_nobody_is_created_by_any_write(rig: MailchimpRig) -> None:
 # ---- members -------------------------------------------------------------------------------------
 
 
+def test_tagged_people_are_counted_whatever_their_consent(rig: MailchimpRig) -> None:
+    """Else everybody who unsubscribes would look as if somebody had taken the tag away."""
+    expected = set()
+    for status in ("subscribed", "unsubscribed", "cleaned", "transactional"):
+        expected.add(rig.mailchimp.add_member(f"{status}@example.com", status=status, tags=["vip"]).address)
+    connector = rig.connect()
+    (tag,) = connector.audiences()
+    audience = Audience("vip", "vip", AudienceKind.TAG, tag.remote_id)
+    found = {row["address"] for page in connector.members(audience) for row in page.rows.to_pylist()}
+    assert found == expected
+    assert tag.members == 1
+
+
 def test_all_tags_of_a_member_with_more_than_fifty_are_found(rig: MailchimpRig) -> None:
     names = [f"tag {n}" for n in range(73)]
     rig.mailchimp.add_member("ana@example.com", tags=names)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from connectors.base import AudienceKind
-from tests.connectors.contract import ConnectorContract, Rig, assert_kinds
+from tests.connectors.contract import ConnectorContract
 from tests.connectors.mailchimp.rig import mailchimp_rig
+from tests.connectors.rig import Rig, assert_kinds
 
 
 class TestMailchimp(ConnectorContract):

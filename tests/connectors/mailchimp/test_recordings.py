@@ -39,7 +39,7 @@ def exchanges(name: str) -> list[Exchange]:
 
 
 def recorded_members() -> list[tuple[str, Exchange]]:
-    found = []
+    found: list[tuple[str, Exchange]] = []
     for name in FILES:
         for exchange in exchanges(name):
             answer = exchange["response"] or {}
