@@ -61,7 +61,7 @@ def check(
             say(f"::{level} file={problem.file},line={problem.line},col={problem.column}::{message}")
     else:
         for problem in loaded.problems:
-            say(str(problem) if is_error(problem) else f"{problem} (warning)")
+            say(str(problem))
         if loaded.ruleset is not None:
             say(f"{len(loaded.ruleset.segments)} segments, no errors")
         else:
