@@ -15,10 +15,11 @@ from rules.engine.periods import Clock, Range, window
 from rules.ir import Aggregate, AggregateFunction
 from rules.vocabulary import NUMBER_SCALE, Type
 
-_BAND_RATIO = 4
+_BAND_RATIO = 5
 """A pass takes in windows down to this fraction of its own. Measured: below, a pass of their own is cheaper
 than a FILTER over all the rows of the longer window."""
-_EVER_US = 10 * 365 * 86_400_000_000
+_EVER_US = 3 * 365 * 86_400_000_000
+"""What "ever" is taken to be for that, so that a year joins its pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ FEATURES = {
         SELECT person, count(*) FILTER (WHERE {_from(30)}) n30, count(*) n90
         FROM '{{email_open}}' e WHERE {_from(90)} AND e.at <= {T} AND person IS NOT NULL GROUP BY person""",
     "open_long": f"""
-        SELECT person, max(e.at) last FROM '{{email_open}}' e WHERE e.at <= {T} AND person IS NOT NULL GROUP BY person""",
+        SELECT person, max(e.at) last FROM '{{email_open}}' e
+        WHERE e.at <= {T} AND person IS NOT NULL GROUP BY person""",
     "click_short": f"""
         SELECT person, count(*) FILTER (WHERE {_from(30)}) n30, count(*) n90
         FROM '{{email_click}}' e WHERE {_from(90)} AND e.at <= {T} AND person IS NOT NULL GROUP BY person""",
@@ -43,7 +44,8 @@ FEATURES = {
             count(*) FILTER (WHERE starts_with(page__ci, '/pricing')) pricing
         FROM '{{page_view}}' e WHERE {_from(30)} AND e.at <= {T} AND person IS NOT NULL GROUP BY person""",
     "view_long": f"""
-        SELECT person, max(e.at) last FROM '{{page_view}}' e WHERE e.at <= {T} AND person IS NOT NULL GROUP BY person""",
+        SELECT person, max(e.at) last FROM '{{page_view}}' e
+        WHERE e.at <= {T} AND person IS NOT NULL GROUP BY person""",
     "cart_short": f"""
         SELECT person, count(*) FILTER (WHERE {_from(7)}) n7, count(*) n30
         FROM '{{cart_add}}' e WHERE {_from(30)} AND e.at <= {T} AND person IS NOT NULL GROUP BY person""",
@@ -52,10 +54,11 @@ FEATURES = {
 JOINED = "'{people}' p " + " ".join(f"LEFT JOIN {name} ON {name}.person = p.person" for name in FEATURES)
 
 WIDE = f"""
-    CREATE TEMP TABLE wide AS SELECT p.person, country__ci country, city__ci city,
+    CREATE TEMP VIEW wide AS SELECT p.person, country__ci country, city__ci city,
         last_order_country__ci moved, birthday, signed_up, ltv, score, vip, "company.employees" employees,
         interests__ci interests, suppressed, consented_email, in_lists,
-        coalesce(buy_short.n30, 0) b30, coalesce(buy_short.n90, 0) b90, coalesce(s30, 0) s30, coalesce(s90, 0) s90,
+        coalesce(buy_short.n30, 0) b30, coalesce(buy_short.n90, 0) b90, coalesce(s30, 0) s30,
+        coalesce(s90, 0) s90,
         coalesce(shoes, 0) shoes, coalesce(n, 0) b, coalesce(n365, 0) b365, coalesce(s, 0) s,
         coalesce(s365, 0) s365, buy_long.s365 avg_sum, k365, m365, first, buy_long.last last_buy, cats,
         coalesce(munich, 0) munich, store, coalesce(open_short.n30, 0) o30, coalesce(open_short.n90, 0) o90,
@@ -63,6 +66,11 @@ WIDE = f"""
         coalesce(view_short.n7, 0) v7, coalesce(view_short.n30, 0) v30, coalesce(pricing, 0) pricing,
         view_long.last last_view, coalesce(cart_short.n7, 0) a7, coalesce(cart_short.n30, 0) a30
     FROM {JOINED}"""
+
+RANKED = """
+    CREATE TEMP TABLE ranked AS SELECT country__ci country, ltv, score, coalesce(s365, 0) s365,
+        coalesce(s, 0) s, coalesce(n365, 0) b365, last last_buy
+    FROM '{people}' p LEFT JOIN buy_long ON buy_long.person = p.person"""
 
 _CLICKED, _OPENED = "(c90 * 1000000 / 1e6)", "nullif(o90 * 1000000 / 1e6, 0)"
 CONDITIONS = {
@@ -129,6 +137,7 @@ def by_hand(connection: duckdb.DuckDBPyConnection, world: World) -> dict[str, Bi
         connection.execute(f"CREATE TEMP TABLE {name} AS {select.format(**files)}")
         names.append(name)
     connection.execute(WIDE.format(people=world.people_file))
+    connection.execute(RANKED.format(people=world.people_file))
     limits = _limits(connection)
     conditions = dict(CONDITIONS)
     best = _BEST.replace("{", "{{").replace("}", "}}")
@@ -144,7 +153,8 @@ def by_hand(connection: duckdb.DuckDBPyConnection, world: World) -> dict[str, Bi
     ).to_arrow_table()
     people = table["person"].to_numpy().astype(np.uint32)
     members = {name: BitMap(people[table[name].to_numpy()]) for name in conditions}
-    for name in (*names, "wide", "tops"):
+    connection.execute("DROP VIEW wide")
+    for name in (*names, "ranked", "tops"):
         connection.execute(f"DROP TABLE {name}")
     return members
 
@@ -152,7 +162,7 @@ def by_hand(connection: duckdb.DuckDBPyConnection, world: World) -> dict[str, Bi
 def _limits(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Thresholds. quantile_disc takes a float: half a step off the rank keeps it from rounding."""
     found = connection.execute(
-        "SELECT count(*), count(last_buy), count(score), count(ltv) FROM wide"
+        "SELECT count(*), count(last_buy), count(score), count(ltv) FROM ranked"
     ).fetchone()
     assert found is not None
     everyone, buyers, scored, valued = found
@@ -162,19 +172,19 @@ def _limits(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
     row = connection.execute(
         f"""SELECT quantile_disc(s365, {rank(everyone - -(-everyone // 10), everyone)}),
-            quantile_disc(s, [{rank(everyone - -(-everyone // 100), everyone)}, {rank(everyone - 500, everyone)}]),
+            quantile_disc(s, [{rank(everyone - -(-everyone // 100), everyone)},
+                {rank(everyone - 500, everyone)}]),
             quantile_disc(epoch_us(last_buy), [{rank(buyers - -(-buyers // 20), buyers)},
                 {rank(buyers - -(-buyers // 5), buyers)}]),
             quantile_disc(b365, {rank(-(-4 * everyone // 5) - 1, everyone)}),
             quantile_disc(ltv, {rank(valued - -(-valued * 7 // 100), valued)}),
-            quantile_disc(score, {rank(-(-4 * scored // 5) - 1, scored)}) FROM wide"""
+            quantile_disc(score, {rank(-(-4 * scored // 5) - 1, scored)}) FROM ranked"""
     ).fetchone()
     assert row is not None
     connection.execute(
-        """CREATE TEMP TABLE tops AS SELECT country AS land, min(ltv) country_top FROM (
-            SELECT country, ltv, row_number() OVER (PARTITION BY country ORDER BY ltv DESC) place,
-                count(*) OVER (PARTITION BY country) n FROM wide WHERE country IS NOT NULL)
-        WHERE place <= (n + 9) // 10 GROUP BY country"""
+        """CREATE TEMP TABLE tops AS SELECT country AS land,
+            list_sort(list(ltv), 'DESC')[(count(*) + 9) // 10] AS country_top
+        FROM ranked WHERE country IS NOT NULL GROUP BY country"""
     )
     (s_top, s_500), (buy_bottom, buy_first) = row[1], row[2]
     return {

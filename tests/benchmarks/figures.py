@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`value` (in `unit`) must stay on the right side of `bound`; `against` says what it was compared with."""
+    """`value` (in `unit`) must stay on the right side of `bound`; `against`: what it is compared with."""
 
     name: str
     value: float
