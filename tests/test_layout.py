@@ -54,7 +54,13 @@ def test_a_library_stays_where_it_belongs(library: str, allowed: tuple[str, ...]
 
 def test_no_clock_is_called_below_the_run() -> None:
     clocks = ("datetime.now(", "datetime.utcnow(", "time.time(", "date.today(", "dt.datetime.now(")
-    allowed = ("sync/run", "sync/cli/", "sync/demo/")
+    allowed = (
+        "sync/run",
+        "sync/cli/",
+        "sync/demo/",
+        "connectors/pacing.py",  # the clock that is handed to everybody else
+        "sync/store/store.py",  # compares with the age of files, which the file system's clock wrote
+    )
     found = [
         f"{path.relative_to(ROOT)}: {clock}"
         for path in SOURCES

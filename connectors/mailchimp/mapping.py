@@ -88,7 +88,7 @@ ORDERS = Stream(
     kind=StreamKind.ACTIVITY,
     fields=(
         StreamField("order", FieldType.TEXT, "id of the order"),
-        StreamField("order_total", FieldType.MONEY, "total of the order", currency_from="currency"),
+        StreamField("amount", FieldType.MONEY, "total of the order", currency_from="currency"),
         StreamField("currency", FieldType.TEXT, "ISO 4217 code"),
         StreamField("store", FieldType.TEXT, "id of the store"),
         StreamField("status", FieldType.TEXT, "financial status, e.g. paid"),
@@ -265,7 +265,7 @@ def order_rows(orders: Iterable[Json]) -> tuple[pa.Table, tuple[RejectedRow, ...
                 "kind": "refund" if cancelled else "purchase",
                 "at": at,
                 "order": str(order["id"]),
-                "order_total": _money(order.get("order_total")),
+                "amount": _money(order.get("order_total")),
                 "currency": _text(order.get("currency_code")),
                 "store": _text(order.get("store_id")),
                 "status": _text(order.get("financial_status")),

@@ -22,7 +22,7 @@ class Export(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
-    for command in (preview, explain, people):
+    for command in (preview, explain, people, duplicates):
         app.command()(command)
 
 
@@ -93,3 +93,21 @@ def people(
         emit_json({"segment": segment, "people": [dict(zip(columns, row, strict=True)) for row in rows]})
     else:
         table(segment, columns, rows)
+
+
+def duplicates(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """Pairs of people who may be one human, such as those with one telephone number; links nobody."""
+    from sync.run.suggesting import suggestions
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(config_of(context)) as workspace:
+        found = suggestions(workspace)
+    if output is Format.JSON:
+        emit_json({"pairs": found})
+        return
+    if found:
+        columns = ["person", "other_person", "reason"]
+        table("May be one human", columns, ([pair[c] for c in columns] for pair in found))
+        say("Nothing was linked. A declared id in [[identity.id]] or one e-mail address links people.")
+    else:
+        say("Nobody looks like somebody else.")

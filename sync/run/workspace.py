@@ -6,6 +6,7 @@ that checking rules works while a platform is down.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -40,6 +41,8 @@ class Workspace:
     def open(cls, config: Path, *, clock: Clock | None = None) -> Self:
         """Load the config and open the store. UserError with every problem of the config at once."""
         settings = settings_from(config)
+        for warning in settings.warnings:
+            sys.stderr.write(f"{warning}\n")
         with _secrets_told():
             url = settings.store.url()
         store = Store.open(url, Path(settings.store.lake))

@@ -265,7 +265,7 @@ def test_a_cancelled_order_keeps_its_id_and_is_no_purchase_any_more(rig: Mailchi
         "ana@example.com", total=30.1, at=at, currency="USD", lines=[("cup", 2, 10.0), ("pot", 1, 10.1)]
     )
     (bought,) = rows(rig, "orders")
-    assert (bought["kind"], bought["order_total"], bought["currency"]) == (
+    assert (bought["kind"], bought["amount"], bought["currency"]) == (
         "purchase",
         Decimal("30.10"),
         "USD",
