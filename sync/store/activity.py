@@ -238,5 +238,5 @@ def _without_old(
 
 
 def _one(database: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = database.execute(query).fetchone()
-    return int(row[0]) if row else 0
+    # all rows are fetched: a result that is not read to its end keeps the connection busy
+    return int(database.execute(query).fetchall()[0][0])

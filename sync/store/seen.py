@@ -73,8 +73,8 @@ def drop_unchanged(database: duckdb.DuckDBPyConnection, lake: Lake, connection: 
         " (event_id VARCHAR, kind VARCHAR, content_hash BIGINT, filename VARCHAR)"
     )
     paths = [file.path for file in lake.files("activity")]
-    found = database.execute("SELECT count(*) FROM suspects").fetchone()
-    if paths and found and found[0]:
+    (found,) = database.execute("SELECT count(*) FROM suspects").fetchall()[0]
+    if paths and found:
         database.execute(
             f"""INSERT INTO known SELECT event_id, kind, content_hash, filename
             FROM read_parquet([{", ".join(map(literal, paths))}], filename=true) AS lake

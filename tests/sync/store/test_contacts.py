@@ -165,7 +165,7 @@ ROW = st.fixed_dictionaries(
 READS = st.lists(st.lists(st.lists(ROW, max_size=4), max_size=3), max_size=4)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(READS)
 def test_any_pages_in_any_portions_give_what_pandas_says(
     tmp_path_factory: pytest.TempPathFactory, reads: list[list[list[dict[str, object]]]]

@@ -77,5 +77,5 @@ def test_killed_at_any_step_and_run_again_the_end_is_the_same(what: str, least: 
             break
         assert finished(folder) == expected, f"killed at step {kill_at} of {what}"
         kills += 1
-        kill_at += 1 + kill_at // 6  # the first steps all, later ones every few
+        kill_at += 1 + kill_at // 4  # the first steps all, later ones every few
     assert kills >= least

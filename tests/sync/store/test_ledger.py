@@ -161,7 +161,7 @@ def test_merged_people_are_one_in_the_ledger(store: Store, run: Run, audience: A
 PEOPLE = st.sets(st.integers(1, 40), max_size=15).map(BitMap)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(PEOPLE, PEOPLE, PEOPLE, st.booleans()), max_size=8))
 def test_owned_is_what_was_done_and_only_that(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[BitMap, BitMap, BitMap, bool]]
