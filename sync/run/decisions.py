@@ -21,11 +21,15 @@ from sync.store.plans import PlanState, StoredBatch
 
 
 def apply(workspace: Workspace, *, progress: Progress = SILENT) -> Report:
-    """Send what the newest plan has open. UserError if there is none or it is stale."""
+    """Send what the newest plan has open, maybe nothing. UserError if there is no plan or it is stale."""
     shown = workspace.store.plans.unfinished()
-    if shown is None:
-        raise UserError("there is no open plan; `segsync plan` makes one")
+    done = workspace.store.plans.latest(limit=1)
+    if shown is None and not done:
+        raise UserError("there is no plan yet; `segsync plan` makes one")
     with begin(workspace, "apply", progress=progress) as pipeline:
+        if shown is None:
+            pipeline.report.notices.append(f"plan {done[0].id} is done already; nothing is left to send")
+            return pipeline.report
         plan_id = _again(pipeline, workspace, shown)
         pipeline.push(plan_id)
     return pipeline.report
