@@ -13,11 +13,11 @@ from typing import Any
 import duckdb
 
 from rules import ir
-from rules.engine import Evaluation
 from rules.engine.explain import Explanation
 from rules.engine.explain import explain as explain_node
 from rules.engine.periods import Clock
-from rules.engine.person import Context, Known
+from rules.engine.person import Context
+from rules.engine.ranks import KnownRanks
 from rules.engine.reading import read_person
 from rules.engine.walk import Rank, nodes
 from rules.language import render
@@ -125,7 +125,7 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
         facts = read_person(database, ruled, person=person, conditions=conditions.values())
         if facts is None:
             raise UserError(f"there is no person {person}")
-        ranks = _Ranks(_ranked(workspace, rules, [conditions[name] for name in wanted], as_of))
+        ranks = _ranks(workspace, rules, as_of)
         context = Context(Clock(as_of, vocabulary.zone), ranks)
         answers = []
         for name in wanted:
@@ -165,26 +165,14 @@ def _person(database: duckdb.DuckDBPyConnection, links: str, who: str) -> int:
     return int(rows[0][0])
 
 
-def _ranked(
-    workspace: Workspace, rules: RuleSet, conditions: list[ir.Predicate], as_of: dt.datetime
-) -> Evaluation | None:
+def _ranks(workspace: Workspace, rules: RuleSet, as_of: dt.datetime) -> KnownRanks:
     """Ranks need everybody; without one the other people are not looked at."""
-    all_conditions = [*conditions, *(one.when for one in rules.segments.values())]
-    if not any(isinstance(node, Rank) for node in nodes(all_conditions)):
-        return None
+    conditions = [segment.when for segment in rules.segments.values()]
+    if not any(isinstance(node, Rank) for node in nodes(conditions)):
+        return KnownRanks({})
     vocabulary, _ = workspace.vocabulary()
-    return assign(workspace.store, rules, vocabulary=vocabulary, as_of=as_of)
-
-
-class _Ranks:
-    """Knows the other people by the thresholds of a whole evaluation."""
-
-    def __init__(self, evaluation: Evaluation | None) -> None:
-        self._thresholds = evaluation.thresholds if evaluation is not None else {}
-
-    def holds(self, rank: Rank, value: Known, group: object) -> bool:
-        threshold = self._thresholds[rank].get(group)
-        return threshold is not None and threshold.holds(value)  # type: ignore[arg-type]
+    evaluation = assign(workspace.store, rules, vocabulary=vocabulary, as_of=as_of)
+    return KnownRanks(evaluation.thresholds)
 
 
 def _answer(workspace: Workspace, rules: RuleSet, name: str, person: int, tree: Explanation) -> SegmentAnswer:
