@@ -26,6 +26,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     address: str  # how the client called us, e.g. "http://127.0.0.1:8100"; for links in answers
+    pairs: tuple[tuple[str, str], ...] = ()  # the query in its order, with names that come more than once
 
 
 @dataclass(frozen=True, slots=True)

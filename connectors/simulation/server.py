@@ -55,13 +55,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self._body()
         parts = urlsplit(self.path)
+        pairs = tuple(parse_qsl(parts.query, keep_blank_values=True))
         request = Request(
             method=self.command,
             path=unquote(parts.path),
-            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            query=dict(pairs),
             headers={name.lower(): value for name, value in self.headers.items()},
             body=body,
             address=f"http://{self.headers.get('Host', self.server.name)}",
+            pairs=pairs,
         )
         if self.server.control and request.path.startswith(CONTROL):
             self._send(control(self.server.simulation, request))
