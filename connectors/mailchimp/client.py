@@ -30,6 +30,7 @@ from requests.adapters import HTTPAdapter
 
 from connectors.errors import ConnectorError, RateLimited, Unauthorized, Unavailable, UnexpectedResponse
 from connectors.pacing import Clock, Limits, Pacer
+from connectors.redaction import without_addresses
 
 Json = dict[str, Any]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -73,11 +74,6 @@ class Refused(Exception):
     def code(self) -> str:
         """The title as a short stable word, e.g. `invalid_resource`."""
         return re.sub(r"\W+", "_", self.title.lower()).strip("_") or f"status_{self.status}"
-
-
-def without_addresses(text: str) -> str:
-    """The text with every e-mail address replaced: messages and logs carry none."""
-    return re.sub(r"[^\s\"'<>]+@[^\s\"'<>]+", "(address)", text)
 
 
 class PooledApiClient(ApiClient):  # type: ignore[misc]

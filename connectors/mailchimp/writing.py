@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from connectors.base import Action, Audience, AudienceKind, Batch, Change, Outcome, OutcomeState
 from connectors.errors import AudienceLost, BatchRefused, Unavailable
 from connectors.mailchimp import mapping
-from connectors.mailchimp.client import Client, Refused, without_addresses
+from connectors.mailchimp.client import Client, Refused
 from connectors.mailchimp.refusals import check_list, lost
+from connectors.redaction import without_addresses
 
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
