@@ -129,3 +129,18 @@ def test_only_the_members_a_brake_held_are_approved(firm: Company) -> None:
     assert part(approved.document)["removes"] == 200
     assert firm.newsletter.traffic.writes == writes + 1
     assert (firm.tagged("germans"), firm.tagged("known")) == (set(), emails(EVERYONE))
+
+
+def test_an_apply_sends_what_is_open_and_ends_held(firm: Company) -> None:
+    start(firm, GERMANS + segment("french", 'country = "FR"'))
+    firm.customers(people(EVERYONE, country="FR"))
+    assert firm.segsync("pull").code == 0
+    plan = firm.segsync("plan", "--exit-code", "--format", "json")
+    assert (plan.code, plan.document["changes"], plan.document["held"]) == (5, 200, 200)
+    applied = firm.segsync("apply", "--format", "json")
+    assert applied.code == 3, applied.said
+    assert (part(applied.document)["adds"], part(applied.document)["removes"]) == (200, 0)
+    assert firm.tagged("germans") == firm.tagged("french") == emails(EVERYONE)
+    approved = firm.segsync("approve", str(applied.document["plan"]))
+    assert approved.code == 0, approved.said
+    assert firm.tagged("germans") == set()

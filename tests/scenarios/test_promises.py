@@ -189,3 +189,54 @@ def test_a_refused_key_pauses_one_connection_and_the_others_go_on(
         mended = firm.run()
         assert (part(mended, "news")["changes"], part(mended, "offers")["adds"]) == (0, 30)
         assert firm.tagged("germans", on="offers") == emails(range(1, 31))
+
+
+def test_our_own_writes_are_no_news_to_us(firm: Company) -> None:
+    """Tagging moves `last_changed`, so the platform hands us everybody again; nothing follows from it."""
+    firm.customers(people(range(1, 31)))
+    firm.orders([])
+    firm.rules(
+        GERMANS + segment("field", "country is known", to='[{ connection = "newsletter", as = "field" }]')
+    )
+    join(firm.newsletter, range(1, 31))
+    firm.run()
+    firm.later(minutes=10)
+    second = firm.run()
+    assert part(second)["read"] == 30
+    assert (second["lake_rows_changed"], part(second)["changes"], part(second)["calls"]) == (0, 0, 0)
+    firm.later(minutes=10)
+    assert part(firm.run())["read"] == 0
+
+
+def test_append_never_removes(firm: Company) -> None:
+    firm.customers(people(range(1, 31)))
+    firm.orders([])
+    firm.rules(segment("germans", 'country = "DE"', mode='"append"'))
+    join(firm.newsletter, range(1, 31))
+    firm.run()
+    firm.customers([*people(range(1, 31), country="FR"), ("c31", email(31), "DE")])
+    report = firm.run()
+    assert (part(report)["removes"], report["held"]) == (0, 0)
+    assert firm.tagged("germans") == emails(range(1, 31))
+
+
+def test_a_changed_address_moves_the_same_person(firm: Company) -> None:
+    """The shop and the newsletter both learn a new address: no second person, no member left behind."""
+    firm.customers(people(range(1, 31)))
+    firm.orders([])
+    firm.rules(GERMANS)
+    join(firm.newsletter, range(1, 31))
+    assert firm.run()["people"] == 30
+    home = firm.newsletter.audience
+    member = home.find(email(3))
+    assert member is not None
+    firm.later(minutes=10)
+    home.move(member, "new3@example.com")
+    home.touch(member)
+    firm.customers([*people(n for n in range(1, 31) if n != 3), ("c3", "new3@example.com", "DE")])
+    firm.later(minutes=10)
+    moved = firm.run()
+    assert (moved["people"], part(moved)["calls"]) == (30, 0)
+    firm.customers([*people(n for n in range(1, 31) if n != 3), ("c3", "new3@example.com", "FR")])
+    assert part(firm.run())["removes"] == 1
+    assert firm.tagged("germans") == emails(n for n in range(1, 31) if n != 3)
