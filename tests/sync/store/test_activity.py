@@ -66,6 +66,15 @@ def test_a_portion_that_holds_nothing_new_does_not_stop_the_next(lake_store: Sto
     assert (done.new, done.unchanged) == (1, 5)
 
 
+def test_an_event_that_changes_and_changes_back_ends_as_read_last(lake_store: Store) -> None:
+    for total in (1, 2, 1):
+        commit(lake_store, ORDERS, [{"event_id": "e", "total": Decimal(total)}])
+        if lake_store.lake.rows("activity") == 0:
+            absorb_activity(lake_store, "mc", ORDERS)
+    assert absorb_activity(lake_store, "mc", ORDERS, portion=1).replaced == 2
+    assert [row["total"] for row in read(lake_store, "activity", order="1")] == [100]
+
+
 def test_the_same_id_on_another_connection_is_another_event(lake_store: Store) -> None:
     for connection in ("mc", "files"):
         commit(lake_store, ORDERS, [{"event_id": "1", "product": connection}], connection=connection)

@@ -36,7 +36,10 @@ def test_only_one_run_at_a_time(store: Store) -> None:
     assert [r.state for r in store.runs.latest()] == [RunState.RUNNING, RunState.DONE]
 
 
-def test_a_killed_run_does_not_block_the_next(database_url: str, store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reaped", [True, False])
+def test_a_killed_run_does_not_block_the_next(
+    database_url: str, store: Store, tmp_path: Path, reaped: bool
+) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", CLAIM, database_url, str(tmp_path / "lake")],
         stdin=subprocess.PIPE,
@@ -48,6 +51,8 @@ def test_a_killed_run_does_not_block_the_next(database_url: str, store: Store, t
         store.runs.claim("manual", as_of=NOW, now=NOW)
     os.kill(child.pid, signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, but its pid still answers
+    if reaped:
+        child.wait()
     run = store.runs.claim("manual", as_of=NOW, now=NOW)
     child.communicate()
     assert store.runs.get(run.id - 1).state is RunState.INTERRUPTED
