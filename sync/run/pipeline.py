@@ -86,7 +86,7 @@ class Pipeline:
         with self._timed("identify"):
             done = absorb(
                 self.store,
-                {name: self.workspace.streams(name) for name in self.workspace.sources},
+                {name: self.workspace.known(name)[0] for name in self.workspace.sources},
                 fields=fields,
                 rules=rules,
                 money=Money(settings.business.currency, rates),

@@ -6,6 +6,8 @@ that checking rules works while a platform is down.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -97,49 +99,52 @@ class Workspace:
         return self._connectors[name]
 
     def features(self, name: str) -> Features:
-        """What the connection can do; asks the platform once, and remembers its streams."""
+        """What the connection can do; asks the platform once, and remembers the answer."""
         if name not in self._features:
-            self._features[name] = self.connector(name).features
-            self.store.notes.set(f"streams:{name}", [_dumped(s) for s in self._features[name].streams])
+            found = self.connector(name).features
+            self._features[name] = found
+            self.store.notes.set(
+                f"features:{name}",
+                {
+                    "settings": self._settings_hash(name),
+                    "streams": [_dumped(stream) for stream in found.streams],
+                    "audiences": sorted(kind.value for kind in found.audiences),
+                },
+            )
         return self._features[name]
 
-    def streams(self, name: str) -> tuple[Stream, ...]:
-        """The connection's streams; as last seen if the platform does not answer now."""
+    def known(self, name: str) -> tuple[tuple[Stream, ...], frozenset[str]]:
+        """(streams, audience kinds) of the connection: as the last run saw them if its settings are the same,
+        so that questions are answered quickly, and while a platform is down."""
+        if name not in self._features:
+            noted = self.store.notes.get(f"features:{name}")
+            if isinstance(noted, dict) and noted["settings"] == self._settings_hash(name):
+                return tuple(_loaded(one) for one in noted["streams"]), frozenset(noted["audiences"])
         try:
-            return self.features(name).streams
+            found = self.features(name)
         except BadSource:
             raise
         except ConnectorError as error:
-            known = self.store.notes.get(f"streams:{name}")
-            if isinstance(known, list):
-                return tuple(_loaded(one) for one in known)
             raise PlatformFailed(
                 f"{name}: {error} Its fields are not known yet; run this again when it answers"
             ) from error
+        return found.streams, frozenset(kind.value for kind in found.audiences)
+
+    def _settings_hash(self, name: str) -> str:
+        connection = self.settings.connections[name]
+        content = [connection.platform, sorted((key, str(value)) for key, value in connection.values.items())]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     # ── vocabulary ───────────────────────────────────────────────────────────────────────────────────
 
     def vocabulary(self) -> tuple[Vocabulary, tuple[FieldSpec, ...]]:
         """Every name a rule may use, and where each field's values come from."""
-        streams = {name: self.streams(name) for name in self.sources}
-        audiences = {name: self._audience_kinds(name) for name in self.destinations}
+        streams = {name: self.known(name)[0] for name in self.sources}
+        audiences = {name: self.known(name)[1] for name in self.destinations}
         try:
             return build(self.settings, streams, lists=self._lists(), audiences=audiences)
         except ConfigError as error:
             raise config_error(error) from error
-
-    def _audience_kinds(self, name: str) -> frozenset[str]:
-        try:
-            kinds = frozenset(kind.value for kind in self.features(name).audiences)
-        except BadSource:
-            raise
-        except ConnectorError as error:
-            known = self.store.notes.get(f"audiences:{name}")
-            if not isinstance(known, list):
-                raise PlatformFailed(f"{name}: {error}") from error
-            return frozenset(known)
-        self.store.notes.set(f"audiences:{name}", sorted(kinds))
-        return kinds
 
     def _lists(self) -> Iterable[str]:
         database = self.store.lake.connect()
