@@ -31,6 +31,7 @@ from sync.run.report import Report
 from sync.run.workspace import Workspace
 from sync.store import LeaseLost, RunInProgress, RunState
 from sync.store.runs import LEASE_S
+from sync.store.tidy import tidy
 from sync.store.values import Money
 from sync.whereabouts import Whereabouts
 
@@ -95,6 +96,8 @@ class Pipeline:
                 at=self.as_of,
                 progress=self.progress,
             )
+            if done.changed_rows:
+                tidy(self.store.lake, now=self.workspace.clock.utc_now())
         self._living = done.living
         self.report.people = done.people
         self.report.lake_rows_changed = done.changed_rows
