@@ -175,6 +175,19 @@ def test_a_row_that_cannot_be_read_is_told_with_its_line(firm: Company, row: str
     mended(firm)
 
 
+def test_who_is_missing_from_an_export_with_a_bad_row_is_not_gone(firm: Company) -> None:
+    """The row that cannot be read may be the very one."""
+    seeded(firm)
+    firm.run()
+    fewer = GOOD.replace(f"c1,{email(1)},DE\n", "")
+    export(firm, HEADER + fewer + "c99,odd@example.com,DE,extra\n")
+    assert part(firm.run())["removes"] == 0
+    assert firm.tagged("germans") == emails(THERE)
+    export(firm, HEADER + fewer)
+    assert part(firm.run())["removes"] == 1
+    assert firm.tagged("germans") == emails(range(2, 21))
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

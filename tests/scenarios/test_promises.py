@@ -9,7 +9,9 @@ import pytest
 
 from connectors.mailchimp.simulated.rules import Problem
 from connectors.mailchimp.simulator import MailchimpSimulator
+from connectors.simulation import Kind, Script, When
 from connectors.simulation.platform import Reply, Request
+from tests.databases import postgres_url
 from tests.scenarios.company import Company, company, email, emails, join, part, people, segment
 
 GERMANS = segment("germans", 'country = "DE"')
@@ -240,3 +242,41 @@ def test_a_changed_address_moves_the_same_person(firm: Company) -> None:
     firm.customers([*people(n for n in range(1, 31) if n != 3), ("c3", "new3@example.com", "FR")])
     assert part(firm.run())["removes"] == 1
     assert firm.tagged("germans") == emails(n for n in range(1, 31) if n != 3)
+
+
+def test_the_whole_run_on_postgresql(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCENARIO_DATABASE", postgres_url())
+    config = firm.config.read_text(encoding="utf-8")
+    firm.config.write_text(config.replace("sqlite:///segsync.db", "env:SCENARIO_DATABASE"), encoding="utf-8")
+    firm.customers(people(range(1, 201)))
+    firm.orders([])
+    firm.rules(GERMANS)
+    join(firm.newsletter, range(1, 201))
+    assert part(firm.run())["adds"] == 200
+    second = firm.run()
+    assert (part(second)["calls"], second["lake_rows_changed"]) == (0, 0)
+    firm.customers(people(range(1, 101)))
+    held = firm.run(code=3)
+    assert firm.segsync("approve", str(held["plan"])).code == 0
+    assert firm.tagged("germans") == emails(range(1, 101))
+    assert firm.segsync("status").code == 0
+    assert not (firm.folder / "segsync.db").exists()
+
+
+def test_members_whose_answer_was_lost_are_ours(firm: Company) -> None:
+    """The platform took the change but never said so: the next run sees it there and may remove it later."""
+    firm.customers(people(range(1, 31)))
+    firm.orders([])
+    firm.rules(GERMANS)
+    join(firm.newsletter, range(1, 31))
+    lost = Script(Kind.EMPTY_503, "POST /lists/{id}/segments/{id}", times=99, when=When.AFTER)
+    firm.newsletter.faults.add(lost)
+    assert part(firm.run(code=4))["changes"] == 0
+    assert firm.tagged("germans") == emails(range(1, 31))
+
+    firm.newsletter.faults.clear()
+    after = firm.run()
+    assert (part(after)["changes"], part(after)["calls"]) == (0, 0)
+    firm.customers([*people(range(2, 31)), *people([1], country="FR")])
+    assert part(firm.run())["removes"] == 1
+    assert firm.tagged("germans") == emails(range(2, 31))
