@@ -80,7 +80,8 @@ def wanted_audiences(
                 limit = features.name_limit
                 problems.append(f'{where}: the name "{name}" is longer than the {limit} characters allowed')
             key = (target.connection, kind.value, name.casefold())
-            if kind is not AudienceKind.FIELD and names.setdefault(key, segment.id) != segment.id:
+            by_name = kind not in (AudienceKind.FIELD, AudienceKind.TABLE)  # those go by the segment's id
+            if by_name and names.setdefault(key, segment.id) != segment.id:
                 other = names[key]
                 problems.append(f'{where}: "{name}" is the audience of {other} already; give it another name')
             wanted.append(Wanted(segment, target, target.connection, kind, name))

@@ -29,7 +29,7 @@ from sync.pull import Pulled, pull
 from sync.push import CARRIER, Pushed, push
 from sync.run.report import Report
 from sync.run.workspace import Workspace
-from sync.store import LeaseLost, RunInProgress, RunState
+from sync.store import AudienceRow, LeaseLost, RunInProgress, RunState, Store
 from sync.store.runs import LEASE_S
 from sync.store.tidy import tidy
 from sync.store.values import Money
@@ -131,6 +131,7 @@ class Pipeline:
                 self.store, plan, run_id=self.report.run_id, as_of=self.as_of, summary=summary
             )
             self._keep_baselines(sources)
+            self._tell_left_over(rules)
         return plan
 
     def look(
@@ -246,6 +247,14 @@ class Pipeline:
         for source in sources:
             if not source.ended_early and source.now >= source.before * limit:
                 self.store.notes.set(f"good:{source.connection}", source.now)
+
+    def _tell_left_over(self, rules: RuleSet) -> None:
+        """Audiences that no rule fills any more stay as they are until a person decides; say so."""
+        for row in left_over(self.store, rules):
+            self.report.notices.append(
+                f'no rule fills "{row.name}" on {row.connection} any more ({row.segment}); its '
+                f"{len(row.actual)} members stay until you remove it there or write a rule for it again"
+            )
 
     def _tell_plan(self, plan: Plan, *, approved: bool) -> None:
         self.report.changes, self.report.held = plan.changes, plan.held
@@ -366,6 +375,16 @@ def run(
         if pipeline.report.plan_id is not None:
             pipeline.push(pipeline.report.plan_id)
     return pipeline.report
+
+
+def left_over(store: Store, rules: RuleSet) -> list[AudienceRow]:
+    """Audiences with members of ours that no rule names as a target any more."""
+    named = {(s.id, target.connection) for s in rules.segments.values() for target in s.to}
+    return [
+        row
+        for row in store.ledger.audiences()
+        if row.owned and row.segment != CARRIER and (row.segment, row.connection) not in named
+    ]
 
 
 def known_rules(workspace: Workspace) -> tuple[Vocabulary, RuleSet]:

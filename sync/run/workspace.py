@@ -116,15 +116,19 @@ class Workspace:
     def known(self, name: str) -> tuple[tuple[Stream, ...], frozenset[str]]:
         """(streams, audience kinds) of the connection: as the last run saw them if its settings are the same,
         so that questions are answered quickly, and while a platform is down."""
-        if name not in self._features:
-            noted = self.store.notes.get(f"features:{name}")
-            if isinstance(noted, dict) and noted["settings"] == self._settings_hash(name):
-                return tuple(_loaded(one) for one in noted["streams"]), frozenset(noted["audiences"])
+        noted = self.store.notes.get(f"features:{name}")
+        remembered = None
+        if isinstance(noted, dict):
+            remembered = tuple(_loaded(one) for one in noted["streams"]), frozenset(noted["audiences"])
+            if name not in self._features and noted["settings"] == self._settings_hash(name):
+                return remembered
         try:
             found = self.features(name)
         except BadSource:
             raise
         except ConnectorError as error:
+            if remembered is not None:
+                return remembered
             raise PlatformFailed(
                 f"{name}: {error} Its fields are not known yet; run this again when it answers"
             ) from error
@@ -139,6 +143,11 @@ class Workspace:
 
     def vocabulary(self) -> tuple[Vocabulary, tuple[FieldSpec, ...]]:
         """Every name a rule may use, and where each field's values come from."""
+        if not self.settings.connections:
+            raise UserError(
+                f"{self.settings.path.name} has no connection yet, so no name is known that a rule could use; "
+                "add a section [connections.NAME] and try `segsync connections check`"
+            )
         streams = {name: self.known(name)[0] for name in self.sources}
         audiences = {name: self.known(name)[1] for name in self.destinations}
         try:
