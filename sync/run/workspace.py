@@ -145,7 +145,7 @@ class Workspace:
         """Every name a rule may use, and where each field's values come from."""
         if not self.settings.connections:
             raise UserError(
-                f"{self.settings.path.name} has no connection yet, so no name is known that a rule could use; "
+                f"{self.settings.path.name} has no connection yet, so no name is known for a rule to use; "
                 "add a section [connections.NAME] and try `segsync connections check`"
             )
         streams = {name: self.known(name)[0] for name in self.sources}
