@@ -1,4 +1,4 @@
-"""A destination in memory that keeps the connector contract: for speed figures and halving, not a platform."""
+"""A destination in memory that keeps the connector contract: for speed figures and halving."""
 
 from __future__ import annotations
 
