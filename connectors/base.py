@@ -171,11 +171,18 @@ class BatchShape:
     removes: int
     together: bool
     calls_per_change: bool = False  # the platform takes one person per call; a batch is then many calls
+    per_call: int | None = None  # a batch takes several calls of so many changes, adds and removes mixed
+    bulk_above: int | None = None  # with `per_call`: a batch of more changes goes out as one bulk job …
+    bulk_calls: int = 0  # … of so many write calls
 
     def calls(self, adds: int, removes: int) -> int:
         """Fewest write calls for so many adds and removes to one audience."""
         if self.calls_per_change:
             return adds + removes
+        if self.per_call is not None:
+            if self.bulk_above is not None and adds + removes > self.bulk_above:
+                return self.bulk_calls
+            return -(-(adds + removes) // self.per_call)
         need_adds, need_removes = -(-adds // self.adds), -(-removes // self.removes)
         return max(need_adds, need_removes) if self.together else need_adds + need_removes
 

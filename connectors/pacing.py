@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
 
 from connectors.errors import RateLimited, Unavailable
@@ -90,6 +91,22 @@ class Limits:
     patience_s: float = 900.0  # all waiting of one call for rate limits together
 
 
+def retry_after_s(text: str | None, *, now: datetime) -> float | None:
+    """Seconds of a `Retry-After` header, which is a number or an HTTP date; None if it says neither."""
+    if not text or not text.strip():
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())
+
+
 class Pacer:
     """Sends calls at the allowed pace and repeats those that were put off.
 
@@ -119,8 +136,17 @@ class Pacer:
         """Answers that told us to slow down."""
         return self._rate_limited
 
-    def call(self, send: Callable[[], Answer]) -> Answer:
-        """Run `send` until it answers. Raises its last RateLimited or Unavailable when patience ends."""
+    def hold(self, seconds: float) -> None:
+        """Nobody sends for so long: the platform said that nothing is left until then."""
+        with self._lock:
+            self._not_before_s = max(self._not_before_s, self._clock.now_s() + seconds)
+
+    def call(self, send: Callable[[], Answer], *, tries: int | None = None) -> Answer:
+        """Run `send` until it answers. Raises its last RateLimited or Unavailable when patience ends.
+
+        `tries`: instead of the limits' own, for calls that must not be repeated without a look first.
+        """
+        most = self.limits.tries if tries is None else tries
         failures = limited = 0
         waited_s = 0.0
         # The place is kept while we wait: a platform that says "too many at once" thereby sees fewer.
@@ -137,7 +163,7 @@ class Pacer:
                         raise
                 except Unavailable:
                     failures += 1
-                    if failures >= self.limits.tries:
+                    if failures >= most:
                         raise
                     wait_s = self._jitter(failures)
                 with self._lock:

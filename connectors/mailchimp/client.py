@@ -12,8 +12,6 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -29,7 +27,7 @@ from mailchimp_marketing.api_client import ApiClient
 from requests.adapters import HTTPAdapter
 
 from connectors.errors import ConnectorError, RateLimited, Unauthorized, Unavailable, UnexpectedResponse
-from connectors.pacing import Clock, Limits, Pacer
+from connectors.pacing import Clock, Limits, Pacer, retry_after_s
 from connectors.redaction import without_addresses
 
 Json = dict[str, Any]
@@ -239,16 +237,4 @@ class Client:
         return None
 
     def _retry_after_s(self, refused: Refused) -> float | None:
-        text = refused.headers.get("Retry-After", "").strip()
-        if not text:
-            return None
-        try:
-            return max(0.0, float(text))
-        except ValueError:
-            pass
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        aware: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, (aware - self._clock.utc_now()).total_seconds())
+        return retry_after_s(refused.headers.get("Retry-After"), now=self._clock.utc_now())
