@@ -1,0 +1,311 @@
+"""The connector: one Klaviyo account as source and destination.
+
+Ordinary work writes two things only: who is on lists of ours, and the one property that we own. What could
+change anybody's consent is not in `operations.py` and so cannot be called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from connectors.base import (
+    Action,
+    Audience,
+    AudienceKind,
+    Batch,
+    BatchShape,
+    Change,
+    Features,
+    Health,
+    Outcome,
+    OutcomeState,
+    Page,
+    RemoteAudience,
+    Stream,
+)
+from connectors.errors import (
+    AudienceLost,
+    BadSource,
+    ConnectorError,
+    Unauthorized,
+    Unavailable,
+    UnexpectedResponse,
+)
+from connectors.klaviyo import activity, mapping
+from connectors.klaviyo.answers import Json, Refused
+from connectors.klaviyo.client import Client
+from connectors.klaviyo.collections import Collections
+from connectors.klaviyo.imports import Imports
+from connectors.klaviyo.reading import Reader
+from connectors.klaviyo.settings import Settings, checked, settings_problems
+from connectors.klaviyo.writing import (
+    PEOPLE_PER_IMPORT,
+    PEOPLE_PER_LIST_CALL,
+    SEPARATOR,
+    Writer,
+    refusal,
+)
+from connectors.pacing import Clock
+from connectors.registry import SettingValue
+
+NAME_LIMIT = 100
+TRIES = 5
+ERASURE_WAITS_S = (1, 2, 4, 8, 16)
+MEMBER_SCHEMA = pa.schema(
+    [pa.field("external_id", pa.string(), nullable=False), pa.field("address", pa.string())]
+)
+FIELD_SCHEMA = MEMBER_SCHEMA.append(pa.field("value", pa.string()))
+PROBES = ("get_profiles", "get_events", "get_lists", "get_segments")
+
+
+def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> KlaviyoConnector:
+    """Check the settings and make the connector; nothing is sent. Raises BadSource."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    problems = list(settings_problems(given))
+    key = str(given.get("api_key") or "")
+    if not key:
+        problems.append("api_key: is missing; give it as env:NAME or file:PATH")
+    if problems:
+        raise BadSource(f"klaviyo: {'; '.join(problems)}")
+    known = checked(given)
+    base_url = str(given["base_url"]).rstrip("/") if given.get("base_url") else None
+    client = Client(key=key, base_url=base_url, connections=known.connections, clock=clock)
+    return KlaviyoConnector(client, known, clock=clock)
+
+
+class KlaviyoConnector:
+    """See connectors.base.Connector. `features` asks once for the account's kinds of events."""
+
+    def __init__(self, client: Client, settings: Settings, *, clock: Clock) -> None:
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+        self._account = Collections(client)
+        self._reader = Reader(self._account, settings, clock=clock)
+        imports = Imports(client, clock=clock, patience_s=settings.job_patience_s)
+        self._writer = Writer(client, imports, own_property=settings.own_property)
+        self._features: Features | None = None
+
+    # ---- who and what ----------------------------------------------------------------------------
+
+    @property
+    def features(self) -> Features:
+        if self._features is None:
+            self._check_metrics()
+            self._features = Features(
+                streams=(mapping.profiles_stream(self._settings), activity.events_stream(self._settings)),
+                audiences={
+                    AudienceKind.FIELD: BatchShape(PEOPLE_PER_IMPORT, PEOPLE_PER_IMPORT, together=True),
+                    AudienceKind.LIST: BatchShape(PEOPLE_PER_LIST_CALL, PEOPLE_PER_LIST_CALL, together=False),
+                },
+                name_limit=NAME_LIMIT,
+                concurrency=self._settings.connections,
+            )
+        return self._features
+
+    def _check_metrics(self) -> None:
+        """A metric that was declared must be there: a misspelt one would silently yield nothing."""
+        try:
+            there = {name.casefold() for _, name in self._account.metrics()}
+        except Refused as refused:
+            raise judged(refused) from None
+        missing = [name for name in self._settings.metrics if name.casefold() not in there]
+        if missing:
+            names = ", ".join(f'"{name}"' for name in missing)
+            raise BadSource(f"klaviyo: the account has no metric {names}; see metrics in the config")
+
+    def check(self) -> Health:
+        """Key, account and what the key may read; what is wrong comes as a sentence, not as an exception."""
+        account = "Klaviyo account"
+        try:
+            self._client.call("get_metrics")
+            account = self._account_name() or account
+        except (Refused, ConnectorError) as error:
+            return Health(ok=False, account="", problems=(_sentence(error),))
+        problems = []
+        for name in PROBES:
+            # Pages of lists and segments always hold ten; the others may be asked for one.
+            query = {"page[size]": 1} if name in ("get_profiles", "get_events") else {}
+            try:
+                self._client.call(name, query=query)
+            except (Refused, ConnectorError) as error:
+                problems.append(_sentence(error))
+        details = {"own property": self._settings.own_property}
+        return Health(not problems, account, tuple(dict.fromkeys(problems)), details)
+
+    def _account_name(self) -> str:
+        """The company's name; empty if the key may not see it, which is no fault."""
+        try:
+            found = self._client.call("get_accounts")["data"]
+        except (Unauthorized, Refused):
+            return ""
+        attributes = (found[0].get("attributes") or {}) if isinstance(found, list) and found else {}
+        about = attributes.get("contact_information") or {}
+        return str(about.get("organization_name") or attributes.get("public_api_key") or "")
+
+    def usage(self) -> Mapping[str, int]:
+        """Requests sent, those sent again included."""
+        client = self._client
+        return {
+            "reads": client.reads,
+            "writes": client.writes,
+            "retries": client.retries,
+            "rate_limited": client.rate_limited,
+        }
+
+    def close(self) -> None:
+        """Let go of all sockets."""
+        self._client.close()
+
+    # ---- reading ---------------------------------------------------------------------------------
+
+    def read(self, stream: Stream, after: str | None) -> Iterator[Page]:
+        """Pages of a stream of `features`; see reading.py for what makes them complete."""
+        readers = {"profiles": self._reader.profiles, "events": self._reader.events}
+        if stream.name not in readers:
+            raise BadSource(f"klaviyo has no stream '{stream.name}'; it has: {', '.join(readers)}")
+        return _pages(readers[stream.name](stream, after))
+
+    def members(self, audience: Audience) -> Iterator[Page]:
+        """Who is on the list, or has something in the own property, whatever the consent."""
+        if audience.kind is AudienceKind.FIELD:
+            return _pages(self._holders())
+        pages = (Page(_member_table(rows), None) for rows in self._account.members(str(audience.remote_id)))
+        return _pages(pages, lost=True)
+
+    def _holders(self) -> Iterator[Page]:
+        own = self._settings.own_property
+        for rows in self._account.all_properties():
+            values = [_joined((row.get("attributes") or {}).get("properties"), own) for row in rows]
+            filled = [(row, value) for row, value in zip(rows, values, strict=True) if value]
+            table = _member_table([row for row, _ in filled])
+            yield Page(
+                table.append_column(
+                    FIELD_SCHEMA.field("value"), pa.array([v for _, v in filled], pa.string())
+                ),
+                None,
+            )
+
+    # ---- audiences -------------------------------------------------------------------------------
+
+    def audiences(self) -> list[RemoteAudience]:
+        """All lists, the oldest first, and the own property, which needs no making."""
+        own = self._settings.own_property
+        found = [RemoteAudience(own, own, AudienceKind.FIELD, None)]
+        try:
+            lists = self._account.lists()
+        except Refused as refused:
+            raise judged(refused) from None
+        return [*found, *(RemoteAudience(one.id, one.name, AudienceKind.LIST, None) for one in lists)]
+
+    def ensure(self, audience: Audience) -> str:
+        """The own property's name, or the list's id; a list is looked for before it is made, every time."""
+        if audience.kind is AudienceKind.FIELD:
+            return self._settings.own_property
+        body: Json = {"data": {"type": "list", "attributes": {"name": audience.name}}}
+        for attempt in range(TRIES):
+            found = self._find_list(audience)
+            if found is not None:
+                return found
+            try:
+                # Never repeated blindly: names are not unique, so a lost answer would leave two lists.
+                made = self._client.call("create_list", body=body, tries=1)
+                return str(made["data"]["id"])
+            except Refused as refused:
+                raise judged(refused) from None
+            except Unavailable:
+                if attempt == TRIES - 1:
+                    raise
+                self._clock.sleep(2**attempt)
+        raise Unavailable("Klaviyo did not make the list")
+
+    def _find_list(self, audience: Audience) -> str | None:
+        """By id, else by name without regard to case, if exactly one list has it."""
+        try:
+            lists = self._account.lists()
+        except Refused as refused:
+            raise judged(refused) from None
+        if any(one.id == audience.remote_id for one in lists):
+            return audience.remote_id
+        folded = audience.name.casefold()
+        same = [one for one in lists if one.name.casefold() == folded]
+        if len(same) > 1:
+            ids = ", ".join(one.id for one in same)
+            raise BadSource(
+                f'klaviyo: {len(same)} lists are called "{audience.name}" ({ids}); rename all but one'
+            )
+        return same[0].id if same else None
+
+    # ---- writing ---------------------------------------------------------------------------------
+
+    def write(self, batch: Batch) -> list[Outcome]:
+        """One import job for the property; one call per direction for a list."""
+        return self._writer.write(batch)
+
+    def erase(self, external_id: str) -> Outcome:
+        """Ask for the person's data to be deleted, and look for a while whether it is."""
+        change = Change(Action.REMOVE, external_id, "")
+        profile = {"type": "profile", "id": external_id, "attributes": {}}
+        body: Json = {
+            "data": {"type": "data-privacy-deletion-job", "attributes": {"profile": {"data": profile}}}
+        }
+        try:
+            if not self._is_there(external_id):
+                return Outcome(change, OutcomeState.DONE, code="not_found", reason="nobody there to erase")
+            self._client.call("request_profile_deletion", body=body, expect=None)
+            for wait_s in ERASURE_WAITS_S:
+                self._clock.sleep(wait_s)
+                if not self._is_there(external_id):
+                    return Outcome(change, OutcomeState.DONE)
+        except Refused as refused:
+            return refusal(change, refused.code, f"Klaviyo refused to erase: {refused.reason}")
+        return Outcome(change, OutcomeState.DONE, code="accepted", reason="Klaviyo erases in its own time")
+
+    def _is_there(self, external_id: str) -> bool:
+        try:
+            self._client.call("get_profile", external_id, query={"fields[profile]": "id"})
+        except Refused as refused:
+            if refused.missing:
+                return False
+            raise
+        return True
+
+
+def judged(refused: Refused) -> ConnectorError:
+    """What a refusal outside of a person's own change means for the engine."""
+    return UnexpectedResponse(f"Klaviyo answered {refused.status} {refused.code}: {refused.reason}")
+
+
+def _sentence(error: Refused | ConnectorError) -> str:
+    return str(judged(error)) if isinstance(error, Refused) else str(error)
+
+
+def _pages(pages: Iterator[Page], *, lost: bool = False) -> Iterator[Page]:
+    """The pages, with refusals turned into reactions; `lost`: a 404 means that the list is gone."""
+    while True:
+        try:
+            page = next(pages, None)
+        except Refused as refused:
+            if lost and refused.missing:
+                raise AudienceLost("the list was deleted on Klaviyo") from None
+            raise judged(refused) from None
+        if page is None:
+            return
+        yield page
+
+
+def _joined(properties: object, own: str) -> str | None:
+    """The own property as the run knows it: names joined by ";"."""
+    held = properties.get(own) if isinstance(properties, dict) else None
+    names = held if isinstance(held, list) else [held] if isinstance(held, str) else []
+    return SEPARATOR.join(str(name) for name in names) or None
+
+
+def _member_table(rows: list[Json]) -> pa.Table:
+    columns = {
+        "external_id": [str(row["id"]) for row in rows],
+        "address": [(row.get("attributes") or {}).get("email") or None for row in rows],
+    }
+    return pa.table(columns, schema=MEMBER_SCHEMA)

@@ -1,0 +1,253 @@
+"""Klaviyo's profiles as our contacts. Pure: no calls, no clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pyarrow as pa
+
+from connectors.base import Consent, FieldType, RejectedRow, Stream, StreamField, StreamKind, page_schema
+from connectors.klaviyo.settings import Settings
+
+Json = Mapping[str, Any]
+UNDELIVERABLE = frozenset({"HARD_BOUNCE", "INVALID_EMAIL"})
+"""Reasons of a suppression that say nothing of the person's will. Every other one is an opt-out."""
+
+TEXTS = (
+    ("email", "the address"),
+    ("phone_number", "telephone number in E.164"),
+    ("first_name", "given name"),
+    ("last_name", "family name"),
+    ("organization", "company"),
+    ("locale", "language and country, e.g. de-DE"),
+    ("title", "job title"),
+)
+PLACE = ("address1", "city", "region", "country", "zip", "timezone")
+NUMBERS = (
+    ("historic_number_of_orders", "orders so far", None),
+    ("predicted_number_of_orders", "orders that Klaviyo expects within a year", None),
+    ("average_days_between_orders", "days between orders", "days"),
+    ("churn_probability", "how likely it is that the person never orders again, 0 to 1", None),
+)
+AMOUNTS = (
+    ("historic_clv", "what the person has spent so far"),
+    ("predicted_clv", "what Klaviyo expects the person to spend within a year"),
+    ("total_clv", "spent so far and expected together"),
+    ("average_order_value", "average amount of an order"),
+)
+STANDARD = {
+    "email": "email",
+    "phone": "phone_number",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "company": "organization",
+    "job_title": "title",
+    "language": "locale",
+    "signed_up": "created",
+    "city": "city",
+    "region": "region",
+    "country": "country",
+    "postcode": "zip",
+    "timezone": "timezone",
+}
+
+
+def profiles_stream(settings: Settings) -> Stream:
+    """The stream of profiles: Klaviyo's own fields, its predictions, and the declared properties."""
+    fields = [StreamField(name, FieldType.TEXT, meaning) for name, meaning in TEXTS]
+    fields += [
+        StreamField("customer_id", FieldType.TEXT, "external_id: the id another system gave the profile"),
+        StreamField("created", FieldType.DATETIME, "when the profile was made"),
+        StreamField("last_event_date", FieldType.DATETIME, "when the person last did something"),
+        StreamField("sms_consent", FieldType.TEXT, "Klaviyo's word for the consent to text messages"),
+    ]
+    fields += [StreamField(part, FieldType.TEXT, f"location: {part}") for part in PLACE]
+    fields += [
+        StreamField(part, FieldType.NUMBER, f"location: {part}", unit="degrees")
+        for part in ("latitude", "longitude")
+    ]
+    if settings.predictive:
+        fields.append(StreamField("currency", FieldType.TEXT, "currency of the amounts, as configured"))
+        fields += [StreamField(n, FieldType.MONEY, m, currency_from="currency") for n, m in AMOUNTS]
+        fields += [StreamField(n, FieldType.NUMBER, m, unit=unit) for n, m, unit in NUMBERS]
+        meaning = "when Klaviyo expects the next order"
+        fields.append(StreamField("expected_date_of_next_order", FieldType.DATETIME, meaning))
+        fields.append(StreamField("best_channel", FieldType.TEXT, "channel the person answers to most"))
+    taken = {f.name for f in fields}
+    for name, type_ in settings.properties.items():
+        column = f"property_{name}" if name in taken else name
+        fields.append(StreamField(column, type_, f"property {name}"))
+    return Stream(name="profiles", kind=StreamKind.CONTACTS, fields=tuple(fields), standard=STANDARD)
+
+
+def asked_fields(settings: Settings) -> str:
+    """`fields[profile]`: only what becomes a column."""
+    names = [name for name, _ in TEXTS]
+    names += ["external_id", "created", "updated", "last_event_date", "location", "subscriptions"]
+    if settings.predictive:
+        names.append("predictive_analytics")
+    if settings.properties:
+        names.append("properties")
+    return ",".join(names)
+
+
+def profile_rows(
+    stream: Stream,
+    profiles: Iterable[Json],
+    *,
+    settings: Settings,
+    lists: Mapping[str, Sequence[str]] | None,
+) -> tuple[pa.Table, tuple[RejectedRow, ...]]:
+    """Profiles as a page of `stream`. `lists`: profile id → names; None: no list is read."""
+    rows: list[dict[str, Any]] = []
+    rejected: list[RejectedRow] = []
+    for number, profile in enumerate(profiles):
+        id_ = profile.get("id")
+        if not id_:
+            where = f"row {number} of a page of profiles"
+            rejected.append(RejectedRow(where, "the profile has no id", json.dumps(dict(profile))))
+            continue
+        attributes = profile.get("attributes") or {}
+        rows.append(
+            {
+                "external_id": str(id_),
+                "address": _text(attributes.get("email")),
+                "changed_at": moment(attributes.get("updated")),
+                "deleted": False,
+                "email_consent": consent(attributes.get("subscriptions")),
+                "lists": None if lists is None else list(lists.get(str(id_), ())),
+                **_plain(attributes),
+                **_predictions(attributes.get("predictive_analytics") or {}, settings),
+                **_properties(attributes.get("properties") or {}, stream, settings),
+            }
+        )
+    return table(stream, rows), tuple(rejected)
+
+
+def consent(subscriptions: object) -> str | None:
+    """E-mail consent; null if Klaviyo did not say. An unknown word is never taken as opted in."""
+    email = subscriptions.get("email") if isinstance(subscriptions, Mapping) else None
+    marketing = email.get("marketing") if isinstance(email, Mapping) else None
+    if not isinstance(marketing, Mapping) or "consent" not in marketing:
+        return None
+    suppressions = [s for s in marketing.get("suppression") or [] if isinstance(s, Mapping)]
+    reasons = {str(s.get("reason")) for s in suppressions}
+    word, may_receive = marketing["consent"], marketing.get("can_receive_email_marketing") is True
+    if word == "UNSUBSCRIBED" or reasons - UNDELIVERABLE:
+        return str(Consent.OPTED_OUT)
+    if reasons:
+        return str(Consent.UNDELIVERABLE)
+    if not may_receive and word != "NEVER_SUBSCRIBED":
+        return str(Consent.OPTED_OUT)
+    return str(Consent.OPTED_IN if word == "SUBSCRIBED" else Consent.NEVER_ASKED)
+
+
+def _plain(attributes: Json) -> dict[str, Any]:
+    place = attributes.get("location") or {}
+    sms = (attributes.get("subscriptions") or {}).get("sms") or {}
+    return {
+        **{name: _text(attributes.get(name)) for name, _ in TEXTS},
+        "customer_id": _text(attributes.get("external_id")),
+        "created": moment(attributes.get("created")),
+        "last_event_date": moment(attributes.get("last_event_date")),
+        "sms_consent": _text((sms.get("marketing") or {}).get("consent")),
+        **{part: _text(place.get(part)) for part in PLACE},
+        "latitude": _number(place.get("latitude")),
+        "longitude": _number(place.get("longitude")),
+    }
+
+
+def _predictions(given: Json, settings: Settings) -> dict[str, Any]:
+    if not settings.predictive:
+        return {}
+    channels = given.get("ranked_channel_affinity") or []
+    return {
+        "currency": settings.currency,
+        **{name: money(given.get(name)) for name, _ in AMOUNTS},
+        **{name: _number(given.get(name)) for name, _, _ in NUMBERS},
+        "expected_date_of_next_order": moment(given.get("expected_date_of_next_order")),
+        "best_channel": _text(channels[0]) if channels else None,
+    }
+
+
+def _properties(given: Json, stream: Stream, settings: Settings) -> dict[str, Any]:
+    declared = len(settings.properties)
+    if not declared:
+        return {}
+    columns = stream.fields[-declared:]
+    pairs = zip(columns, settings.properties, strict=True)
+    return {column.name: typed(given.get(name), column.type) for column, name in pairs}
+
+
+def typed(value: object, type_: FieldType) -> Any:
+    """A free-form value as the declared type; null if it is none of that type."""
+    match type_:
+        case FieldType.NUMBER:
+            return _number(value)
+        case FieldType.BOOLEAN:
+            known = {"true": True, "false": False, "yes": True, "no": False}
+            return known.get(str(value).strip().lower())
+        case FieldType.DATE:
+            return _date(value)
+        case FieldType.DATETIME:
+            return moment(value)
+        case FieldType.TEXTS:
+            several = value if isinstance(value, list) else [value]
+            found = [text for text in (_text(one) for one in several) if text is not None]
+            return found or None
+        case _:
+            return _text(value)
+
+
+def table(stream: Stream, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The rows as a page of the stream; columns a row does not have are null."""
+    schema = page_schema(stream)
+    return pa.table({f.name: pa.array([r.get(f.name) for r in rows], f.type) for f in schema}, schema=schema)
+
+
+def _text(value: object) -> str | None:
+    if value is None or value == "" or isinstance(value, dict | list):
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _number(value: object) -> float | None:
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    try:
+        found = float(str(value))
+    except ValueError:
+        return None
+    return found if abs(found) < float("inf") else None
+
+
+def money(value: object) -> Decimal | None:
+    """An amount in major units."""
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    try:
+        return Decimal(str(value)).quantize(Decimal("0.01"))
+    except InvalidOperation:
+        return None
+
+
+def _date(value: object) -> date | None:
+    try:
+        return date.fromisoformat(str(value)[:10]) if value else None
+    except ValueError:
+        return None
+
+
+def moment(value: object) -> datetime | None:
+    """A time of the service as aware UTC; null for what is no time."""
+    if not value:
+        return None
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)

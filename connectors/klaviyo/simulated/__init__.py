@@ -1,0 +1,1 @@
+"""State and rules of the simulated Klaviyo; `simulator.py` beside this folder speaks HTTP."""
