@@ -85,12 +85,13 @@ class ConnectorContract:
     def test_an_incremental_read_sees_new_contacts_and_little_else(self, rig: Rig) -> None:
         connector = rig.connect()
         stream = stream_of(connector, StreamKind.CONTACTS)[0]
-        cursor = [p.cursor for p in connector.read(stream, None)][-1]
+        pages = list(connector.read(stream, None))
         rig.clock.advance(3600)
         rig.add_contact(9_000_001)
         rig.clock.advance(60)
-        found = by_id(stream, connector.read(stream, cursor))
-        assert len(found) == 1
+        found = by_id(stream, connector.read(stream, pages[-1].cursor))
+        assert len(set(found) - set(by_id(stream, pages))) == 1
+        assert len(found) == 1 + rig.read_again
 
     def test_contacts_that_change_while_we_read_hide_nobody(self, rig: Rig) -> None:
         """More contacts change than pages overlap, so offsets alone would skip some that did not."""
@@ -168,7 +169,8 @@ class ConnectorContract:
         connector.write(Batch(audience, changes(Action.ADD, people[:2])))
         rig.put_in(audience, people[2][1])
         rows = pa.concat_tables([p.rows for p in connector.members(audience)]).to_pylist()
-        assert {(r["external_id"], r["address"]) for r in rows} == set(people)
+        known = dict(people)  # a platform that lists members by id alone leaves the address empty
+        assert {(r["external_id"], r["address"] or known[r["external_id"]]) for r in rows} == set(people)
 
     # ---- writing ---------------------------------------------------------------------------------
 

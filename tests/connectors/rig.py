@@ -23,6 +23,8 @@ class Rig(ABC):
     read_operation: str
     """Pattern of the call that reads contacts."""
     connections: int = 6
+    read_again: int = 0
+    """Contacts that an incremental read brings once more, because they share the last moment it had seen."""
 
     @abstractmethod
     def connect(self, **settings: object) -> Connector:
@@ -79,7 +81,8 @@ def changes(action: Action, people: Sequence[tuple[str, str]]) -> list[Change]:
 
 
 def ensured(connector: Connector, name: str = "segsync: VIP") -> Audience:
-    kind = next(iter(connector.features.audiences))
+    """An audience of the first kind that takes adds and removes; owned fields take values."""
+    kind = next(kind for kind in connector.features.audiences if kind is not AudienceKind.FIELD)
     remote_id = connector.ensure(Audience("vip", name, kind))
     return Audience("vip", name, kind, remote_id)
 

@@ -1,0 +1,135 @@
+"""Klaviyo set up for the contract suite, and the consent rule checked over every request it saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+from connectors.base import Audience, Connector
+from connectors.klaviyo.simulated.account import Profile
+from connectors.klaviyo.simulator import KlaviyoSimulator
+from connectors.pacing import ManualClock
+from connectors.registry import platform
+from connectors.simulation import serve
+from tests.connectors.klaviyo.referee import FOLDER, Referee
+from tests.connectors.rig import Rig
+
+PEOPLE = 330
+CONSENTS = ("subscribed",) * 6 + ("unsubscribed", "never", "subscribed", "subscribed")
+FORBIDDEN_KEYS = {"consent", "subscriptions", "consented_at", "historical_import", "email", "phone_number"}
+FORBIDDEN_PATHS = ("subscription", "suppression", "profile-import", "profile-merge")
+
+
+class KlaviyoRig(Rig):
+    people = PEOPLE
+    write_operation = "POST /api/lists/{id}/relationships/profiles"
+    read_operation = "GET /api/profiles"
+    connections = 4
+    read_again = 1
+
+    def __init__(self, simulation: KlaviyoSimulator, clock: ManualClock, address: str) -> None:
+        self.simulation = self.klaviyo = simulation
+        self.people = len(simulation.account.profiles)
+        self.clock = clock
+        self.address = address
+        self._open: list[Connector] = []
+        self._before = {p.id: p.consent.rank() for p in simulation.account.profiles.values()}
+
+    def connect(self, **settings: object) -> Connector:
+        given = {**self.klaviyo.credentials, "base_url": self.address, "lookback_s": 0, **settings}
+        connector = platform("klaviyo").open(given, self.clock)  # type: ignore[arg-type]
+        self._open.append(connector)
+        return connector
+
+    def wrong_credentials(self) -> Mapping[str, object]:
+        return {"api_key": "pk_" + "f" * 34}
+
+    def unreachable(self) -> Mapping[str, object]:
+        return {"base_url": "http://127.0.0.1:9"}
+
+    def add_contact(self, number: int) -> None:
+        self.klaviyo.add_profile(f"new{number}@example.com", changed_at=self.clock.utc_now())
+
+    def profile(self, address: str) -> Profile:
+        found = self.klaviyo.account.find("email", address)
+        assert found is not None
+        return found
+
+    def change_contacts(self, addresses: Iterable[str]) -> None:
+        with self.klaviyo.lock:
+            for address in addresses:
+                profile = self.profile(address)
+                profile.plain["last_name"] = "Changed"
+                self.klaviyo.account.touch(profile)
+
+    def carriers(self, audience: Audience) -> set[str]:
+        members = self.klaviyo.account.lists[str(audience.remote_id)].members
+        return {str(self.klaviyo.account.profiles[id_].email) for id_ in members}
+
+    def put_in(self, audience: Audience, address: str) -> None:
+        group = self.klaviyo.account.lists[str(audience.remote_id)]
+        self.klaviyo.account.join(group, self.profile(address))
+
+    def delete(self, audience: Audience) -> None:
+        del self.klaviyo.account.lists[str(audience.remote_id)]
+
+    def close(self) -> None:
+        """At the end of every test: nothing we sent may touch consent or addresses, or break the description."""
+        for connector in self._open:
+            connector.close()
+        for logged in self.simulation.traffic.log:
+            assert not any(part in logged.path for part in FORBIDDEN_PATHS), logged.operation
+            if logged.body:
+                sent = set(_keys(json.loads(logged.body)))
+                assert not sent & FORBIDDEN_KEYS, f"{logged.operation} sent {sorted(sent & FORBIDDEN_KEYS)}"
+        for id_, before in self._before.items():
+            profile = self.klaviyo.account.profiles.get(id_)
+            assert profile is None or profile.consent.rank() <= before
+        referee = self.klaviyo.referee
+        assert not isinstance(referee, Referee) or referee.broken == []
+
+
+def seeded(clock: ManualClock, *, people: int = PEOPLE) -> KlaviyoSimulator:
+    """Pages of profiles of every consent; a third of them share one second, as imports do."""
+    simulator = KlaviyoSimulator(now=clock.utc_now, referee=Referee() if FOLDER.exists() else None)
+    start = clock.utc_now() - timedelta(days=30)
+    for number in range(people):
+        changed = start if number % 3 == 0 else start + timedelta(seconds=1 + number)
+        profile = simulator.add_profile(
+            f"person{number}@example.com",
+            consent=CONSENTS[number % 10],
+            suppressed=["HARD_BOUNCE"] if number % 17 == 0 else [],
+            changed_at=changed,
+            first_name=f"Name{number}",
+            lists=["newsletter"] if number % 5 == 0 else [],
+        )
+        for title, kind in (("Placed Order", number % 4), ("Opened Email", number % 2), ("Loyalty", 0)):
+            if kind == 0:
+                at = start + timedelta(minutes=number)
+                value = {"$value": 19.99, "$event_id": f"o{number}"} if title == "Placed Order" else {}
+                simulator.add_event(profile, title, at=at, properties=value)
+    simulator.add_segment("Engaged")
+    return simulator
+
+
+@contextmanager
+def klaviyo_rig(simulator: KlaviyoSimulator | None = None, *, people: int = PEOPLE) -> Iterator[KlaviyoRig]:
+    """A running rig."""
+    clock = ManualClock()
+    simulation = simulator or seeded(clock, people=people)
+    with serve(simulation) as address:
+        rig = KlaviyoRig(simulation, clock, address)
+        yield rig
+        rig.close()
+
+
+def _keys(content: object) -> Iterator[str]:
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield name
+            yield from _keys(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _keys(value)
