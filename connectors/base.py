@@ -293,7 +293,10 @@ class Connector(Protocol):
         """Create or find the platform's object; idempotent; returns its id."""
 
     def members(self, audience: Audience) -> Iterator[Page]:
-        """Who is in there now: pages with the columns external_id, address (and value for FIELD)."""
+        """Who is in there now: pages with the columns external_id, address (and value for FIELD).
+
+        The address is null where the platform lists members by id alone; asking for it would cost calls.
+        """
 
     def write(self, batch: Batch) -> list[Outcome]:
         """Send one batch; one outcome per change, never fewer. Raises only the engine's reactions."""

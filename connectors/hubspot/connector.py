@@ -1,0 +1,295 @@
+"""The connector: one HubSpot account as source and destination.
+
+Ordinary work writes two things only: who is on a list of ours, and the one property we own. No request body
+built here has a key for consent, addresses or anything else of a contact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from connectors.base import (
+    Audience,
+    AudienceKind,
+    Batch,
+    BatchShape,
+    Features,
+    Health,
+    Outcome,
+    Page,
+    RemoteAudience,
+    Stream,
+)
+from connectors.errors import AudienceLost, BadSource, ConnectorError, Unauthorized
+from connectors.hubspot import mapping
+from connectors.hubspot.answers import Json, Refused
+from connectors.hubspot.audiences import Audiences
+from connectors.hubspot.client import DATED, Client
+from connectors.hubspot.deals import DEALS
+from connectors.hubspot.objects import INPUTS
+from connectors.hubspot.reading import Reader
+from connectors.hubspot.refusals import expected, judged
+from connectors.hubspot.settings import OAUTH, Reading, flag, settings_problems, texts, whole
+from connectors.hubspot.tokens import OAuthApp
+from connectors.hubspot.writing import Writer
+from connectors.pacing import Clock
+from connectors.registry import SettingValue
+
+HOME = "https://api.hubapi.com"
+NAME_LIMIT = 200
+MEMBERS_PER_PAGE = 250
+MEMBER_SCHEMA = pa.schema(
+    [pa.field("external_id", pa.string(), nullable=False), pa.field("address", pa.string())]
+)
+FIELD_SCHEMA = MEMBER_SCHEMA.append(pa.field("value", pa.string()))
+Scope = Callable[[dict[str, str]], None]
+"""A cheap call that needs one scope; it may add to the details of `check`."""
+
+
+def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> HubspotConnector:
+    """Check the settings and make the connector; nothing is sent. Raises BadSource."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    problems = list(settings_problems(given))
+    key = str(given.get("access_token") or "")
+    app = OAuthApp(*(str(given.get(name) or "") for name in OAUTH))
+    if not key and not app.refresh_token:
+        problems.append("access_token: is missing; give a service key as env:NAME or file:PATH")
+    if problems:
+        raise BadSource(f"hubspot: {'; '.join(problems)}")
+    connections = int(str(given.get("connections", 6)))
+    client = Client(
+        access=key or app,
+        base_url=str(given.get("base_url") or HOME),
+        api_version=str(given.get("api_version") or DATED),
+        connections=connections,
+        daily_reserve=float(str(given.get("daily_reserve", 0.1))),
+        clock=clock,
+    )
+    return HubspotConnector(
+        client,
+        clock=clock,
+        chosen=texts(given, "properties"),
+        subscriptions=texts(given, "subscriptions"),
+        own_field=str(given.get("own_field", "segsync_segments")),
+        folder=str(given.get("folder", "segsync")),
+        connections=connections,
+        ids_per_call=whole(given, "ids_per_call"),
+        deals=flag(given, "deals"),
+        reading=Reading(
+            lookback_s=whole(given, "lookback_s"),
+            full_days=whole(given, "full_days"),
+            archived_hours=whole(given, "archived_hours"),
+            companies=flag(given, "companies"),
+            ask_unsubscribed=flag(given, "ask_unsubscribed"),
+        ),
+    )
+
+
+class HubspotConnector:
+    """See connectors.base.Connector. `features` asks once for the account's properties of contacts."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        clock: Clock,
+        chosen: Sequence[str],
+        subscriptions: Sequence[str],
+        own_field: str,
+        folder: str,
+        connections: int,
+        ids_per_call: int,
+        deals: bool,
+        reading: Reading,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._chosen = chosen
+        self._subscriptions = subscriptions
+        self._own_field = own_field
+        self._connections = connections
+        self._ids_per_call = ids_per_call
+        self._deals = deals
+        self._reading = reading
+        self._audiences = Audiences(client, own_field=own_field, folder=folder)
+        self._writer = Writer(client, self._audiences, own_field=own_field, ids_per_call=ids_per_call)
+        self._shape: mapping.ContactShape | None = None
+
+    # ---- who and what ----------------------------------------------------------------------------
+
+    @property
+    def features(self) -> Features:
+        contacts = self._contacts().stream
+        return Features(
+            streams=(contacts, DEALS) if self._deals else (contacts,),
+            audiences={
+                AudienceKind.LIST: BatchShape(self._ids_per_call, self._ids_per_call, together=True),
+                AudienceKind.FIELD: BatchShape(INPUTS, INPUTS, together=False),
+            },
+            name_limit=NAME_LIMIT,
+            concurrency=self._connections,
+        )
+
+    def _contacts(self) -> mapping.ContactShape:
+        if self._shape is None:
+            definitions = self._definitions()
+            problems = list(mapping.unknown_properties(definitions, self._chosen))
+            if problems:
+                raise BadSource(f"hubspot: properties: {'; '.join(problems)}")
+            self._shape = mapping.contact_shape(
+                definitions,
+                chosen=self._chosen,
+                own_field=self._own_field,
+                companies=self._reading.companies,
+                subscriptions=self._subscriptions,
+            )
+        return self._shape
+
+    def _definitions(self) -> list[Json]:
+        api = self._client.crm.properties.core_api
+        answer = expected(lambda: self._client.read(api.get_all, "contacts", expect="results"))
+        return list(answer["results"])
+
+    def check(self) -> Health:
+        """Key, account, scopes, quota; what is wrong comes as sentences, not as an exception."""
+        version = "v3" if self._client.api_version == "v3" else DATED
+        account = ""
+        details: dict[str, str] = {}
+        problems: list[str] = []
+        try:
+            path = f"/account-info/{version}/details"
+            found = expected(lambda: self._client.ask("GET", path, expect="portalId"))
+            account = str(found["portalId"])
+            details = {
+                "account type": str(found.get("accountType") or ""),
+                "time zone": str(found.get("timeZone") or ""),
+                "currency": str(found.get("companyCurrency") or ""),
+            }
+        except ConnectorError as error:
+            return Health(ok=False, account=account, problems=(str(error),))
+        for what in self._scopes():
+            try:
+                what(details)
+            except Unauthorized as error:
+                problems.append(str(error))
+            except ConnectorError as error:
+                problems.append(str(error))
+                break
+        allowance = self._client.allowance
+        if allowance is not None:
+            details["calls left today"] = f"{allowance.day_remaining} of {allowance.day_calls}"
+        return Health(ok=not problems, account=account, problems=tuple(problems), details=details)
+
+    def _scopes(self) -> Sequence[Scope]:
+        """One cheap call for each scope that the settings need; each may add to the details."""
+        api = self._client.crm
+
+        def properties(details: dict[str, str]) -> None:
+            there = any(d["name"] == self._own_field for d in self._definitions())
+            details["own field"] = f"{self._own_field} ({'there' if there else 'will be created'})"
+            _ = self._contacts()
+
+        def lists(details: dict[str, str]) -> None:
+            details["lists"] = str(sum(1 for a in self._audiences.all() if a.kind is AudienceKind.LIST))
+
+        def objects(type_: str) -> Scope:
+            def one(details: dict[str, str]) -> None:  # noqa: ARG001 - nothing to tell
+                method = api.objects.basic_api.get_page
+                expected(lambda: self._client.read(method, type_, limit=1, expect="results"))
+
+            return one
+
+        wanted: list[Scope] = [properties, objects("contacts"), lists]
+        if self._reading.companies:
+            wanted.append(objects("companies"))
+        if self._deals:
+            wanted.append(objects("deals"))
+        return wanted
+
+    def usage(self) -> Mapping[str, int]:
+        """Requests sent, those sent again and those for tokens included."""
+        pacers = (self._client.pacer, self._client.searches)
+        return {
+            "reads": self._client.reads,
+            "writes": self._client.writes,
+            "retries": sum(pacer.retries for pacer in pacers),
+            "rate_limited": sum(pacer.rate_limited for pacer in pacers),
+        }
+
+    def close(self) -> None:
+        """Let go of all sockets."""
+        self._client.close()
+
+    # ---- reading ---------------------------------------------------------------------------------
+
+    def read(self, stream: Stream, after: str | None) -> Iterator[Page]:
+        """Pages of a stream of `features`; see reading.py for what makes them complete."""
+        if stream.name == "contacts":
+            return self._reader().contacts(self._contacts(), after)
+        if stream.name == DEALS.name and self._deals:
+            return self._reader().deals(after)
+        raise BadSource(f"hubspot has no stream '{stream.name}'; it has: contacts, deals")
+
+    def _reader(self) -> Reader:
+        return Reader(self._client, clock=self._clock, reading=self._reading, connections=self._connections)
+
+    def members(self, audience: Audience) -> Iterator[Page]:
+        """Who is on the list (by id, HubSpot tells no more), or has something in the own property."""
+        if audience.kind is AudienceKind.FIELD:
+            return self._field_pages()
+        return self._list_pages(str(audience.remote_id))
+
+    def _list_pages(self, list_id: str) -> Iterator[Page]:
+        after: dict[str, str] = {}
+        while True:
+            try:
+                answer = self._client.read(
+                    self._client.crm.lists.memberships_api.get_page,
+                    list_id,
+                    limit=MEMBERS_PER_PAGE,
+                    expect="results",
+                    **after,
+                )
+            except Refused as refused:
+                if refused.missing:
+                    raise AudienceLost("the list was deleted on HubSpot") from None
+                raise judged(refused) from None
+            ids = [str(one["recordId"]) for one in answer["results"]]
+            columns = {"external_id": ids, "address": [None] * len(ids)}
+            yield Page(pa.table(columns, schema=MEMBER_SCHEMA), None)
+            following = ((answer.get("paging") or {}).get("next") or {}).get("after")
+            if following is None:
+                return
+            after = {"after": str(following)}
+
+    def _field_pages(self) -> Iterator[Page]:
+        for rows in self._reader().everybody(("email", self._own_field)):
+            filled = [one for one in rows if one["properties"].get(self._own_field)]
+            columns = {
+                "external_id": [str(one["id"]) for one in filled],
+                "address": [one["properties"].get("email") or None for one in filled],
+                "value": [one["properties"][self._own_field] for one in filled],
+            }
+            yield Page(pa.table(columns, schema=FIELD_SCHEMA), None)
+
+    # ---- writing ---------------------------------------------------------------------------------
+
+    def audiences(self) -> list[RemoteAudience]:
+        """All lists that can be written to, and the own property if it is there."""
+        return self._audiences.all()
+
+    def ensure(self, audience: Audience) -> str:
+        """The list's id, or the own property's name; made if missing, renamed if its name is another."""
+        if audience.kind is AudienceKind.FIELD:
+            return self._audiences.ensure_field(audience)
+        return self._audiences.ensure_list(audience)
+
+    def write(self, batch: Batch) -> list[Outcome]:
+        """One call for a batch: of changes to a list, or of values of the own property."""
+        return self._writer.write(batch)
+
+    def erase(self, external_id: str) -> Outcome:
+        """Delete the person's data for good. HubSpot blocks the address from then on."""
+        return self._writer.erase(external_id)

@@ -1,0 +1,152 @@
+"""HubSpot set up for the contract suite, and the consent rule checked over every request it saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+from connectors.base import Audience, Connector
+from connectors.hubspot.simulator import HubspotSimulator
+from connectors.pacing import ManualClock
+from connectors.registry import platform
+from connectors.simulation import serve
+from tests.connectors.rig import Rig
+
+PEOPLE = 2300
+OWN_FIELD = "segsync_segments"
+OPT_OUTS: tuple[dict[str, str], ...] = (
+    {"hs_email_optout": "true"},
+    {"hs_email_optout_9714480": "true"},
+    {"hs_email_bad_address": "true"},
+)
+
+
+class HubspotRig(Rig):
+    people = PEOPLE
+    write_operation = "PUT /lists/{id}/memberships/add-and-remove"
+    read_operation = "GET /objects/contacts"
+
+    def __init__(self, simulation: HubspotSimulator, clock: ManualClock, address: str) -> None:
+        self.simulation = self.hubspot = simulation
+        self.clock = clock
+        self.address = address
+        self._open: list[Connector] = []
+
+    def connect(self, **settings: object) -> Connector:
+        given = {**self.hubspot.credentials, "base_url": self.address, "archived_hours": 0, **settings}
+        connector = platform("hubspot").open(given, self.clock)  # type: ignore[arg-type]
+        self._open.append(connector)
+        return connector
+
+    def wrong_credentials(self) -> Mapping[str, object]:
+        return {"access_token": "pat-na1-ffffffff-ffff-ffff-ffff-ffffffffffff"}
+
+    def unreachable(self) -> Mapping[str, object]:
+        return {"base_url": "http://127.0.0.1:9"}
+
+    def add_contact(self, number: int) -> None:
+        with self.hubspot.lock:
+            self.hubspot.add_contact(f"new{number}@example.com")
+
+    def change_contacts(self, addresses: Iterable[str]) -> None:
+        with self.hubspot.lock:
+            for address in addresses:
+                record = self.hubspot.records.by_address(address)
+                assert record is not None
+                self.hubspot.records.update(record, {"lastname": "Changed"})
+
+    def carriers(self, audience: Audience) -> set[str]:
+        return self.hubspot.members(self.hubspot.lists.find(str(audience.remote_id)))
+
+    def put_in(self, audience: Audience, address: str) -> None:
+        record = self.hubspot.records.by_address(address)
+        assert record is not None
+        self.hubspot.lists.find(str(audience.remote_id)).members[record.id] = 0
+
+    def delete(self, audience: Audience) -> None:
+        self.hubspot.lists.delete(self.hubspot.lists.find(str(audience.remote_id)))
+
+    def close(self) -> None:
+        """At the end of every test: no request the simulator ever received may touch consent, addresses,
+        or any property of a contact that is not ours."""
+        for connector in self._open:
+            connector.close()
+        assert_harmless(self.hubspot)
+
+
+def assert_harmless(simulator: HubspotSimulator, own_field: str = OWN_FIELD) -> None:
+    """Looks at every body the simulator ever saw."""
+    assert simulator.account.forbidden == []
+    for logged in simulator.traffic.log:
+        if logged.method == "GET" or "oauth" in logged.path:
+            continue
+        assert logged.operation in WRITES | READS, logged.operation
+        if logged.operation == "POST /objects/contacts/batch/update":
+            body = json.loads(logged.body)
+            for one in body["inputs"]:
+                assert set(one["properties"]) == {own_field}, logged.operation
+                assert set(one) == {"id", "properties", "objectWriteTraceId"}
+            assert set(body) == {"inputs"}
+        if logged.operation in ("POST /properties/contacts", f"PATCH /properties/contacts/{own_field}"):
+            assert json.loads(logged.body).get("name", own_field) == own_field
+
+
+WRITES = {
+    "POST /objects/contacts/batch/update",
+    "POST /objects/contacts/gdpr-delete",
+    "POST /properties/contacts",
+    f"PATCH /properties/contacts/{OWN_FIELD}",
+    "POST /lists",
+    "PUT /lists/{id}/update-list-name",
+    "PUT /lists/{id}/memberships/add-and-remove",
+    "POST /lists/folders",
+}
+READS = {
+    "POST /lists/search",
+    "POST /communication-preferences/statuses/batch/unsubscribe-all/read",
+    "POST /associations/contacts/companies/batch/read",
+    "POST /associations/companies/contacts/batch/read",
+    "POST /associations/deals/contacts/batch/read",
+    *(f"POST /objects/{t}/{w}" for t in ("contacts", "companies", "deals") for w in ("search", "batch/read")),
+}
+
+
+def seeded(clock: ManualClock, *, kind: type[HubspotSimulator] = HubspotSimulator) -> HubspotSimulator:
+    """Two and a bit pages of contacts of every kind; a third of them share one millisecond, as imports do."""
+    simulator = kind(now=clock.utc_now)
+    start = clock.utc_now() - timedelta(days=30)
+    companies = [
+        simulator.add_object("companies", changed_at=start, name=f"Company {n}", industry="RETAIL")
+        for n in range(20)
+    ]
+    for number in range(PEOPLE):
+        changed = start if number % 3 == 0 else start + timedelta(seconds=number // 4)
+        contact = simulator.add_contact(
+            f"person{number}@example.com",
+            changed_at=changed,
+            firstname=f"Name{number}",
+            **(OPT_OUTS[number % 3] if number % 10 == 0 else {}),
+        )
+        if number % 4 == 0:
+            simulator.records.link(contact, companies[number % 20], label="Primary")
+        if number % 9 == 0:
+            deal = simulator.add_object(
+                "deals", changed_at=changed, dealname="Deal", amount="19.99", dealstage="closedwon"
+            )
+            simulator.records.link(deal, contact)
+    simulator.lists.make("Newsletter")
+    simulator.lists.make_folder("segsync")
+    return simulator
+
+
+@contextmanager
+def hubspot_rig(simulator: HubspotSimulator | None = None) -> Iterator[HubspotRig]:
+    """A running rig."""
+    clock = ManualClock()
+    simulation = simulator or seeded(clock)
+    with serve(simulation) as address:
+        rig = HubspotRig(simulation, clock, address)
+        yield rig
+        rig.close()
