@@ -13,8 +13,9 @@ from sync.errors import UserError
 from sync.intend import save
 from sync.plan import Plan
 from sync.progress import SILENT, Progress
-from sync.run.pipeline import Pipeline, begin, known_rules
+from sync.run.pipeline import Pipeline, begin
 from sync.run.report import Report
+from sync.run.rulebook import known_rules
 from sync.run.workspace import Workspace
 from sync.store.plans import Plan as StoredPlan
 from sync.store.plans import PlanState, StoredBatch

@@ -29,7 +29,7 @@ from sync.fields import FieldSpec
 from sync.identify.explain import LinkedContact, explain_links
 from sync.identify.keys import email_key
 from sync.identify.people import provenance
-from sync.run.pipeline import known_rules, rules_of_matching
+from sync.run.rulebook import known_rules, rules_of_matching
 from sync.run.workspace import Workspace
 
 

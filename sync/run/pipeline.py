@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pyroaring import BitMap
@@ -16,11 +16,8 @@ from pyroaring import BitMap
 from connectors.base import Connector
 from connectors.errors import BadSource, ConnectorError
 from rules.ruleset import RuleSet
-from rules.vocabulary import Vocabulary
-from sync.assign import assign, remember, rules_or_problems
-from sync.errors import Busy, ExitCode, UserError
-from sync.fields import FieldSpec
-from sync.identify import MatchRules, match_rules
+from sync.assign import assign, remember
+from sync.errors import Busy, ExitCode
 from sync.intend import Wanted, intend, save, wanted_audiences
 from sync.persons import absorb, living_contacts, suppressed_people
 from sync.plan import BrakeLimits, Plan, SourceCount
@@ -28,8 +25,9 @@ from sync.progress import SILENT, Progress
 from sync.pull import Pulled, pull
 from sync.push import CARRIER, Pushed, push
 from sync.run.report import Report
+from sync.run.rulebook import known_rules, left_over, rules_of_matching
 from sync.run.workspace import Workspace
-from sync.store import AudienceRow, LeaseLost, RunInProgress, RunState, Store
+from sync.store import LeaseLost, RunInProgress, RunState
 from sync.store.runs import LEASE_S
 from sync.store.tidy import tidy
 from sync.store.values import Money
@@ -108,8 +106,7 @@ class Pipeline:
     def assign(self) -> tuple[RuleSet, Mapping[str, BitMap]]:
         """Step 3: the members of every segment, stored with the version of its rule."""
         with self._timed("assign"):
-            vocabulary, _ = self.workspace.vocabulary()
-            rules = rules_or_problems(self.workspace.settings.rules_dir, vocabulary)
+            vocabulary, rules = known_rules(self.workspace)
             self.progress.step("assign")
             evaluation = assign(self.store, rules, vocabulary=vocabulary, as_of=self.as_of)
             remember(self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of)
@@ -375,33 +372,3 @@ def run(
         if pipeline.report.plan_id is not None:
             pipeline.push(pipeline.report.plan_id)
     return pipeline.report
-
-
-def left_over(store: Store, rules: RuleSet) -> list[AudienceRow]:
-    """Audiences with members of ours that no rule names as a target any more."""
-    named = {(s.id, target.connection) for s in rules.segments.values() for target in s.to}
-    return [
-        row
-        for row in store.ledger.audiences()
-        if row.owned and row.segment != CARRIER and (row.segment, row.connection) not in named
-    ]
-
-
-def known_rules(workspace: Workspace) -> tuple[Vocabulary, RuleSet]:
-    """The vocabulary and the checked rules, without a run."""
-    vocabulary, _ = workspace.vocabulary()
-    return vocabulary, rules_or_problems(workspace.settings.rules_dir, vocabulary)
-
-
-def rules_of_matching(workspace: Workspace, fields: Sequence[FieldSpec]) -> MatchRules:
-    """What makes two contacts one person, by the config."""
-    identity = workspace.settings.identity
-    try:
-        return match_rules(
-            fields,
-            shared_ids={key.name: key.sources for key in identity.keys},
-            blocked=identity.blocked,
-            max_contacts_per_key=identity.max_contacts_per_key,
-        )
-    except ValueError as error:
-        raise UserError(f"identity: {error}") from error

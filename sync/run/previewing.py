@@ -12,7 +12,7 @@ from rules.language import render
 from sync.assign import assign
 from sync.config.problems import did_you_mean
 from sync.errors import UserError
-from sync.run.pipeline import known_rules
+from sync.run.rulebook import known_rules
 from sync.run.workspace import Workspace
 from sync.whereabouts import Whereabouts
 
