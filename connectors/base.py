@@ -221,12 +221,22 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class RemoteAudience:
-    """What `audiences` finds on the platform. `members` is a count in the platform's own terms."""
+    """What `audiences` finds on the platform. `members` is a count in the platform's own terms.
+
+    `changed`: when or how the platform says it last changed, if it says so. As long as both stay the same
+    nobody else has changed the members, and they need not be read.
+    """
 
     remote_id: str
     name: str
     kind: AudienceKind
     members: int | None
+    changed: str | None = None
+
+    @property
+    def mark(self) -> str | None:
+        """Both in one text; None if the platform tells neither."""
+        return None if self.members is None and not self.changed else f"{self.members} {self.changed or ''}"
 
 
 class Action(StrEnum):

@@ -245,6 +245,8 @@ class ConnectorContract:
         shape = connector.features.audiences[audience.kind]
         people = contacts(connector, 2 * shape.adds + 2 * extra)
         half = shape.adds + extra
+        for _, address in people[half:]:
+            rig.put_in(audience, address)  # whoever is not in need not be removed
         before = rig.simulation.traffic.writes
         adds, removes = changes(Action.ADD, people[:half]), changes(Action.REMOVE, people[half:])
         for start in range(0, half, shape.adds):

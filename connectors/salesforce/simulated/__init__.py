@@ -1,0 +1,1 @@
+"""The simulated org: its objects, records, rules, queries and bulk jobs. No HTTP here."""
