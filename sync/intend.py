@@ -185,13 +185,13 @@ class _Look:
             if row.remote_id is not None:
                 self.store.ledger.lost(row.id)
             self._settle(row.id, actual=BitMap())
-        elif row.remote_id is None or row.id in self.open_batches or found.members != row.remote_count:
+        elif row.remote_id is None or row.id in self.open_batches or found.mark != row.remote_mark:
             self.store.ledger.ensured(row.id, remote_id=found.remote_id)
             audience = Audience(row.segment, row.name, one.kind, found.remote_id)
             actual = BitMap()
             for page in self.connector.members(audience):
                 actual |= self.whereabouts.people(self.connection, page.rows)
-            self._settle(row.id, actual=actual, remote_count=found.members)
+            self._settle(row.id, actual=actual, remote_mark=found.mark)
         return self.store.ledger.get(row.id)
 
     def _field(self, wanted: Sequence[Wanted], remote: Sequence[RemoteAudience]) -> list[AudienceRow]:
@@ -237,7 +237,7 @@ class _Look:
             return next(iter(same_kind), None)
         return next((one for one in same_kind if one.name.casefold() == row.name.casefold()), None)
 
-    def _settle(self, audience_id: int, *, actual: BitMap, remote_count: int | None = None) -> None:
+    def _settle(self, audience_id: int, *, actual: BitMap, remote_mark: str | None = None) -> None:
         """Members were read: what was sent without an answer and is there came from us, and whom we were
         removing without an answer and who is not there is no longer ours."""
         batches = self.open_batches.get(audience_id, [])
@@ -245,7 +245,7 @@ class _Look:
         removed = BitMap.union(BitMap(), *(batch.removes for batch in batches)) - actual
         if arrived:
             self.store.ledger.adopt(audience_id, arrived)
-        self.store.ledger.observed(audience_id, actual=actual, remote_count=remote_count, gone=removed)
+        self.store.ledger.observed(audience_id, actual=actual, remote_mark=remote_mark, gone=removed)
         settled(self.store.database, [batch.id for batch in batches])
 
 

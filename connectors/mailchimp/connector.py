@@ -248,8 +248,14 @@ class MailchimpConnector:
     def audiences(self) -> list[RemoteAudience]:
         """All tags, and the own field if it is there."""
         found = [
-            RemoteAudience(str(s["id"]), str(s["name"]), AudienceKind.TAG, int(s.get("member_count") or 0))
-            for s in self._segments("id", "name", "member_count")
+            RemoteAudience(
+                remote_id=str(s["id"]),
+                name=str(s["name"]),
+                kind=AudienceKind.TAG,
+                members=int(s.get("member_count") or 0),
+                changed=s.get("updated_at"),
+            )
+            for s in self._segments("id", "name", "member_count", "updated_at")
         ]
         for field in self._merge_fields():
             if field["tag"] == self._own_field:

@@ -205,7 +205,7 @@ class Pipeline:
             for part in done:
                 used = opened[part.connection].usage().get("writes", 0) - before[part.connection]
                 self._tell_push(part, used)
-                self._count_members(part, opened[part.connection])
+                self._mark_audiences(part, opened[part.connection])
 
     # ── inner ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -285,15 +285,15 @@ class Pipeline:
             self.report.notices.append(f"{lost}; the next run makes it again")
             part.stopped = part.stopped or "an audience was deleted on the platform during the push"
 
-    def _count_members(self, pushed: Pushed, connector: Connector) -> None:
+    def _mark_audiences(self, pushed: Pushed, connector: Connector) -> None:
         """What the platform says now is what the next look compares with."""
         try:
-            remote = {one.remote_id: one.members for one in connector.audiences()}
+            remote = {one.remote_id: one.mark for one in connector.audiences()}
         except ConnectorError:
             return  # the next look reads the members instead
         for row in self.store.ledger.audiences(pushed.connection):
             if row.remote_id in remote and row.segment != CARRIER:
-                self.store.ledger.counted(row.id, remote_count=remote[row.remote_id])
+                self.store.ledger.marked(row.id, remote_mark=remote[row.remote_id])
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:

@@ -24,7 +24,8 @@ _EMPTY = BitMap()
 class AudienceRow:
     """The platform's object for a segment, as we last knew it.
 
-    `actual`: people of ours that were members at the last look. `remote_count`: what the platform said.
+    `actual`: people of ours that were members at the last look. `remote_mark`: what the platform showed
+    of the audience then; as long as it shows the same, nobody else changed it.
     """
 
     id: int
@@ -35,7 +36,7 @@ class AudienceRow:
     remote_id: str | None
     owned: BitMap
     actual: BitMap
-    remote_count: int | None
+    remote_mark: str | None
     state: str
     include_suppressed: bool
 
@@ -122,21 +123,21 @@ class Ledger:
 
     def lost(self, audience_id: int) -> None:
         """The object was deleted on the platform: nobody is in it any more and it has no id; state "lost"."""
-        self._set(audience_id, remote_id=None, owned=_EMPTY, actual=_EMPTY, remote_count=0, state="lost")
+        self._set(audience_id, remote_id=None, owned=_EMPTY, actual=_EMPTY, remote_mark=None, state="lost")
 
     def observed(
-        self, audience_id: int, *, actual: BitMap, remote_count: int | None, gone: BitMap | None = None
+        self, audience_id: int, *, actual: BitMap, remote_mark: str | None, gone: BitMap | None = None
     ) -> None:
         """Members were read: `actual` are people of ours in there; `gone` (taken away) are not owned now."""
         with self._database.writing() as database:
-            values: dict[str, object] = {"actual": actual, "remote_count": remote_count}
+            values: dict[str, object] = {"actual": actual, "remote_mark": remote_mark}
             if gone:
                 values["owned"] = _owned(database, audience_id) - gone
             database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
 
-    def counted(self, audience_id: int, *, remote_count: int | None) -> None:
-        """The platform said how many members it has."""
-        self._set(audience_id, remote_count=remote_count)
+    def marked(self, audience_id: int, *, remote_mark: str | None) -> None:
+        """What the platform shows of the audience now; another mark later means that members may differ."""
+        self._set(audience_id, remote_mark=remote_mark)
 
     def adopt(self, audience_id: int, people: BitMap) -> None:
         """On request only: members we did not add become ours."""

@@ -46,7 +46,7 @@ def audience(store: Store) -> AudienceRow:
 def test_an_outcome_moves_batch_owned_actual_and_refusals_at_once(
     store: Store, run: Run, audience: AudienceRow
 ) -> None:
-    store.ledger.observed(audience.id, actual=BitMap([1, 9]), remote_count=2)
+    store.ledger.observed(audience.id, actual=BitMap([1, 9]), remote_mark="2")
     plan = save(store, run, [PlannedBatch(audience.id, BitMap([1, 2, 3, 4]), BitMap([9]))])
     (batch,) = store.plans.open_batches(plan.id)
     store.plans.mark_sent([batch.id])
