@@ -201,7 +201,10 @@ def _people(call: Call, type_: str, *, most: int, make: bool = False) -> list[Pr
     if not 1 <= len(given) <= most:
         raise invalid(f"Between 1 and {most} profiles are allowed.", pointer="/data/attributes/profiles/data")
     found = []
-    for row in given:
+    for place, row in enumerate(given):
+        if "subscription" in type_ and not empty(row.get("attributes")).get("subscriptions"):
+            where = f"/data/attributes/profiles/data/{place}/attributes/subscriptions"
+            raise invalid("'subscriptions' is a required field.", pointer=where)
         email = str(empty(row.get("attributes")).get("email") or "")
         profile = call.account.find("id", str(row.get("id") or "")) or call.account.find("email", email)
         if profile is None and make and email:

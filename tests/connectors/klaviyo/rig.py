@@ -76,7 +76,7 @@ class KlaviyoRig(Rig):
         del self.klaviyo.account.lists[str(audience.remote_id)]
 
     def close(self) -> None:
-        """At the end of every test: nothing we sent may touch consent or addresses, or break the description."""
+        """At the end of every test: nothing sent may touch consent or addresses, or break the description."""
         for connector in self._open:
             connector.close()
         for logged in self.simulation.traffic.log:
