@@ -319,3 +319,14 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Let go of sockets and files."""
+
+
+@runtime_checkable
+class ManagesAudiences(Protocol):
+    """What a connector offers beside the contract if its platform can rename and delete audiences."""
+
+    def rename(self, audience: Audience) -> None:
+        """Give the object `audience.remote_id` the name `audience.name`; its members stay."""
+
+    def delete(self, audience: Audience) -> None:
+        """Delete the object `audience.remote_id`; that it is gone already is no error."""

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyroaring import BitMap
 
-from connectors.base import Audience, AudienceKind, Connector, Features, RemoteAudience
+from connectors.base import (
+    Audience,
+    AudienceKind,
+    Connector,
+    Features,
+    ManagesAudiences,
+    RemoteAudience,
+)
 from connectors.errors import ConnectorError
 from rules.ruleset import RuleSet, Segment, Target
 from sync.errors import UserError
@@ -43,6 +50,7 @@ class Intended:
 
     plan: Plan
     failed: dict[str, str] = field(default_factory=dict)  # connection → why, in a sentence
+    renames: dict[int, str] = field(default_factory=dict)  # audience → the name it has on the platform
 
 
 def wanted_audiences(
@@ -105,6 +113,7 @@ def intend(
 ) -> Intended:
     """Look, settle, plan. `members`: segment → people. The plan is not stored yet (see `save`)."""
     failed: dict[str, str] = {}
+    renames: dict[int, str] = {}
     inputs: list[AudienceInput] = []
     open_batches = unsettled_by_audience(store)
     for connection in dict.fromkeys(one.connection for one in wanted):
@@ -116,6 +125,7 @@ def intend(
         except ConnectorError as error:
             failed[connection] = str(error)
             continue
+        renames |= look.renames
         reachable = whereabouts.reachable(connection)
         carrier = next((row.id for row in rows if row.segment == CARRIER), None)
         by_key = {(row.segment, row.kind): row for row in rows}
@@ -141,7 +151,7 @@ def intend(
                     carrier=carrier if one.kind is AudienceKind.FIELD else None,
                 )
             )
-    return Intended(plan=make(inputs, sources=sources, limits=limits), failed=failed)
+    return Intended(make(inputs, sources=sources, limits=limits), failed, renames)
 
 
 def unsettled_by_audience(store: Store) -> dict[int, list[StoredBatch]]:
@@ -161,6 +171,7 @@ class _Look:
     connector: Connector
     whereabouts: Whereabouts
     open_batches: Mapping[int, list[StoredBatch]]
+    renames: dict[int, str] = field(default_factory=dict)
 
     def at(self, wanted: Sequence[Wanted]) -> list[AudienceRow]:
         """The ledger's rows of the wanted audiences, and of the owned field's carrier if there is one."""
@@ -181,6 +192,12 @@ class _Look:
     def _audience(self, one: Wanted, remote: Sequence[RemoteAudience]) -> AudienceRow:
         row = self._row(one.segment.id, one.kind, one.name, suppressed=one.target.include_suppressed)
         found = self._find(row, one.kind, remote)
+        if (
+            found is not None
+            and self._goes_by_name(one.kind)
+            and found.name.casefold() != row.name.casefold()
+        ):
+            self.renames[row.id] = found.name
         if found is None:
             if row.remote_id is not None:
                 self.store.ledger.lost(row.id)
@@ -193,6 +210,9 @@ class _Look:
                 actual |= self.whereabouts.people(self.connection, page.rows)
             self._settle(row.id, actual=actual, remote_mark=found.mark)
         return self.store.ledger.get(row.id)
+
+    def _goes_by_name(self, kind: AudienceKind) -> bool:
+        return kind is not AudienceKind.TABLE and isinstance(self.connector, ManagesAudiences)
 
     def _field(self, wanted: Sequence[Wanted], remote: Sequence[RemoteAudience]) -> list[AudienceRow]:
         """The owned field, and which segment ids its values hold for whom."""

@@ -6,7 +6,9 @@ own. No request body built here has a key for consent, opt-in times or addresses
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,6 +25,7 @@ from connectors.base import (
     Stream,
 )
 from connectors.errors import (
+    AudienceLost,
     BadSource,
     ConnectorError,
     UnexpectedResponse,
@@ -302,6 +305,27 @@ class MailchimpConnector:
                 return found
             raise judged(self._list, refused) from None
         return str((made or {})["id"])
+
+    def rename(self, audience: Audience) -> None:
+        """A tag gets its new name; `static_segment` is never sent, for it would replace the members."""
+        if audience.kind is AudienceKind.FIELD:
+            return
+        self._manage(self._client.lists.update_segment, audience, {"name": audience.name}, expect="id")
+
+    def delete(self, audience: Audience) -> None:
+        """The tag goes, its members stay on the list. The own field is never deleted."""
+        if audience.kind is AudienceKind.FIELD:
+            raise UnexpectedResponse("the own field may hold other segments; delete it in Mailchimp itself")
+        with contextlib.suppress(AudienceLost):
+            self._manage(self._client.lists.delete_segment, audience, expect=None)
+
+    def _manage(
+        self, method: Callable[..., Any], audience: Audience, *body: Json, expect: str | None
+    ) -> None:
+        try:
+            self._client.write(method, self._list, audience.remote_id, *body, expect=expect)
+        except Refused as refused:
+            raise lost(self._client, self._list, refused) from None
 
     def _find_tag(self, audience: Audience) -> str | None:
         """By id, else by name without regard to case, which Mailchimp may change."""

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
-from sync.cli.running import config_of, tell
+from sync.cli.running import config_of, end, tell
 from sync.errors import ExitCode, UserError
 
+audiences = typer.Typer(help="The platforms' objects for segments.", no_args_is_help=True)
 connections = typer.Typer(help="The configured accounts.", no_args_is_help=True)
 
 
@@ -20,6 +21,8 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
     connections.command("check")(check_connections)
     app.add_typer(connections, name="connections")
+    audiences.command("leave")(leave)
+    app.add_typer(audiences, name="audiences")
 
 
 def init(
@@ -71,6 +74,27 @@ def check_connections(context: typer.Context, output: FormatOption = Format.TEXT
                 say(f"{row['connection']}: {problem}")
     if not all(row["ok"] for row in rows):
         raise typer.Exit(int(ExitCode.PLATFORM_FAILED))
+
+
+def leave(
+    context: typer.Context,
+    segment: Annotated[str, typer.Argument(help="the segment whose rule is gone, as `status` shows it")],
+    connection: Annotated[str, typer.Option(help="the connection the audience is on")],
+    how: Annotated[
+        str, typer.Option(help="keep the members, empty it of ours, or delete it if only ours are in it")
+    ],
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Decide what becomes of an audience that no rule fills any more."""
+    from sync.run.leaving import Leaving
+    from sync.run.leaving import leave as decide
+    from sync.run.workspace import Workspace
+
+    if how not in list(Leaving):
+        raise UserError(f"--how takes {', '.join(Leaving)}, not {how}")
+    with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
+        report = decide(workspace, segment, connection=connection, how=Leaving(how), progress=shown)
+    end(report, output)
 
 
 def simulate(

@@ -27,7 +27,7 @@ def run(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
 
     with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
         report = all_steps(workspace, progress=shown)
-    _end(report, output)
+    end(report, output)
 
 
 def pull(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
@@ -42,7 +42,7 @@ def pull(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     ):
         pipeline.pull()
         pipeline.identify()
-    _end(pipeline.report, output)
+    end(pipeline.report, output)
 
 
 def plan(
@@ -108,7 +108,7 @@ def apply(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
 
     with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
         report = send(workspace, progress=shown)
-    _end(report, output)
+    end(report, output)
 
 
 def approve(
@@ -122,7 +122,7 @@ def approve(
 
     with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
         report = let_go(workspace, plan, progress=shown)
-    _end(report, output)
+    end(report, output)
 
 
 def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
@@ -179,7 +179,7 @@ def config_of(context: typer.Context) -> Path:
     return path
 
 
-def _end(report: Report, output: Format) -> None:
+def end(report: Report, output: Format) -> None:
     """Print the report and end with its exit code."""
     if output is Format.JSON:
         emit_json(report.document())

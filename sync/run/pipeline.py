@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from pyroaring import BitMap
 
-from connectors.base import Connector
+from connectors.base import Audience, AudienceKind, Connector, ManagesAudiences
 from connectors.errors import BadSource, ConnectorError
 from rules.ruleset import RuleSet
 from sync.assign import assign, remember
@@ -47,6 +47,7 @@ class Pipeline:
         self.report = Report(run_id=run_id, as_of=as_of)
         self._pulled: dict[str, Pulled] = {}
         self._living: dict[str, int] = {}
+        self._renames: dict[int, str] = {}
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,6 +163,10 @@ class Pipeline:
             )
         finally:
             database.close()
+        self._renames = done.renames
+        for audience, old in done.renames.items():
+            row = self.store.ledger.get(audience)
+            self.report.notices.append(f'"{old}" on {row.connection} gets the name "{row.name}"')
         for name, reason in done.failed.items():
             self.report.connection(name).stopped = reason
         self._tell_plan(done.plan, approved=approved)
@@ -177,6 +182,7 @@ class Pipeline:
 
     def push(self, plan_id: int) -> None:
         """Step 5: send what the plan has open."""
+        self._rename_audiences()
         open_batches = self.store.plans.open_batches(plan_id)
         if not open_batches:
             self.store.plans.settle(plan_id)
@@ -206,6 +212,19 @@ class Pipeline:
                 used = opened[part.connection].usage().get("writes", 0) - before[part.connection]
                 self._tell_push(part, used)
                 self._mark_audiences(part, opened[part.connection])
+
+    def _rename_audiences(self) -> None:
+        """A segment's audience follows its name; who is in it does not change."""
+        for audience, _ in sorted(self._renames.items()):
+            row = self.store.ledger.get(audience)
+            connector = self.workspace.connector(row.connection)
+            part = self.report.connection(row.connection)
+            if isinstance(connector, ManagesAudiences) and not part.stopped:
+                try:
+                    connector.rename(Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id))
+                    part.renamed += 1
+                except ConnectorError as error:
+                    part.stopped = str(error)
 
     # ── inner ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -250,7 +269,8 @@ class Pipeline:
         for row in left_over(self.store, rules):
             self.report.notices.append(
                 f'no rule fills "{row.name}" on {row.connection} any more ({row.segment}); its '
-                f"{len(row.actual)} members stay until you remove it there or write a rule for it again"
+                f"{len(row.actual)} members stay until you decide: segsync audiences leave {row.segment} "
+                f"--connection {row.connection} --how keep|empty|delete"
             )
 
     def _tell_plan(self, plan: Plan, *, approved: bool) -> None:

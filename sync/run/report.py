@@ -19,6 +19,7 @@ class ConnectionReport:
     calls: int = 0  # write calls that carried changes
     minimum_calls: int = 0
     created: int = 0  # audiences that were made
+    renamed: int = 0  # audiences that got the name their segment has now
     refused: int = 0
     unreachable: int = 0  # different people who belong to an audience but have no contact there
     withheld: int = 0  # different people who belong to one but must not be marketed to
@@ -37,6 +38,7 @@ class ConnectionReport:
             "calls",
             "minimum_calls",
             "created",
+            "renamed",
             "refused",
             "unreachable",
             "withheld",

@@ -139,6 +139,10 @@ class Ledger:
         """What the platform shows of the audience now; another mark later means that members may differ."""
         self._set(audience_id, remote_mark=remote_mark)
 
+    def release(self, audience_id: int) -> None:
+        """Its members are no longer ours, so nothing will ever be removed from it; state "released"."""
+        self._set(audience_id, owned=_EMPTY, state="released")
+
     def adopt(self, audience_id: int, people: BitMap) -> None:
         """On request only: members we did not add become ours."""
         with self._database.writing() as database:

@@ -2,12 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from connectors.simulation.server import serve
+from sync.errors import UserError
+from sync.run.leaving import Leaving, leave
 from sync.run.pipeline import run
 from sync.run.workspace import Workspace
 from tests.scenarios.town import RULES, Town
+
+NAME = "segsync: Germans"
+
+
+@contextmanager
+def town_without_a_rule(folder: Path) -> Iterator[tuple[Town, Path]]:
+    """A town whose Germans were tagged once and whose rule for them is gone."""
+    town = Town(folder / "town")
+    with serve(town.simulator) as address:
+        config = town.configure(address)
+        with Workspace.open(config) as workspace:
+            run(workspace)
+        rest = "[[segment]]" + "[[segment]]".join(RULES.split("[[segment]]")[2:])
+        (town.folder / "rules" / "town.toml").write_text(rest)
+        yield town, config
+
+
+def add_a_stranger(town: Town) -> str:
+    tagged = town.simulator.tagged(NAME)
+    other = next(c.email for c in town.customers if c.status == "subscribed" and c.email not in tagged)
+    member = town.simulator.audience.find(other)
+    assert member is not None
+    town.simulator.audience.tag(member, town.simulator.add_tag(NAME))
+    return other
+
+
+def test_an_audience_that_is_emptied_keeps_the_members_of_others(tmp_path: Path) -> None:
+    with town_without_a_rule(tmp_path) as (town, config):
+        stranger = add_a_stranger(town)
+        with Workspace.open(config) as workspace:
+            report = leave(workspace, "germans", connection="newsletter", how=Leaving.EMPTY)
+            assert report.connections["newsletter"].removes == len(town.expected()[NAME])
+            assert town.simulator.tagged(NAME) == {stranger}
+            assert not [notice for notice in run(workspace).notices if NAME in notice]
+
+
+def test_an_audience_that_others_use_is_never_deleted(tmp_path: Path) -> None:
+    with town_without_a_rule(tmp_path) as (town, config), Workspace.open(config) as workspace:
+        stranger = add_a_stranger(town)
+        with pytest.raises(UserError, match="1 members that segsync did not add"):
+            leave(workspace, "germans", connection="newsletter", how=Leaving.DELETE)
+        assert stranger in town.simulator.tagged(NAME)
+        member = town.simulator.audience.find(stranger)
+        assert member is not None
+        town.simulator.audience.untag(member, town.simulator.add_tag(NAME))
+        leave(workspace, "germans", connection="newsletter", how=Leaving.DELETE)
+        assert town.simulator.audience.segment_named(NAME) is None
+
+
+def test_members_that_are_kept_are_no_longer_ours(tmp_path: Path) -> None:
+    with town_without_a_rule(tmp_path) as (town, config), Workspace.open(config) as workspace:
+        leave(workspace, "germans", connection="newsletter", how=Leaving.KEEP)
+        assert town.simulator.tagged(NAME) == town.expected()[NAME]
+        (town.folder / "rules" / "town.toml").write_text(RULES.replace('country = "DE"', 'country = "XX"'))
+        report = run(workspace)
+        assert report.held == 0
+        assert town.simulator.tagged(NAME) == town.expected()[NAME], "kept members were removed"
+
+
+def test_only_left_over_audiences_can_be_decided_on(tmp_path: Path) -> None:
+    with (
+        town_without_a_rule(tmp_path) as (_, config),
+        Workspace.open(config) as workspace,
+        pytest.raises(UserError, match="no audience of spenders is left over"),
+    ):
+        leave(workspace, "spenders", connection="newsletter", how=Leaving.EMPTY)
+
+
+def test_renaming_a_segment_renames_its_audience_and_moves_nobody(tmp_path: Path) -> None:
+    town = Town(tmp_path / "town")
+    with serve(town.simulator) as address:
+        config = town.configure(address)
+        with Workspace.open(config) as workspace:
+            run(workspace)
+            tag = town.simulator.add_tag(NAME)
+            rules = town.folder / "rules" / "town.toml"
+            rules.write_text(RULES.replace('name = "Germans"', 'name = "People in Germany"'))
+            report = run(workspace)
+            assert (tag.name, town.simulator.audience.segment_named(NAME)) == (
+                "segsync: People in Germany",
+                None,
+            )
+            assert town.simulator.tagged(tag.name) == town.expected()[NAME]
+            part = report.connections["newsletter"]
+            assert (part.renamed, part.changes, part.created, part.calls) == (1, 0, 0, 0)
+            assert run(workspace).connections["newsletter"].renamed == 0
 
 
 def test_a_deleted_rule_leaves_its_members_and_is_told(tmp_path: Path) -> None:
