@@ -6,6 +6,7 @@ read right before it is written.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
@@ -225,11 +226,12 @@ class Audiences:
 
 
 def _added(options: list[Json], wanted: Mapping[str, str]) -> list[Json]:
-    """The options with those wanted behind them; a label that is taken gives way to the value."""
+    """The options with those wanted behind them; HubSpot wants labels to differ, whatever their case."""
     labels = {str(option.get("label")).casefold() for option in options}
     whole = list(options)
-    for value, label in wanted.items():
-        shown = value if label.casefold() in labels else label
+    for value, label in sorted(wanted.items()):
+        numbered = (f"{value} ({number})" for number in itertools.count(2))
+        shown = next(one for one in itertools.chain((label, value), numbered) if one.casefold() not in labels)
         labels.add(shown.casefold())
         whole.append({"label": shown, "value": value, "displayOrder": len(whole), "hidden": False})
     return whole
