@@ -42,6 +42,7 @@ class Pushed:
     refused: int = 0
     unknown: int = 0
     created: int = 0  # audiences that were made
+    preparing: int = 0  # write calls that making them took
     stopped: str | None = None  # why the rest was not sent, in a sentence
     paused: bool = False  # credentials refused: a person must mend them
     lost: list[int] = field(default_factory=list)  # audiences that were deleted on the platform
@@ -138,9 +139,11 @@ def _ensured(store: Store, connector: Connector, row: AudienceRow, pushed: Pushe
     audience = Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id)
     if row.remote_id is not None:
         return audience
+    before = connector.usage().get("writes", 0)
     remote_id = connector.ensure(audience)
     store.ledger.ensured(row.id, remote_id=remote_id)
     pushed.created += 1
+    pushed.preparing += connector.usage().get("writes", 0) - before
     return Audience(row.segment, row.name, AudienceKind(row.kind), remote_id)
 
 

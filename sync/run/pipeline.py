@@ -294,7 +294,7 @@ class Pipeline:
         part.adds += pushed.adds
         part.removes += pushed.removes
         part.changes += pushed.changes
-        part.calls += used - pushed.created
+        part.calls += used - pushed.preparing
         part.created += pushed.created
         part.refused += pushed.refused
         part.unknown += pushed.unknown
