@@ -49,10 +49,11 @@ CONTACT_PROPERTIES: Mapping[str, tuple[tuple[str, str], bool]] = {  # name → (
     "hs_email_optout_9714480": (("enumeration", "booleancheckbox"), True),
     **dict.fromkeys(
         ("hs_additional_emails", "hs_all_contact_vids", "hs_emailconfirmationstatus",
-         "hs_email_hard_bounce_reason_enum", "hs_merged_object_ids", "hs_calculated_merged_vids",
+         "hs_merged_object_ids", "hs_calculated_merged_vids",
          "hs_marketable_status", "hs_email_domain", "hs_pipeline"),
         (CHOICE, True),
     ),
+    "hs_email_hard_bounce_reason_enum": (("enumeration", "radio"), True),
     "lifecyclestage": (("enumeration", "radio"), False),
     "hs_legal_basis": (("enumeration", "checkbox"), False),
 }  # fmt: skip
