@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.base import FieldType, RejectedRow, Stream, StreamField, StreamKind
-from connectors.klaviyo.mapping import Json, moment, money, table
+from connectors.klaviyo.mapping import Json
 from connectors.klaviyo.settings import Settings
+from connectors.values import moment, money, table
 
 KINDS: Mapping[str, str] = {
     "Placed Order": "purchase",

@@ -49,14 +49,11 @@ from connectors.klaviyo.writing import (
 )
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
+from connectors.values import FIELD_SCHEMA, MEMBER_SCHEMA
 
 NAME_LIMIT = 100
 TRIES = 5
 ERASURE_WAITS_S = (1, 2, 4, 8, 16)
-MEMBER_SCHEMA = pa.schema(
-    [pa.field("external_id", pa.string(), nullable=False), pa.field("address", pa.string())]
-)
-FIELD_SCHEMA = MEMBER_SCHEMA.append(pa.field("value", pa.string()))
 PROBES = ("get_profiles", "get_events", "get_lists", "get_segments")
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
 
-from connectors.base import Consent, FieldType, RejectedRow, Stream, StreamField, StreamKind, page_schema
+from connectors.base import Consent, FieldType, RejectedRow, Stream, StreamField, StreamKind
 from connectors.klaviyo.settings import Settings
+from connectors.values import day, moment, money, number, table, text
 
 Json = Mapping[str, Any]
 UNDELIVERABLE = frozenset({"HARD_BOUNCE", "INVALID_EMAIL"})
@@ -105,10 +104,10 @@ def profile_rows(
     """Profiles as a page of `stream`. `lists`: profile id → names; None: no list is read."""
     rows: list[dict[str, Any]] = []
     rejected: list[RejectedRow] = []
-    for number, profile in enumerate(profiles):
+    for place, profile in enumerate(profiles):
         id_ = profile.get("id")
         if not id_:
-            where = f"row {number} of a page of profiles"
+            where = f"row {place} of a page of profiles"
             rejected.append(RejectedRow(where, "the profile has no id", json.dumps(dict(profile))))
             continue
         attributes = profile.get("attributes") or {}
@@ -156,8 +155,8 @@ def _plain(attributes: Json) -> dict[str, Any]:
         "last_event_date": moment(attributes.get("last_event_date")),
         "sms_consent": _text((sms.get("marketing") or {}).get("consent")),
         **{part: _text(place.get(part)) for part in PLACE},
-        "latitude": _number(place.get("latitude")),
-        "longitude": _number(place.get("longitude")),
+        "latitude": number(place.get("latitude")),
+        "longitude": number(place.get("longitude")),
     }
 
 
@@ -168,7 +167,7 @@ def _predictions(given: Json, settings: Settings) -> dict[str, Any]:
     return {
         "currency": settings.currency,
         **{name: money(given.get(name)) for name, _ in AMOUNTS},
-        **{name: _number(given.get(name)) for name, _, _ in NUMBERS},
+        **{name: number(given.get(name)) for name, _, _ in NUMBERS},
         "expected_date_of_next_order": moment(given.get("expected_date_of_next_order")),
         "best_channel": _text(channels[0]) if channels else None,
     }
@@ -187,12 +186,12 @@ def typed(value: object, type_: FieldType) -> Any:
     """A free-form value as the declared type; null if it is none of that type."""
     match type_:
         case FieldType.NUMBER:
-            return _number(value)
+            return number(value)
         case FieldType.BOOLEAN:
             known = {"true": True, "false": False, "yes": True, "no": False}
             return known.get(str(value).strip().lower())
         case FieldType.DATE:
-            return _date(value)
+            return day(value)
         case FieldType.DATETIME:
             return moment(value)
         case FieldType.TEXTS:
@@ -203,51 +202,8 @@ def typed(value: object, type_: FieldType) -> Any:
             return _text(value)
 
 
-def table(stream: Stream, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """The rows as a page of the stream; columns a row does not have are null."""
-    schema = page_schema(stream)
-    return pa.table({f.name: pa.array([r.get(f.name) for r in rows], f.type) for f in schema}, schema=schema)
-
-
 def _text(value: object) -> str | None:
-    if value is None or value == "" or isinstance(value, dict | list):
+    """A text of a property, which may be of any type."""
+    if isinstance(value, dict | list):
         return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _number(value: object) -> float | None:
-    if value is None or value == "" or isinstance(value, bool):
-        return None
-    try:
-        found = float(str(value))
-    except ValueError:
-        return None
-    return found if abs(found) < float("inf") else None
-
-
-def money(value: object) -> Decimal | None:
-    """An amount in major units."""
-    if value is None or value == "" or isinstance(value, bool):
-        return None
-    try:
-        return Decimal(str(value)).quantize(Decimal("0.01"))
-    except InvalidOperation:
-        return None
-
-
-def _date(value: object) -> date | None:
-    try:
-        return date.fromisoformat(str(value)[:10]) if value else None
-    except ValueError:
-        return None
-
-
-def moment(value: object) -> datetime | None:
-    """A time of the service as aware UTC; null for what is no time."""
-    if not value:
-        return None
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    return str(value).lower() if isinstance(value, bool) else text(value)

@@ -38,13 +38,10 @@ from connectors.mailchimp.settings import address_for, settings_problems
 from connectors.mailchimp.writing import Writer
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
+from connectors.values import FIELD_SCHEMA, MEMBER_SCHEMA
 
 PEOPLE_PER_CALL = 500
 NAME_LIMIT = 100
-MEMBER_SCHEMA = pa.schema(
-    [pa.field("external_id", pa.string(), nullable=False), pa.field("address", pa.string())]
-)
-FIELD_SCHEMA = MEMBER_SCHEMA.append(pa.field("value", pa.string()))
 
 
 def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> MailchimpConnector:

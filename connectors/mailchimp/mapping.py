@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +19,8 @@ from connectors.base import (
     Stream,
     StreamField,
     StreamKind,
-    page_schema,
 )
+from connectors.values import day, moment, money, number, table, text
 
 Json = Mapping[str, Any]
 LONGEST_FIELD_BYTES = 255
@@ -146,16 +144,16 @@ def member_rows(stream: Stream, members: Iterable[Json]) -> tuple[pa.Table, tupl
     rows: list[dict[str, Any]] = []
     rejected: list[RejectedRow] = []
     types = {f.name: f.type for f in stream.fields}
-    for number, member in enumerate(members):
+    for place, member in enumerate(members):
         id_ = external_id(member)
         if id_ is None:
-            where = f"row {number} of a page of members"
+            where = f"row {place} of a page of members"
             rejected.append(RejectedRow(where, "the member has no id", json.dumps(dict(member))))
             continue
         rows.append(
             {
                 "external_id": id_,
-                "address": _text(member.get("email_address")),
+                "address": text(member.get("email_address")),
                 "changed_at": moment(member.get("last_changed")),
                 "deleted": False,
                 "email_consent": consent(member.get("status")),
@@ -164,7 +162,7 @@ def member_rows(stream: Stream, members: Iterable[Json]) -> tuple[pa.Table, tupl
                 **_merged(member.get("merge_fields") or {}, types),
             }
         )
-    return _table(stream, rows), tuple(rejected)
+    return table(stream, rows), tuple(rejected)
 
 
 def consent(status: object) -> str | None:
@@ -175,23 +173,23 @@ def consent(status: object) -> str | None:
 
 def _plain(member: Json) -> dict[str, Any]:
     location, stats = member.get("location") or {}, member.get("stats") or {}
-    latitude, longitude = _number(location.get("latitude")), _number(location.get("longitude"))
+    latitude, longitude = number(location.get("latitude")), number(location.get("longitude"))
     known = (latitude or 0, longitude or 0) != (0, 0)  # 0, 0 stands for "unknown"
     return {
-        "email_address": _text(member.get("email_address")),
-        "language": _text(member.get("language")),
-        "country_code": _text(location.get("country_code")),
-        "region": _text(location.get("region")),
-        "timezone": _text(location.get("timezone")),
+        "email_address": text(member.get("email_address")),
+        "language": text(member.get("language")),
+        "country_code": text(location.get("country_code")),
+        "region": text(location.get("region")),
+        "timezone": text(location.get("timezone")),
         "latitude": latitude if known else None,
         "longitude": longitude if known else None,
         "vip": member.get("vip"),
-        "member_rating": _number(member.get("member_rating")),
-        "source": _text(member.get("source")),
+        "member_rating": number(member.get("member_rating")),
+        "source": text(member.get("source")),
         "timestamp_signup": moment(member.get("timestamp_signup")),
         "timestamp_opt": moment(member.get("timestamp_opt")),
-        "avg_open_rate": _number(stats.get("avg_open_rate")),
-        "avg_click_rate": _number(stats.get("avg_click_rate")),
+        "avg_open_rate": number(stats.get("avg_open_rate")),
+        "avg_click_rate": number(stats.get("avg_click_rate")),
     }
 
 
@@ -199,29 +197,29 @@ def _merged(merge: Json, types: Mapping[str, FieldType]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for tag, value in merge.items():
         if isinstance(value, Mapping):  # an address
-            parts = [_text(value.get(p)) for p in ("addr1", "addr2", *ADDRESS_PARTS)]
+            parts = [text(value.get(p)) for p in ("addr1", "addr2", *ADDRESS_PARTS)]
             found[tag] = ", ".join(p for p in parts if p) or None
-            found.update({f"{tag}_{part}": _text(value.get(part)) for part in ADDRESS_PARTS})
+            found.update({f"{tag}_{part}": text(value.get(part)) for part in ADDRESS_PARTS})
             continue
         match types.get(tag):
             case FieldType.NUMBER:
-                found[tag] = _number(value)
+                found[tag] = number(value)
             case FieldType.DATE:
-                found[tag] = _date(value)
+                found[tag] = day(value)
             case FieldType.TEXT:
-                found[tag] = _text(value)
+                found[tag] = text(value)
     return found
 
 
 def activity_rows(campaign: Json, emails: Iterable[Json]) -> tuple[pa.Table, tuple[RejectedRow, ...]]:
     """Opens, clicks and bounces of one campaign's recipients."""
     campaign_id = str(campaign["id"])
-    title = _text((campaign.get("settings") or {}).get("title"))
+    title = text((campaign.get("settings") or {}).get("title"))
     rows: list[dict[str, Any]] = []
     rejected: list[RejectedRow] = []
     for email in emails:
         for did in email.get("activity") or []:
-            at, action, url = moment(did.get("timestamp")), did.get("action"), _text(did.get("url"))
+            at, action, url = moment(did.get("timestamp")), did.get("action"), text(did.get("url"))
             if at is None or action not in ("open", "click", "bounce"):
                 where = f"campaign {campaign_id}, recipient {email.get('email_id')}"
                 reason = "the activity has no time" if at is None else "this kind of activity is not known"
@@ -232,16 +230,16 @@ def activity_rows(campaign: Json, emails: Iterable[Json]) -> tuple[pa.Table, tup
                 {
                     "event_id": hashlib.sha256("\x1f".join(key).encode()).hexdigest()[:32],
                     "external_id": None,  # only the hash of the address is known, not the contact's id
-                    "email": _text(email.get("email_address")),
+                    "email": text(email.get("email_address")),
                     "kind": f"email_{action}",
                     "at": at,
                     "campaign": campaign_id,
                     "campaign_title": title,
                     "url": url,
-                    "bounce_type": _text(did.get("type")) if action == "bounce" else None,
+                    "bounce_type": text(did.get("type")) if action == "bounce" else None,
                 }
             )
-    return _table(CAMPAIGN_ACTIVITY, rows), tuple(rejected)
+    return table(CAMPAIGN_ACTIVITY, rows), tuple(rejected)
 
 
 def order_rows(orders: Iterable[Json]) -> tuple[pa.Table, tuple[RejectedRow, ...]]:
@@ -252,7 +250,7 @@ def order_rows(orders: Iterable[Json]) -> tuple[pa.Table, tuple[RejectedRow, ...
         where = f"order {order.get('id')} of store {order.get('store_id')}"
         cancelled = moment(order.get("cancelled_at_foreign"))
         at = cancelled or moment(order.get("processed_at_foreign"))
-        address = _text((order.get("customer") or {}).get("email_address"))
+        address = text((order.get("customer") or {}).get("email_address"))
         if at is None or address is None:
             reason = "the order has no time" if at is None else "the order's customer has no address"
             rejected.append(RejectedRow(where, reason, json.dumps(dict(order))))
@@ -265,14 +263,14 @@ def order_rows(orders: Iterable[Json]) -> tuple[pa.Table, tuple[RejectedRow, ...
                 "kind": "refund" if cancelled else "purchase",
                 "at": at,
                 "order": str(order["id"]),
-                "amount": _money(order.get("order_total")),
-                "currency": _text(order.get("currency_code")),
-                "store": _text(order.get("store_id")),
-                "status": _text(order.get("financial_status")),
+                "amount": money(order.get("order_total")),
+                "currency": text(order.get("currency_code")),
+                "store": text(order.get("store_id")),
+                "status": text(order.get("financial_status")),
                 "products": [str(line["product_id"]) for line in order.get("lines") or []],
             }
         )
-    return _table(ORDERS, rows), tuple(rejected)
+    return table(ORDERS, rows), tuple(rejected)
 
 
 def refused_addresses(errors: Iterable[Json]) -> Iterator[tuple[str, str]]:
@@ -282,44 +280,3 @@ def refused_addresses(errors: Iterable[Json]) -> Iterator[tuple[str, str]]:
         for address in addresses:
             if address:
                 yield str(address).lower(), str(error.get("error") or "")
-
-
-def _table(stream: Stream, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    schema = page_schema(stream)
-    return pa.table({f.name: pa.array([r.get(f.name) for r in rows], f.type) for f in schema}, schema=schema)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None or value == "" else str(value)
-
-
-def _number(value: object) -> float | None:
-    try:
-        return None if value is None or value == "" else float(str(value))
-    except ValueError:
-        return None
-
-
-def _money(value: object) -> Decimal | None:
-    try:
-        return None if value is None or value == "" else Decimal(str(value)).quantize(Decimal("0.01"))
-    except InvalidOperation:
-        return None
-
-
-def _date(value: object) -> date | None:
-    try:
-        return None if not value else date.fromisoformat(str(value)[:10])
-    except ValueError:
-        return None
-
-
-def moment(value: object) -> datetime | None:
-    """A time of the service as aware UTC; null for "", null and what is no time."""
-    if not value:
-        return None
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from connectors.base import Action, Audience, AudienceKind, Change, Connector, Page, Stream, StreamKind
 from connectors.pacing import ManualClock
@@ -90,3 +90,14 @@ def ensured(connector: Connector, name: str = "segsync: VIP") -> Audience:
 def assert_kinds(connector: Connector, *kinds: AudienceKind) -> None:
     """The first kind is the default, so their order is part of the contract."""
     assert tuple(connector.features.audiences) == kinds
+
+
+def keys(content: object) -> Iterator[str]:
+    """Every key at any depth of a JSON content."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield name
+            yield from keys(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from keys(value)

@@ -14,7 +14,7 @@ from connectors.pacing import ManualClock
 from connectors.registry import platform
 from connectors.simulation import serve
 from tests.connectors.klaviyo.referee import FOLDER, Referee
-from tests.connectors.rig import Rig
+from tests.connectors.rig import Rig, keys
 
 PEOPLE = 330
 CONSENTS = ("subscribed",) * 6 + ("unsubscribed", "never", "subscribed", "subscribed")
@@ -82,7 +82,7 @@ class KlaviyoRig(Rig):
         for logged in self.simulation.traffic.log:
             assert not any(part in logged.path for part in FORBIDDEN_PATHS), logged.operation
             if logged.body:
-                sent = set(_keys(json.loads(logged.body)))
+                sent = set(keys(json.loads(logged.body)))
                 assert not sent & FORBIDDEN_KEYS, f"{logged.operation} sent {sorted(sent & FORBIDDEN_KEYS)}"
         for id_, before in self._before.items():
             profile = self.klaviyo.account.profiles.get(id_)
@@ -123,13 +123,3 @@ def klaviyo_rig(simulator: KlaviyoSimulator | None = None, *, people: int = PEOP
         rig = KlaviyoRig(simulation, clock, address)
         yield rig
         rig.close()
-
-
-def _keys(content: object) -> Iterator[str]:
-    if isinstance(content, dict):
-        for name, value in content.items():
-            yield name
-            yield from _keys(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from _keys(value)

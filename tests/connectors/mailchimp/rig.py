@@ -12,7 +12,7 @@ from connectors.mailchimp.simulator import MailchimpSimulator
 from connectors.pacing import ManualClock
 from connectors.registry import platform
 from connectors.simulation import serve
-from tests.connectors.rig import Rig
+from tests.connectors.rig import Rig, keys
 
 PEOPLE = 2300
 STATUSES = ("subscribed",) * 6 + ("unsubscribed", "cleaned", "transactional", "pending")
@@ -73,7 +73,7 @@ class MailchimpRig(Rig):
             connector.close()
         for logged in self.simulation.traffic.log:
             if logged.body:
-                sent = set(_keys(json.loads(logged.body)))
+                sent = set(keys(json.loads(logged.body)))
                 assert not sent & FORBIDDEN, f"{logged.operation} sent {sorted(sent & FORBIDDEN)}"
 
 
@@ -113,13 +113,3 @@ def mailchimp_rig(simulator: MailchimpSimulator | None = None) -> Iterator[Mailc
         rig = MailchimpRig(simulation, clock, address)
         yield rig
         rig.close()
-
-
-def _keys(content: object) -> Iterator[str]:
-    if isinstance(content, dict):
-        for name, value in content.items():
-            yield name
-            yield from _keys(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from _keys(value)
