@@ -11,7 +11,6 @@ import io
 from collections.abc import Mapping, Sequence
 
 from connectors.errors import Unavailable, UnexpectedResponse
-from connectors.salesforce.answers import Refused, judged
 from connectors.salesforce.client import Client
 from connectors.salesforce.rows import Result
 
@@ -30,14 +29,12 @@ def run_job(
 ) -> dict[str, Result | None]:
     """Id → result, for every row; None: the job never came to it. The first column is `Id`.
 
-    Null clears a field. Raises Unavailable if the job does not end in time: it is aborted then.
+    Null clears a field. Raises Refused for a job the org does not take, and Unavailable for one that does
+    not end in time: it is aborted then.
     """
-    try:
-        job_id = client.open_job(object, operation)
-        client.upload(object, job_id, _text(columns, rows))
-        client.start_job(object, job_id)
-    except Refused as refused:
-        raise judged(refused) from None
+    job_id = client.open_job(object, operation)
+    client.upload(object, job_id, _text(columns, rows))
+    client.start_job(object, job_id)
     state = _ended(client, object, job_id)
     results: dict[str, Result | None] = {str(row[0]): None for row in rows}
     done, failed = _fetched(client, object, job_id, state)

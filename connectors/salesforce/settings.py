@@ -55,7 +55,7 @@ def settings_problems(settings: Mapping[str, SettingValue]) -> Iterator[str]:
     secret, key = settings.get("consumer_secret"), settings.get("private_key")
     if (secret is None) == (key is None):
         yield "consumer_secret: give either this (client credentials) or private_key (JWT)"
-    if key is not None and not settings.get("username"):
+    elif key is not None and not settings.get("username"):
         yield "username: is needed with private_key"
     if not re.fullmatch(r"\d\d\.0", str(settings.get("api_version", "66.0"))):
         yield 'api_version: is written like "66.0"'

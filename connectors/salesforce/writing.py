@@ -6,7 +6,7 @@ No record built here has a key of consent, an address or a name; nobody is creat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from connectors.base import Action, Audience, AudienceKind, Batch, Change, Outcome, OutcomeState
 from connectors.errors import AudienceLost
@@ -133,24 +133,8 @@ class Writer:
     def _set(self, changes: Sequence[Change]) -> list[Outcome]:
         """Absolute values. More than `BULK_ABOVE` contacts, or leads, of one batch are one bulk job."""
         values = {change.address: _value(change) for change in changes}
-        results: dict[str, Result | None] = {}
-        rest: list[str] = []
-        for object in MEMBER_LINKS:
-            ids = sorted(id for id in values if PREFIXES[id[:3]] == object)
-            if len(ids) > BULK_ABOVE:
-                job = run_job(
-                    self._client, object, "update", ("Id", self._field.name), [(id, values[id]) for id in ids]
-                )
-                results.update(job)
-                rest += [id for id, found in job.items() if found is not None and found.code in AGAIN]
-            else:
-                rest += ids
-
-        def row(id: str, asked: str) -> Json:
-            return {"attributes": {"type": PREFIXES[id[:3]]}, "id": id, self._field.name: values[asked]}
-
         try:
-            results.update(zip(rest, self._sent(rest, row, method="PATCH"), strict=True))
+            results = self._set_all(values)
         except Refused as refused:
             if refused.code in FORBIDDEN_FIELD:
                 raise self._field.refused() from None
@@ -158,6 +142,26 @@ class Writer:
         if any(found is not None and found.code in FORBIDDEN_FIELD for found in results.values()):
             raise self._field.refused()
         return [_outcome(change, results[change.address]) for change in changes]
+
+    def _set_all(self, values: Mapping[str, str | None]) -> dict[str, Result | None]:
+        """Id → result. What a bulk job could not do for reasons that pass goes again by collections."""
+        results: dict[str, Result | None] = {}
+        rest: list[str] = []
+        for object in MEMBER_LINKS:
+            ids = sorted(id for id in values if PREFIXES[id[:3]] == object)
+            if len(ids) <= BULK_ABOVE:
+                rest += ids
+                continue
+            rows = [(id, values[id]) for id in ids]
+            job = run_job(self._client, object, "update", ("Id", self._field.name), rows)
+            results.update(job)
+            rest += [id for id, found in job.items() if found is not None and found.code in AGAIN]
+
+        def row(id: str, asked: str) -> Json:
+            return {"attributes": {"type": PREFIXES[id[:3]]}, "id": id, self._field.name: values[asked]}
+
+        results.update(zip(rest, self._sent(rest, row, method="PATCH"), strict=True))
+        return results
 
     # ---- both ------------------------------------------------------------------------------------
 

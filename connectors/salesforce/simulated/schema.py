@@ -16,6 +16,8 @@ MULTIPICKLIST_LENGTH = 4099
 SOAP = {"boolean": "xsd:boolean", "double": "xsd:double", "currency": "xsd:double", "percent": "xsd:double"}
 SOAP.update({"int": "xsd:int", "date": "xsd:date", "datetime": "xsd:dateTime", "id": "tns:ID"})
 SOAP.update(reference="tns:ID")
+NAMED = ("Campaign", "Topic")
+"""Objects whose records can be found by name."""
 AUDIT = (
     "OwnerId:reference>User CreatedDate:datetime! CreatedById:reference>User! LastModifiedDate:datetime!"
     " LastModifiedById:reference>User! SystemModstamp:datetime! LastActivityDate:date!"
@@ -36,7 +38,8 @@ def _address(prefix: str) -> str:
 SPECIFICATION: Mapping[str, tuple[str, str]] = {
     "Account": (
         "001",
-        f"MasterRecordId:reference>Account! Name:string* Type:picklist {_address('Billing')} Phone:phone"
+        f"MasterRecordId:reference>Account! Name:string* Type:picklist"
+        f" ParentId:reference>Account {_address('Billing')} Phone:phone"
         " AccountNumber:string(40) Website:url Industry:picklist AnnualRevenue:currency"
         f" NumberOfEmployees:int Rating:picklist Description:textarea {AUDIT}",
     ),
@@ -141,8 +144,8 @@ class Field:
             return None
         return self.name.removesuffix("__c") + "__r" if self.name.endswith("__c") else self.name[:-2]
 
-    def describe(self) -> dict[str, object]:
-        """As `describe` shows it."""
+    def describe(self, *, lookups: tuple[str, ...]) -> dict[str, object]:
+        """As `describe` shows it; `lookups` are the fields of the object that a record can be found by."""
         custom, changeable = self.name.endswith("__c"), self.writable and self.editable
         text = self.type in ("string", "textarea", "email", "phone", "url", "picklist", "multipicklist")
         return {
@@ -172,7 +175,7 @@ class Field:
             "groupable": True,
             "highScaleNumber": False,
             "htmlFormatted": False,
-            "idLookup": self.name in ("Id", "Email"),
+            "idLookup": self.name in lookups,
             "inlineHelpText": None,
             "label": self.label,
             "length": self.length,
@@ -228,6 +231,7 @@ class SObject:
     def describe(self, version: str) -> dict[str, object]:
         """The answer of `/sobjects/NAME/describe`."""
         path = f"/services/data/v{version}/sobjects/{self.name}"
+        lookups = ("Id", "Name") if self.name in NAMED else ("Id", "Email")
         on = (
             *("createable", "deletable", "layoutable", "mergeable", "queryable", "replicateable"),
             *("retrieveable", "searchable", "triggerable", "undeletable", "updateable"),
@@ -246,7 +250,7 @@ class SObject:
             **flags,
             **nothing,
             **empty,
-            "fields": [f.describe() for f in self.fields.values() if f.visible],
+            "fields": [f.describe(lookups=lookups) for f in self.fields.values() if f.visible],
             "keyPrefix": self.prefix,
             "label": self.name,
             "labelPlural": f"{self.name}s",
