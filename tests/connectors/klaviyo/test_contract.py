@@ -26,6 +26,11 @@ class TestKlaviyo(ConnectorContract):
     def test_one_property_for_all_segments_is_the_default_kind_of_audience(self, rig: Rig) -> None:
         assert_kinds(rig.connect(), AudienceKind.FIELD, AudienceKind.LIST)
 
+    def test_audiences_lists_those_that_are_not_ours_too(self, rig: Rig) -> None:
+        """The property is always among them, so the contract's own test would do without any list."""
+        super().test_audiences_lists_those_that_are_not_ours_too(rig)
+        assert {"newsletter", "segsync: VIP"} <= {one.name for one in rig.connect().audiences()}
+
     def test_a_write_whose_answer_is_cut_short_is_no_success(self, rig: Rig) -> None:
         """On the property: a list call is answered without a body, so nothing of it can be cut."""
         connector = rig.connect()
