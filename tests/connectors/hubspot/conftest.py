@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -35,6 +37,14 @@ class Portal(HubspotRig):
         body = {"filterGroups": [{"filters": list(filters)}] if filters else [], "limit": 100, **more}
         return self.call("POST", f"/crm/objects/2026-09/{type_}/search", body)
 
+    def fill(self, count: int) -> list[str]:
+        """So many contacts p0@, p1@, …, which were there before; their ids."""
+        when = self.clock.utc_now() - timedelta(days=9)
+        return [
+            self.hubspot.add_contact(f"p{n}@example.com", changed_at=when + timedelta(seconds=n)).id
+            for n in range(count)
+        ]
+
     def rows(self, cursor: str | None = None, **settings: object) -> dict[str, dict[str, Any]]:
         """Contacts by id, read by a connector from `cursor` on."""
         connector = self.connect(**settings)
@@ -47,9 +57,22 @@ class Portal(HubspotRig):
 
 @pytest.fixture
 def portal() -> Iterator[Portal]:
+    """At the end, every request it saw is looked at: none may touch what is not ours."""
+    with running() as made:
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def foreign() -> Iterator[Portal]:
+    """For clients that may write what we never do."""
+    with running() as made:
+        yield made
+
+
+@contextmanager
+def running() -> Iterator[Portal]:
     clock = ManualClock()
     simulator = HubspotSimulator(now=clock.utc_now)
     with serve(simulator) as address:
-        made = Portal(simulator, clock, address)
-        yield made
-        made.close()
+        yield Portal(simulator, clock, address)

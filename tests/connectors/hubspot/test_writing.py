@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 
 import pyarrow as pa
 import pytest
@@ -21,11 +20,6 @@ from tests.connectors.hubspot.rig import OWN_FIELD
 UPDATE = "POST /objects/contacts/batch/update"
 MEMBERS = "PUT /lists/{id}/memberships/add-and-remove"
 CARRIER = Audience("*", "segments", AudienceKind.FIELD, OWN_FIELD)
-
-
-def fill(portal: Portal, count: int) -> list[str]:
-    when = portal.clock.utc_now() - timedelta(days=9)
-    return [portal.hubspot.add_contact(f"p{n}@example.com", changed_at=when).id for n in range(count)]
 
 
 def values(ids: list[str], value: str) -> list[Change]:
@@ -59,7 +53,7 @@ def test_n_people_take_n_hundredths_of_calls_whatever_the_number_of_segments(
 ) -> None:
     connector = portal.connect()
     connector.ensure(CARRIER)
-    connector.write(Batch(CARRIER, values(fill(portal, 1), "vip;new;lapsed")))
+    connector.write(Batch(CARRIER, values(portal.fill(1), "vip;new;lapsed")))
     ids = fill_more(portal, people)
     shape = connector.features.audiences[AudienceKind.FIELD]
     assert shape == BatchShape(100, 100, together=False)
@@ -76,7 +70,7 @@ def fill_more(portal: Portal, count: int) -> list[str]:
 
 
 def test_a_new_segment_costs_one_read_and_one_write_once(portal: Portal) -> None:
-    ids = fill(portal, 2)
+    ids = portal.fill(2)
     connector = portal.connect()
     connector.ensure(CARRIER)
     connector.write(Batch(CARRIER, values(ids, "vip")))
@@ -91,7 +85,7 @@ def test_a_new_segment_costs_one_read_and_one_write_once(portal: Portal) -> None
 
 
 def test_an_empty_value_clears_the_property(portal: Portal) -> None:
-    (id_,) = fill(portal, 1)
+    (id_,) = portal.fill(1)
     connector = portal.connect()
     connector.ensure(CARRIER)
     connector.write(Batch(CARRIER, values([id_], "vip")))
@@ -109,7 +103,7 @@ def test_ensure_makes_a_multi_checkbox_with_the_segments_option(portal: Portal) 
 
 def test_options_that_are_there_stay_exactly_as_they_are(portal: Portal) -> None:
     """PATCH replaces all options, so what others made or renamed has to be sent along."""
-    ids = fill(portal, 1)
+    ids = portal.fill(1)
     connector = portal.connect()
     connector.ensure(CARRIER)
     theirs = [
@@ -124,7 +118,7 @@ def test_options_that_are_there_stay_exactly_as_they_are(portal: Portal) -> None
 
 
 def test_an_option_removed_by_hand_is_put_back_and_the_value_written(portal: Portal) -> None:
-    ids = fill(portal, 3)
+    ids = portal.fill(3)
     connector = portal.connect()
     connector.ensure(CARRIER)
     connector.write(Batch(CARRIER, values(ids, "vip;new")))
@@ -143,7 +137,7 @@ def test_a_property_of_another_kind_is_not_touched(portal: Portal) -> None:
 
 
 def test_a_property_deleted_by_hand_is_lost_and_can_be_made_again(portal: Portal) -> None:
-    ids = fill(portal, 2)
+    ids = portal.fill(2)
     connector = portal.connect()
     connector.ensure(CARRIER)
     connector.write(Batch(CARRIER, values(ids, "vip")))
@@ -165,7 +159,7 @@ def test_ensure_of_the_property_survives_losing_its_answer(portal: Portal) -> No
 def test_a_bad_row_is_refused_alone_wherever_its_error_is_told(portal: Portal, errors_in_200: bool) -> None:
     """207, or a 200 with errors: results come shuffled, errors name the row by its trace id."""
     portal.hubspot.account.habits.errors_in_200 = errors_in_200
-    ids = fill(portal, 50)
+    ids = portal.fill(50)
     connector = portal.connect()
     connector.ensure(CARRIER)
     gone = ids[::7]
@@ -181,7 +175,7 @@ def test_a_bad_row_is_refused_alone_wherever_its_error_is_told(portal: Portal, e
 
 
 def test_errors_that_name_rows_by_id_are_understood_too(portal: Portal) -> None:
-    ids = fill(portal, 4)
+    ids = portal.fill(4)
     connector = portal.connect()
     connector.ensure(CARRIER)
     portal.hubspot.records.archive(portal.hubspot.records.required("contacts", ids[2]))
@@ -197,7 +191,7 @@ def test_errors_that_name_rows_by_id_are_understood_too(portal: Portal) -> None:
 
 
 def test_a_silent_answer_is_no_success(portal: Portal) -> None:
-    ids = fill(portal, 2)
+    ids = portal.fill(2)
     connector = portal.connect()
     connector.ensure(CARRIER)
     portal.hubspot.account.habits.silent = True
@@ -206,7 +200,7 @@ def test_a_silent_answer_is_no_success(portal: Portal) -> None:
 
 def test_halving_isolates_a_poison_record(portal: Portal) -> None:
     """HubSpot refuses the whole batch for one row, whatever its trace ids: the run's delivery halves it."""
-    ids = fill(portal, 60)
+    ids = portal.fill(60)
     connector = portal.connect()
     connector.ensure(CARRIER)
     poison = ids[23]
@@ -238,7 +232,7 @@ def test_halving_isolates_a_poison_record(portal: Portal) -> None:
 
 def test_members_of_the_property_are_read_from_the_live_store(portal: Portal) -> None:
     """Search would miss what was written a moment ago."""
-    ids = fill(portal, 130)
+    ids = portal.fill(130)
     connector = portal.connect()
     connector.ensure(CARRIER)
     connector.write(Batch(CARRIER, values(ids[:3], "vip;new")))
@@ -271,7 +265,7 @@ def test_a_list_made_whose_answer_was_lost_is_found(portal: Portal) -> None:
 
 
 def test_renaming_a_segment_renames_its_list_and_keeps_its_members(portal: Portal) -> None:
-    ids = fill(portal, 2)
+    ids = portal.fill(2)
     connector = portal.connect()
     audience = a_list(connector)
     connector.write(Batch(audience, members(ids)))
@@ -299,7 +293,7 @@ def test_lists_with_rules_are_no_audiences(portal: Portal) -> None:
 
 
 def test_more_than_one_page_of_lists_and_members_is_read(portal: Portal) -> None:
-    ids = fill(portal, 600)
+    ids = portal.fill(600)
     for n in range(501):
         portal.hubspot.lists.make(f"List {n}")
     connector = portal.connect()
@@ -312,7 +306,7 @@ def test_more_than_one_page_of_lists_and_members_is_read(portal: Portal) -> None
 
 
 def test_one_call_per_changed_list_and_chunk(portal: Portal) -> None:
-    ids = fill(portal, 130)
+    ids = portal.fill(130)
     connector = portal.connect(ids_per_call=50)
     shape = connector.features.audiences[AudienceKind.LIST]
     audience = a_list(connector)
@@ -325,7 +319,7 @@ def test_one_call_per_changed_list_and_chunk(portal: Portal) -> None:
 
 def test_a_chunk_that_is_too_big_is_halved_and_the_size_remembered(portal: Portal) -> None:
     """How many ids a call may hold is stated nowhere; nobody is refused for it."""
-    ids = fill(portal, 400)
+    ids = portal.fill(400)
     portal.hubspot.lists.ids_per_call = 60
     connector = portal.connect(ids_per_call=200)
     audience = a_list(connector)
@@ -339,7 +333,7 @@ def test_a_chunk_that_is_too_big_is_halved_and_the_size_remembered(portal: Porta
 
 
 def test_people_who_are_gone_are_refused_and_the_others_written(portal: Portal) -> None:
-    ids = fill(portal, 4)
+    ids = portal.fill(4)
     portal.hubspot.records.archive(portal.hubspot.records.required("contacts", ids[1]))
     connector = portal.connect()
     audience = a_list(connector)
@@ -348,7 +342,7 @@ def test_people_who_are_gone_are_refused_and_the_others_written(portal: Portal) 
 
 
 def test_members_that_others_added_stay(portal: Portal) -> None:
-    ids = fill(portal, 3)
+    ids = portal.fill(3)
     connector = portal.connect()
     audience = a_list(connector)
     portal.put_in(audience, "p2@example.com")
@@ -358,7 +352,7 @@ def test_members_that_others_added_stay(portal: Portal) -> None:
 
 
 def test_an_action_of_the_wrong_kind_is_refused(portal: Portal) -> None:
-    ids = fill(portal, 1)
+    ids = portal.fill(1)
     connector = portal.connect()
     connector.ensure(CARRIER)
     assert states(connector.write(Batch(CARRIER, members(ids)))) == [("refused", "not_a_list")]
@@ -367,7 +361,7 @@ def test_an_action_of_the_wrong_kind_is_refused(portal: Portal) -> None:
 
 
 def test_erasing_goes_by_record_id_so_that_no_address_is_blocked_by_guess(portal: Portal) -> None:
-    ids = fill(portal, 2)
+    ids = portal.fill(2)
     connector = portal.connect()
     assert connector.erase(ids[0]).state == "done"
     assert connector.erase("ana@example.com").code == "not_found"
