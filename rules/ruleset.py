@@ -16,6 +16,18 @@ class Mode(StrEnum):
     APPEND = "append"
 
 
+class Drift(StrEnum):
+    """What is done about members that others changed by hand.
+
+    RESPECT: whom others took out stays out; whom others put in stays theirs. READD: whom others took out is
+    added once more, then respected. ADOPT: whom others put in becomes ours, to be removed like ours.
+    """
+
+    RESPECT = "respect"
+    READD = "re-add once"
+    ADOPT = "adopt"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a segment is written: a connection, as what, under which name (None: the segment's)."""
@@ -24,6 +36,7 @@ class Target:
     kind: str | None = None  # None: the connection's default kind
     name: str | None = None
     include_suppressed: bool = False
+    drift: Drift = Drift.RESPECT
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from connectors.base import (
     RemoteAudience,
 )
 from connectors.errors import ConnectorError
-from rules.ruleset import RuleSet, Segment, Target
+from rules.ruleset import Drift, RuleSet, Segment, Target
 from sync.errors import UserError
 from sync.plan import AudienceInput, BrakeLimits, Plan, SourceCount, make
 from sync.progress import SILENT, Progress
@@ -130,7 +130,12 @@ def intend(
         carrier = next((row.id for row in rows if row.segment == CARRIER), None)
         by_key = {(row.segment, row.kind): row for row in rows}
         for one in ours:
-            row = by_key[one.segment.id, one.kind.value]
+            row = _without_the_gone(
+                store, by_key[one.segment.id, one.kind.value], wanted=members[one.segment.id] & reachable
+            )
+            if one.target.drift is Drift.ADOPT and row.actual - row.owned:
+                store.ledger.adopt(row.id, row.actual)
+                row = store.ledger.get(row.id)
             inputs.append(
                 AudienceInput(
                     audience=row.id,
@@ -146,12 +151,23 @@ def intend(
                     reachable=reachable,
                     not_mailable=suppressed,
                     include_suppressed=one.target.include_suppressed,
+                    drift=one.target.drift,
+                    readded=row.readded,
                     expect=one.segment.expect,
                     people=people,
                     carrier=carrier if one.kind is AudienceKind.FIELD else None,
                 )
             )
     return Intended(make(inputs, sources=sources, limits=limits), failed, renames)
+
+
+def _without_the_gone(store: Store, row: AudienceRow, *, wanted: BitMap) -> AudienceRow:
+    """Whom others took out and no rule wants there any more is no longer ours; nor who cannot be reached."""
+    gone = (row.owned - row.actual) - wanted
+    if not gone:
+        return row
+    store.ledger.observed(row.id, actual=row.actual, remote_mark=row.remote_mark, gone=gone)
+    return store.ledger.get(row.id)
 
 
 def unsettled_by_audience(store: Store) -> dict[int, list[StoredBatch]]:

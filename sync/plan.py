@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import zip_longest
 
 from pyroaring import BitMap
 
 from connectors.base import AudienceKind, BatchShape
-from rules.ruleset import Expect, Mode
+from rules.ruleset import Drift, Expect, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,26 @@ class Changes:
     removes: BitMap
 
 
-def changes(*, desired: BitMap, owned: BitMap, actual: BitMap, mode: Mode) -> Changes:
+def changes(
+    *,
+    desired: BitMap,
+    owned: BitMap,
+    actual: BitMap,
+    mode: Mode,
+    drift: Drift = Drift.RESPECT,
+    readded: BitMap | None = None,
+) -> Changes:
     """Adds whoever is desired and not there; removes only whom we own, who is there and not desired.
 
     `actual` is everybody of ours who is in the audience, whoever put them there; `owned` those we put
-    there. In `append` mode nobody is ever removed.
+    there, so `owned - actual` are those whom others took out: they stay out, unless `drift` says that they
+    are added once more (`readded`: those for whom that was done). In `append` mode nobody is ever removed.
     """
+    taken_out = owned - actual
+    if drift is Drift.READD:
+        taken_out &= readded or BitMap()
     removes = (owned & actual) - desired if mode is Mode.MIRROR else BitMap()
-    return Changes(adds=desired - actual, removes=removes)
+    return Changes(adds=desired - actual - taken_out, removes=removes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,8 @@ class AudienceInput:
     reachable: BitMap  # people with an id on the destination
     not_mailable: BitMap  # suppressed or unsubscribed people
     include_suppressed: bool = False
+    drift: Drift = Drift.RESPECT
+    readded: BitMap = field(default_factory=BitMap)
     expect: Expect | None = None
     people: int = 0  # all people, for shares
     carrier: int | None = None
@@ -195,7 +209,14 @@ def _plan_one(
     audience: AudienceInput, *, limits: BrakeLimits, hold_removals: bool
 ) -> tuple[AudiencePlan, list[Brake]]:
     wanted = target(audience)
-    found = changes(desired=wanted, owned=audience.owned, actual=audience.actual, mode=audience.mode)
+    found = changes(
+        desired=wanted,
+        owned=audience.owned,
+        actual=audience.actual,
+        mode=audience.mode,
+        drift=audience.drift,
+        readded=audience.readded,
+    )
     brakes = list(_audience_brakes(audience, found, wanted, limits))
     hold_removals = hold_removals or any(not brake.holds_adds for brake in brakes)
     hold_adds = any(brake.holds_adds for brake in brakes)

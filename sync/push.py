@@ -107,7 +107,7 @@ def _push_connection(
 ) -> Pushed:
     pushed = Pushed(connection)
     carried = [b for b in batches if _is_carried(rows[b.audience_id])]
-    fields = _Fields(rows, carried)
+    fields = _Fields(rows, carried, batches)
     by_audience: dict[int, list[StoredBatch]] = {}
     for batch in batches:
         if not _is_carried(rows[batch.audience_id]):
@@ -200,6 +200,7 @@ def _send_window(
         _count(pushed, one, answer, fields)
         progress.advance(len(one.adds) + len(one.removes))
     store.ledger.record(outcomes, at=at)
+    fields.note_added_again(store, outcomes)
     if failed is not None:
         raise failed
 
@@ -228,8 +229,15 @@ def _count(pushed: Pushed, work: _Work, delivery: Delivery, fields: _Fields) -> 
 class _Fields:
     """The segments carried by a connection's owned field: which value each person is to have."""
 
-    def __init__(self, rows: Mapping[int, AudienceRow], carried: Sequence[StoredBatch]) -> None:
+    def __init__(
+        self,
+        rows: Mapping[int, AudienceRow],
+        carried: Sequence[StoredBatch],
+        batches: Sequence[StoredBatch],
+    ) -> None:
         self.batches = carried
+        self._audience_of = {batch.id: batch.audience_id for batch in batches}
+        self._taken_out = {id_: row.owned - row.actual for id_, row in rows.items()}
         self.intended: dict[str, BitMap] = {}
         connections = {rows[b.audience_id].connection for b in carried}
         for row in rows.values():
@@ -246,6 +254,12 @@ class _Fields:
             for person in self.intended[segment] & people:
                 tokens[person].append(segment)
         return {person: SEPARATOR.join(some) for person, some in tokens.items()}
+
+    def note_added_again(self, store: Store, outcomes: Sequence[BatchOutcome]) -> None:
+        """Whom others had taken out and who is in again now: by "re-add once" this was the once."""
+        for outcome in outcomes:
+            audience = self._audience_of[outcome.batch_id]
+            store.ledger.added_again(audience, outcome.done_adds & self._taken_out[audience])
 
     def sent_with(self, work: Sequence[_Work]) -> list[int]:
         """The carried batches that go out with these: their outcome is unknown from here on, too."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rules.language import keys
 from rules.language.problems import suggest
 from rules.language.source import Source, Table
-from rules.ruleset import Expect, Mode, Target
+from rules.ruleset import Drift, Expect, Mode, Target
 from rules.vocabulary import Vocabulary
 
 
@@ -196,6 +196,7 @@ class Drafts:
             return None
         inner = next(each for each in table.tables("to") if each.place.at == at)
         connection, kind, name = value.get("connection"), value.get("as"), value.get("name")
+        drift = value.get("drift")
         if not isinstance(connection, str):
             return None
         if not self._connection(table.source, connection, inner.value_at("connection"), known):
@@ -210,6 +211,7 @@ class Drafts:
             kind if isinstance(kind, str) else None,
             name if isinstance(name, str) else None,
             value.get("include_suppressed") is True,
+            Drift(drift) if isinstance(drift, str) and drift in set(Drift) else Drift.RESPECT,
         )
 
     def _connection(self, source: Source, name: str, at: int, known: Mapping[str, frozenset[str]]) -> bool:

@@ -18,6 +18,7 @@ class Shape(StrEnum):
     COUNT = "count"
     SHARE = "share"
     MODE = "mode"
+    DRIFT = "drift"
     TARGETS = "targets"
     TABLE = "table"
     TABLES = "tables"
@@ -50,6 +51,7 @@ TARGET = (
     Key("as", Shape.TEXT, "What it becomes there, e.g. tag or list; the connection's default if missing."),
     Key("name", Shape.TEXT, "Its name there; the segment's name if missing."),
     Key("include_suppressed", Shape.TRUTH, "Also people who must not be marketed to: for suppression lists."),
+    Key("drift", Shape.DRIFT, "Members changed by hand: respect (default), re-add once, or adopt."),
 )
 
 _CASE = (

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from rules.language import keys
 from rules.language.keys import Key, Shape
-from rules.ruleset import Mode
+from rules.ruleset import Drift, Mode
 from rules.vocabulary import Field, Type, Vocabulary
 
 Schema: TypeAlias = dict[str, object]
@@ -32,6 +32,7 @@ _SIMPLE: dict[Shape, Schema] = {
     Shape.COUNT: {"type": "integer", "minimum": 0},
     Shape.SHARE: {"type": "number", "minimum": 0, "maximum": 1},
     Shape.MODE: {"enum": [mode.value for mode in Mode]},
+    Shape.DRIFT: {"enum": [drift.value for drift in Drift]},
     Shape.INSTANT: {"type": "string"},
 }
 

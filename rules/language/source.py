@@ -13,7 +13,7 @@ from rules.language.keys import Key, Shape
 from rules.language.places import ArrayPlace, Lines, Place, ScalarPlace, TablePlace, scan
 from rules.language.problems import Finding, Problem, Severity, suggest
 from rules.language.syntax.unsupported import not_supported
-from rules.ruleset import Mode
+from rules.ruleset import Drift, Mode
 from rules.ruleset import Place as FilePlace
 
 _TOML_PLACE = re.compile(r"^(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
@@ -176,6 +176,10 @@ def _misfit(key: Key, value: object) -> str | None:
             fits = isinstance(value, str) and value in set(Mode)
             hint = suggest(value, list(Mode)) if isinstance(value, str) else ""
             return None if fits else f'must be "mirror" or "append"{hint}'
+        case Shape.DRIFT:
+            fits = isinstance(value, str) and value in set(Drift)
+            hint = suggest(value, list(Drift)) if isinstance(value, str) else ""
+            return None if fits else f'must be "respect", "re-add once" or "adopt"{hint}'
         case Shape.INSTANT:
             return None if isinstance(value, dt.date) else "must be an instant such as 2026-03-02T09:00:00Z"
         case Shape.TARGETS:

@@ -36,6 +36,7 @@ class AudienceRow:
     remote_id: str | None
     owned: BitMap
     actual: BitMap
+    readded: BitMap
     remote_mark: str | None
     state: str
     include_suppressed: bool
@@ -91,7 +92,9 @@ class Ledger:
         values = {"name": name, "include_suppressed": include_suppressed}
         fresh = {"connection": connection, "segment": segment, "kind": kind, "state": "new"}
         with self._database.writing() as database:
-            statement = upsert(database, audiences).values(owned=_EMPTY, actual=_EMPTY, **fresh, **values)
+            statement = upsert(database, audiences).values(
+                owned=_EMPTY, actual=_EMPTY, readded=_EMPTY, **fresh, **values
+            )
             database.execute(
                 statement.on_conflict_do_update(index_elements=["connection", "segment", "kind"], set_=values)
             )
@@ -123,7 +126,15 @@ class Ledger:
 
     def lost(self, audience_id: int) -> None:
         """The object was deleted on the platform: nobody is in it any more and it has no id; state "lost"."""
-        self._set(audience_id, remote_id=None, owned=_EMPTY, actual=_EMPTY, remote_mark=None, state="lost")
+        self._set(
+            audience_id,
+            remote_id=None,
+            owned=_EMPTY,
+            actual=_EMPTY,
+            readded=_EMPTY,
+            remote_mark=None,
+            state="lost",
+        )
 
     def observed(
         self, audience_id: int, *, actual: BitMap, remote_mark: str | None, gone: BitMap | None = None
@@ -138,6 +149,11 @@ class Ledger:
     def marked(self, audience_id: int, *, remote_mark: str | None) -> None:
         """What the platform shows of the audience now; another mark later means that members may differ."""
         self._set(audience_id, remote_mark=remote_mark)
+
+    def added_again(self, audience_id: int, people: BitMap) -> None:
+        """Others had taken these people out, and we have added them once more: it was the last time."""
+        if people:
+            self._set(audience_id, readded=self.get(audience_id).readded | people)
 
     def release(self, audience_id: int) -> None:
         """Its members are no longer ours, so nothing will ever be removed from it; state "released"."""

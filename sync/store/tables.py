@@ -135,6 +135,7 @@ audiences = Table(
     Column("remote_id", String(300)),
     Column("owned", BitmapType, nullable=False),
     Column("actual", BitmapType, nullable=False),
+    Column("readded", BitmapType, nullable=False),
     Column("remote_mark", String(200)),
     Column("state", String(20), nullable=False),
     Column("include_suppressed", Boolean, nullable=False),

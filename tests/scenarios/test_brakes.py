@@ -89,13 +89,11 @@ def test_an_apply_after_the_platform_changed_sends_nothing(firm: Company) -> Non
 
     home = firm.newsletter.audience
     tag = home.segment_named("segsync: germans")
-    removed = home.find(email(7))
     assert tag is not None
-    assert removed is not None
-    home.untag(removed, tag)
+    home.drop_segment(tag)
     refused = firm.segsync("apply")
     assert refused.code == 1
-    assert "is stale: 1 changes are due that it did not show" in refused.err
+    assert "is stale: 199 changes are due that it did not show" in refused.err
     assert firm.newsletter.traffic.writes == 2
 
     assert firm.segsync("plan", "--exit-code").code == 5
@@ -105,7 +103,7 @@ def test_an_apply_after_the_platform_changed_sends_nothing(firm: Company) -> Non
     nothing = firm.segsync("apply")
     assert nothing.code == 0
     assert "is done already; nothing is left to send" in nothing.out
-    assert firm.newsletter.traffic.writes == 3
+    assert firm.newsletter.traffic.writes == 4  # and again
 
 
 def test_an_apply_after_the_rules_were_edited_sends_nothing(firm: Company) -> None:

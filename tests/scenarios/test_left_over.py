@@ -117,24 +117,51 @@ def test_a_deleted_rule_leaves_its_members_and_is_told(tmp_path: Path) -> None:
         assert sum(part.calls for part in report.connections.values()) == 0
 
 
-def test_a_member_swapped_by_hand_is_seen_although_the_count_is_the_same(tmp_path: Path) -> None:
-    town = Town(tmp_path / "town")
+def swapped_by_hand(folder: Path, drift: str) -> tuple[set[str], set[str], str, str]:
+    """(tagged after two runs, expected, whom others took out, whom others put in) under a policy.
+
+    The count of members stays the same, so only the platform's own time stamp tells.
+    """
+    town = Town(folder / "town")
+    target = f'{{ connection = "newsletter", drift = "{drift}" }}'
+    rules = RULES.replace('to = ["newsletter"]', f"to = [{target}]", 1)
+    (town.folder / "rules" / "town.toml").write_text(rules)
     with serve(town.simulator) as address:
         config = town.configure(address)
         with Workspace.open(config) as workspace:
             run(workspace)
-        name = "segsync: Germans"
-        home, tag = town.simulator.audience, town.simulator.add_tag(name)
-        tagged = sorted(town.expected()[name])
-        others = [c.email for c in town.customers if c.status == "subscribed" and c.email not in tagged]
-        lost, foreign = home.find(tagged[0]), home.find(others[0])
+        home, tag = town.simulator.audience, town.simulator.add_tag(NAME)
+        expected = town.expected()[NAME]
+        others = [c.email for c in town.customers if c.status == "subscribed" and c.email not in expected]
+        lost, foreign = home.find(min(expected)), home.find(others[0])
         assert lost is not None
         assert foreign is not None
-        tag.updated -= 60  # the tag was last written a while ago
+        history = []
+        for _ in range(2):  # the second time is what "once" is about
+            tag.updated -= 60  # the tag was last written a while ago
+            with Workspace.open(config) as workspace:
+                run(workspace)
+            home.untag(lost, tag)
+            home.tag(foreign, tag)
+            with Workspace.open(config) as workspace:
+                run(workspace)
+            history.append(lost.address in town.simulator.tagged(NAME))
+        assert history == ([True, False] if drift == "re-add once" else [False, False])
         with Workspace.open(config) as workspace:
-            run(workspace)
-        home.untag(lost, tag)
-        home.tag(foreign, tag)
-        with Workspace.open(config) as workspace:
-            run(workspace)
-        assert town.simulator.tagged(name) == {*tagged, foreign.address}
+            assert run(workspace).changes == 0
+        return town.simulator.tagged(NAME), set(expected), lost.address, foreign.address
+
+
+def test_whom_others_took_out_stays_out_and_whom_they_put_in_stays_in(tmp_path: Path) -> None:
+    tagged, expected, lost, foreign = swapped_by_hand(tmp_path, "respect")
+    assert tagged == expected - {lost} | {foreign}
+
+
+def test_adopted_members_are_removed_like_ours(tmp_path: Path) -> None:
+    tagged, expected, lost, _ = swapped_by_hand(tmp_path, "adopt")
+    assert tagged == expected - {lost}
+
+
+def test_whom_others_took_out_is_added_once_more_and_then_respected(tmp_path: Path) -> None:
+    tagged, expected, lost, foreign = swapped_by_hand(tmp_path, "re-add once")
+    assert tagged == expected - {lost} | {foreign}

@@ -57,6 +57,7 @@ def test_members_we_did_not_add_are_never_removed(
     found = changes(desired=desired, owned=owned, actual=actual, mode=mode)
     assert set(found.removes) <= set(owned)
     assert not set(found.adds) & set(actual), "a write that changes nothing"
+    assert not set(found.adds) & (set(owned) - set(actual)), "others took them out: that is respected"
     assert not set(found.adds) & set(found.removes)
     if mode is Mode.APPEND:
         assert not found.removes

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("remote_id", sa.String(length=300), nullable=True),
         sa.Column("owned", sa.LargeBinary(), nullable=False),
         sa.Column("actual", sa.LargeBinary(), nullable=False),
+        sa.Column("readded", sa.LargeBinary(), nullable=False),
         sa.Column("remote_mark", sa.String(length=200), nullable=True),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("include_suppressed", sa.Boolean(), nullable=False),
