@@ -197,6 +197,7 @@ class Features:
     can_create_contacts: bool = False
     name_limit: int = 100  # characters of an audience's name
     concurrency: int = 1  # write calls that may be under way at once
+    seconds_per_call: float = 0.5  # what a write call takes as a rule, for forecasts
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sync.cli.output import Format, FormatOption, emit_json, progress, say, tabl
 from sync.errors import ExitCode
 
 if TYPE_CHECKING:
+    from connectors.base import Features
     from sync.run.report import Report
 
 
@@ -64,7 +65,9 @@ def plan(
         pipeline.identify()
         rules, members = pipeline.assign()
         made = pipeline.plan(rules, members)
-    report = pipeline.report
+        report = pipeline.report
+        calls = {name: part.minimum_calls for name, part in report.connections.items() if part.minimum_calls}
+        seconds = {name: forecast_s(workspace.features(name), count) for name, count in calls.items()}
     rows = [
         {
             "segment": one.source.segment,
@@ -81,15 +84,14 @@ def plan(
         }
         for one in made.audiences
     ]
-    calls = {name: part.minimum_calls for name, part in report.connections.items() if part.minimum_calls}
     if output is Format.JSON:
-        emit_json({**report.document(), "audiences": rows, "calls": calls})
+        emit_json({**report.document(), "audiences": rows, "calls": calls, "call_seconds": seconds})
     else:
         if rows:
             columns = list(rows[0])
             table(f"Plan {report.plan_id}", columns, ([row[c] for c in columns] for row in rows))
         for name, count in calls.items():
-            say(f"{name}: {count} write call(s)")
+            say(f"{name}: {count:,} write {'call' if count == 1 else 'calls'}, about {seconds[name]:,.0f} s")
         _tell_problems(report)
         if not report.changes and not report.held:
             say("Nothing to do.")
@@ -244,6 +246,11 @@ def _tell_problems(report: Report) -> None:
         say(f"held: {message}")
     if report.held:
         say(f"{report.held:,} changes wait: segsync approve {report.plan_id}")
+
+
+def forecast_s(features: Features, calls: int) -> float:
+    """About how long so many write calls take when nothing fails."""
+    return round(calls * features.seconds_per_call / max(1, features.concurrency), 1)
 
 
 def _share(size: int, people: int) -> str:
