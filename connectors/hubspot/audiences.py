@@ -91,6 +91,19 @@ class Audiences:
             raise judged(refused) from None
         return str((made or {})["list"]["listId"])
 
+    def rename_list(self, audience: Audience) -> None:
+        """Its members stay. Raises AudienceLost if it is gone, BadSource if another list has the name."""
+        self._rename(str(audience.remote_id), audience.name)
+
+    def delete_list(self, audience: Audience) -> None:
+        """The list, not its members; that it is gone already is no error."""
+        api = self._client.crm.lists.lists_api
+        try:
+            self._client.write(api.remove, str(audience.remote_id), expect=None)
+        except Refused as refused:
+            if not refused.missing:
+                raise judged(refused) from None
+
     def _get(self, list_id: str) -> Json:
         return self._client.read(self._client.crm.lists.lists_api.get_by_id, list_id, expect="list")
 
@@ -120,6 +133,8 @@ class Audiences:
         try:
             self._client.write(api.update_name, list_id, list_name=name, expect="updatedList")
         except Refused as refused:
+            if refused.missing:
+                raise AudienceLost("the list was deleted on HubSpot") from None
             if self._named(name) in (None, list_id):
                 raise judged(refused) from None
             raise BadSource(

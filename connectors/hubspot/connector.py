@@ -22,7 +22,7 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
-from connectors.errors import AudienceLost, BadSource, ConnectorError, Unauthorized
+from connectors.errors import AudienceLost, BadSource, ConnectorError, Unauthorized, UnexpectedResponse
 from connectors.hubspot import mapping
 from connectors.hubspot.answers import Json, Refused
 from connectors.hubspot.audiences import Audiences
@@ -285,6 +285,17 @@ class HubspotConnector:
         if audience.kind is AudienceKind.FIELD:
             return self._audiences.ensure_field(audience)
         return self._audiences.ensure_list(audience)
+
+    def rename(self, audience: Audience) -> None:
+        """A list gets its new name; its members stay. The own property's label is left alone."""
+        if audience.kind is not AudienceKind.FIELD:
+            self._audiences.rename_list(audience)
+
+    def delete(self, audience: Audience) -> None:
+        """The list goes (HubSpot can restore it for 90 days); the own property is never deleted."""
+        if audience.kind is AudienceKind.FIELD:
+            raise UnexpectedResponse("the own property may hold other segments; delete it in HubSpot itself")
+        self._audiences.delete_list(audience)
 
     def write(self, batch: Batch) -> list[Outcome]:
         """One call for a batch: of changes to a list, or of values of the own property."""

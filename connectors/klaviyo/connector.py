@@ -235,6 +235,28 @@ class KlaviyoConnector:
             )
         return same[0].id if same else None
 
+    def rename(self, audience: Audience) -> None:
+        """A list gets its new name; its members stay. The own property has one name for all segments."""
+        if audience.kind is AudienceKind.FIELD:
+            return
+        list_id = str(audience.remote_id)
+        attributes = {"name": audience.name}
+        body: Json = {"data": {"type": "list", "id": list_id, "attributes": attributes}}
+        try:
+            self._client.call("update_list", list_id, body=body)
+        except Refused as refused:
+            raise _lost(refused) from None
+
+    def delete(self, audience: Audience) -> None:
+        """The list goes, its profiles stay. The own property is never deleted."""
+        if audience.kind is AudienceKind.FIELD:
+            raise UnexpectedResponse("the own property may hold other segments; delete it in Klaviyo itself")
+        try:
+            self._client.call("delete_list", str(audience.remote_id), expect=None)
+        except Refused as refused:
+            if not refused.missing:
+                raise judged(refused) from None
+
     # ---- writing ---------------------------------------------------------------------------------
 
     def write(self, batch: Batch) -> list[Outcome]:
@@ -275,6 +297,11 @@ def judged(refused: Refused) -> ConnectorError:
     return UnexpectedResponse(f"Klaviyo answered {refused.status} {refused.code}: {refused.reason}")
 
 
+def _lost(refused: Refused) -> ConnectorError:
+    """The same for a call to a list: what is missing is the list."""
+    return AudienceLost("the list was deleted on Klaviyo") if refused.missing else judged(refused)
+
+
 def _sentence(error: Refused | ConnectorError) -> str:
     return str(judged(error)) if isinstance(error, Refused) else str(error)
 
@@ -285,9 +312,7 @@ def _pages(pages: Iterator[Page], *, lost: bool = False) -> Iterator[Page]:
         try:
             page = next(pages, None)
         except Refused as refused:
-            if lost and refused.missing:
-                raise AudienceLost("the list was deleted on Klaviyo") from None
-            raise judged(refused) from None
+            raise (_lost(refused) if lost else judged(refused)) from None
         if page is None:
             return
         yield page

@@ -69,6 +69,8 @@ OPERATIONS: Mapping[str, Operation] = {
         "GET", "/api/segments/{id}/relationships/profiles", FAST, "profiles:read", "segments:read"
     ),
     "create_list": operation("POST", "/api/lists", Rate(10, 150, per_day=150), "lists:write"),
+    "update_list": operation("PATCH", "/api/lists/{id}", MEDIUM, "lists:write"),
+    "delete_list": operation("DELETE", "/api/lists/{id}", MEDIUM, "lists:write"),
     "add_profiles_to_list": operation(
         "POST", "/api/lists/{id}/relationships/profiles", MEDIUM, "lists:write", "profiles:write"
     ),

@@ -147,6 +147,10 @@ class Client:
             raise made
         return made
 
+    def change_one(self, object: str, id: str, body: Json) -> None:
+        """Update one record. Raises Refused (missing)."""
+        self._write(lambda sf: sf.restful(f"sobjects/{object}/{id}", method="PATCH", data=json.dumps(body)))
+
     def delete_one(self, object: str, id: str) -> None:
         """Move one record to the bin. Raises Refused (missing)."""
         self._write(lambda sf: sf.restful(f"sobjects/{object}/{id}", method="DELETE"))

@@ -24,7 +24,7 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
-from connectors.errors import AudienceLost, ConnectorError, Unauthorized, Unavailable
+from connectors.errors import AudienceLost, ConnectorError, Unauthorized, Unavailable, UnexpectedResponse
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
 from connectors.salesforce import activity
@@ -221,6 +221,27 @@ class SalesforceConnector:
             if found is not None:
                 return found
         raise Unavailable("Salesforce did not make the campaign")
+
+    def rename(self, audience: Audience) -> None:
+        """A campaign gets its new name; its members stay. The own field's label is left alone."""
+        if audience.kind is AudienceKind.FIELD:
+            return
+        try:
+            self._client.change_one("Campaign", str(audience.remote_id), {"Name": audience.name})
+        except Refused as refused:
+            if refused.missing:
+                raise AudienceLost("the campaign was deleted on Salesforce") from None
+            raise judged(refused) from None
+
+    def delete(self, audience: Audience) -> None:
+        """The campaign goes into the bin, its people stay. The own field is never deleted."""
+        if audience.kind is AudienceKind.FIELD:
+            raise UnexpectedResponse("the own field may hold other segments; delete it in Salesforce itself")
+        try:
+            self._client.delete_one("Campaign", str(audience.remote_id))
+        except Refused as refused:
+            if not refused.missing:
+                raise judged(refused) from None
 
     # ---- writing ---------------------------------------------------------------------------------
 

@@ -22,12 +22,13 @@ from connectors.base import (
 )
 from connectors.errors import AudienceLost, CursorExpired, RateLimited, Unauthorized, Unavailable
 from connectors.simulation import Chance, Kind, Script, When
+from tests.connectors.managing import ManagingContract
 from tests.connectors.rig import Rig, assert_kinds, by_id, changes, contacts, ensured, stream_of
 
 __all__ = ["ConnectorContract", "Rig", "assert_kinds"]
 
 
-class ConnectorContract:
+class ConnectorContract(ManagingContract):
     """The contract. Subclass it and give a fixture `rig`."""
 
     # ---- reading ---------------------------------------------------------------------------------

@@ -22,8 +22,6 @@ from connectors.klaviyo.simulated.call import Handler
 SUBSCRIPTIONS = ("profiles:write", "subscriptions:write")
 MORE: Mapping[str, Operation] = {
     "get_list": operation("GET", "/api/lists/{id}", FAST, "lists:read", slow=COUNTED),
-    "update_list": operation("PATCH", "/api/lists/{id}", MEDIUM, "lists:write"),
-    "delete_list": operation("DELETE", "/api/lists/{id}", MEDIUM, "lists:write"),
     "create_profile": operation("POST", "/api/profiles", FAST, "profiles:write"),
     "update_profile": operation("PATCH", "/api/profiles/{id}", FAST, "profiles:write"),
     "create_or_update_profile": operation("POST", "/api/profile-import", FAST, "profiles:write"),

@@ -100,6 +100,7 @@ WRITES = {
     f"PATCH /properties/contacts/{OWN_FIELD}",
     "POST /lists",
     "PUT /lists/{id}/update-list-name",
+    "DELETE /lists/{id}",
     "PUT /lists/{id}/memberships/add-and-remove",
     "POST /lists/folders",
 }

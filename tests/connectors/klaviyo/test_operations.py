@@ -21,6 +21,7 @@ from tests.shared import shared
 
 UNDESCRIBED = {"get_accounts"}
 """Calls of areas whose description is not among the shared files."""
+BODILESS = {"delete_list"}
 LISTED = {
     "profiles": ("profiles", "/api/profiles"),
     "lists": ("lists", "/api/lists"),
@@ -78,6 +79,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 BODIES: dict[str, dict[str, Any]] = {
     "create_list": {"data": {"type": "list", "attributes": {"name": "VIP"}}},
+    "update_list": {"data": {"type": "list", "id": "01A", "attributes": {"name": "VIP"}}},
     "add_profiles_to_list": {"data": [{"type": "profile", "id": "01A"}]},
     "remove_profiles_from_list": {"data": [{"type": "profile", "id": "01A"}]},
     "request_profile_deletion": {
@@ -139,7 +141,7 @@ def kit() -> Any:
 def test_the_sdk_would_send_the_same_call(kit: Any, name: str) -> None:
     ours = OPERATIONS[name]
     ids = ["01A"] if "{" in ours.path else []
-    body = [BODIES[name]] if ours.write else []
+    body = [BODIES[name]] if ours.write and name not in BODILESS else []
     method, url, headers, sent = kit(name, *ids, *body, **ARGUMENTS.get(name, {}))
     assert (method, url.partition("?")[0]) == (
         ours.method,
@@ -147,7 +149,7 @@ def test_the_sdk_would_send_the_same_call(kit: Any, name: str) -> None:
     )
     assert headers["revision"] == "2026-10-15"
     assert headers["Authorization"] == "Klaviyo-API-Key pk_x"
-    if ours.write:
+    if body:
         assert sent == body[0]  # its models neither refuse nor lose anything
 
 
