@@ -16,8 +16,8 @@ from connectors.salesforce.simulator import TOKEN_PATH, SalesforceSimulator
 from connectors.simulation import serve
 from tests.connectors.rig import Rig
 
-CONTACTS, LEADS = 3000, 1500
-PEOPLE = CONTACTS + LEADS
+CONTACTS, LEADS = 900, 450
+PAGE = 300
 OWN_FIELD = "Segments__c"
 WRITABLE = {
     *("allOrNone", "records", "attributes", "type", "id", OWN_FIELD),  # the own field, by collections
@@ -29,7 +29,6 @@ DAY_S = 86_400
 
 
 class SalesforceRig(Rig):
-    people = PEOPLE
     write_operation = "POST /composite/sobjects CampaignMember"
     read_operation = "GET /query Contact"
 
@@ -118,7 +117,7 @@ def seeded(clock: ManualClock, *, contacts: int = CONTACTS, leads: int = LEADS) 
         people.append(id)
     for lead, contact in zip(people[contacts : contacts + 5], people[:5], strict=False):
         org.convert(lead, contact_id=contact)
-        org.tables["Lead"][lead]["SystemModstamp"] = start + 900
+        org.tables["Lead"][lead]["SystemModstamp"] = start + 9
     campaign = org.create("Campaign", Name="Autumn fair", Type="Trade Show", stamp=start)
     for number, id in enumerate(people[: contacts + leads : 2]):
         kind = "Lead" if id.startswith("00Q") else "Contact"
@@ -140,10 +139,13 @@ def seeded(clock: ManualClock, *, contacts: int = CONTACTS, leads: int = LEADS) 
 
 
 @contextmanager
-def salesforce_rig(*, contacts: int = CONTACTS, leads: int = LEADS) -> Iterator[SalesforceRig]:
-    """A running rig."""
+def salesforce_rig(
+    *, contacts: int = CONTACTS, leads: int = LEADS, page: int = 2000
+) -> Iterator[SalesforceRig]:
+    """A running rig. `page`: how many rows the server sends at once."""
     clock = ManualClock()
     simulation = seeded(clock, contacts=contacts, leads=leads)
+    simulation.queries.page = page
     with serve(simulation) as address:
         rig = SalesforceRig(simulation, clock, address)
         yield rig

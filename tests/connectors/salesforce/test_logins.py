@@ -76,7 +76,7 @@ def test_a_key_that_is_none_is_told(org: SalesforceRig) -> None:
 
 
 def test_a_session_that_ends_in_mid_read_is_renewed() -> None:
-    with salesforce_rig() as rig:
+    with salesforce_rig(page=300) as rig:
         connector = rig.connect()
         stream = connector.features.streams[0]
         expected = by_id(stream, connector.read(stream, None))

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from connectors.base import Connector, Stream
 from connectors.errors import BadSource, CursorExpired
@@ -61,8 +63,7 @@ def test_a_transaction_that_shows_late_is_still_read(org: SalesforceRig) -> None
 
 
 def test_a_server_that_sends_small_pages_is_read_to_the_end() -> None:
-    with salesforce_rig(contacts=60, leads=30) as rig:
-        rig.salesforce.queries.page = 7
+    with salesforce_rig(contacts=60, leads=30, page=7) as rig:
         connector = rig.connect()
         rows, _ = read(connector)
         assert len(by_id(rows)) == 90
@@ -146,6 +147,62 @@ def test_our_own_field_is_no_news(org: SalesforceRig) -> None:
     assert {k: v for k, v in again.items() if k != "changed_at"} == {
         k: v for k, v in known.items() if k != "changed_at"
     }
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_whatever_happens_between_and_during_reads_is_found(data: st.DataObject) -> None:
+    """Adds, changes, deletes, conversions, late commits, broken-off reads; then the copy is the original."""
+    with salesforce_rig(contacts=20, leads=10, page=7) as rig:
+        lookback_s = 120
+        connector = rig.connect(lookback_s=lookback_s)
+        copy: dict[str, Row] = {}
+        cursor: str | None = None
+        for _ in range(data.draw(st.integers(1, 5))):
+            for page in connector.read(stream(connector), cursor):
+                copy.update(by_id(page.rows.to_pylist()))
+                cursor = str(page.cursor)
+                for _ in range(data.draw(st.integers(0, 2))):
+                    happen(rig, data, lookback_s)
+                if data.draw(st.integers(0, 9)) == 0:
+                    break  # the process dies here
+            rig.clock.advance(data.draw(st.sampled_from([0, 1, 30, 4000])))
+        for _ in range(2):  # the first may only finish a read that was broken off
+            rig.clock.advance(lookback_s + 1)
+            for page in connector.read(stream(connector), cursor):
+                copy.update(by_id(page.rows.to_pylist()))
+                cursor = str(page.cursor)
+        for object in ("Contact", "Lead"):
+            for id, record in rig.org.tables[object].items():
+                if id not in copy:
+                    assert record["IsDeleted"]  # before anybody saw it
+                    continue
+                row = copy[id]
+                assert (row["deleted"], row["LastName"]) == (record["IsDeleted"], record["LastName"])
+                assert row["address"] == (record.get("ConvertedContactId") or id)
+
+
+def happen(rig: SalesforceRig, data: st.DataObject, lookback_s: int) -> None:
+    """One thing that somebody does in Salesforce."""
+    with rig.salesforce.lock:
+        now = rig.salesforce.seconds()
+        object = data.draw(st.sampled_from(["Contact", "Lead"]))
+        table = rig.org.tables[object]
+        living = [id for id, r in table.items() if not r["IsDeleted"] and not r.get("IsConverted")]
+        match data.draw(st.sampled_from(["add", "late", "change", "delete", "convert", "wait"])):
+            case "add":
+                rig.salesforce.add_contact(f"n{len(table)}@example.com", stamp=now)
+            case "late":
+                late = now - data.draw(st.integers(0, lookback_s - 1))
+                rig.salesforce.add_lead(f"l{len(table)}@example.com", stamp=late)
+            case "change" if living:
+                rig.org.change(object, data.draw(st.sampled_from(living)), LastName=f"Changed{now}")
+            case "delete" if living:
+                rig.org.delete(object, data.draw(st.sampled_from(living)))
+            case "convert" if living and object == "Lead":
+                rig.org.convert(data.draw(st.sampled_from(living)))
+            case "wait":
+                rig.clock.advance(data.draw(st.integers(1, 20)))
 
 
 # ---- consent -------------------------------------------------------------------------------------
