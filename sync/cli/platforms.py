@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
 from sync.cli.running import config_of, end, tell
 from sync.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    from sync.demo.company import Played
 
 audiences = typer.Typer(help="The platforms' objects for segments.", no_args_is_help=True)
 connections = typer.Typer(help="The configured accounts.", no_args_is_help=True)
@@ -138,27 +141,34 @@ def simulate(
 
 
 def demo(
-    people: Annotated[str, typer.Option(help="sample (2,357 people) or all (23,570)")] = "sample",
+    people: Annotated[str, typer.Option(help="sample (2,357 people), all (23,570) or any number")] = "sample",
     folder: Annotated[Path | None, typer.Option(help="keep everything in this new folder")] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """The main job on real purchase histories and a simulated newsletter; needs no account."""
+    """The main job on real purchase histories and four simulated platforms; needs no account."""
     import tempfile
 
     from sync.demo.company import demo as play
-    from sync.demo.histories import Selection
 
-    if people not in list(Selection):
-        raise UserError(f"--people takes {' or '.join(Selection)}, not {people}")
     documents = []
     with tempfile.TemporaryDirectory(prefix="segsync-demo-") as temporary, progress(output) as shown:
         place = folder or Path(temporary) / "company"
-        for number, report in enumerate(play(place, people=people, progress=shown), start=1):
-            documents.append(report.document())
+        for number, played in enumerate(play(place, people=people, progress=shown), start=1):
+            documents.append(played.report.document())
             if output is Format.TEXT:
                 say(f"── run {number} " + "─" * 60)
-                tell(report)
+                tell(played.report)
+                _tell_reach(played)
     if output is Format.JSON:
         emit_json({"runs": documents})
     elif folder is not None:
-        say(f"Everything lies in {folder}; its newsletter was simulated and is gone.")
+        say(f"Everything lies in {folder}; its platforms were simulated and are gone.")
+
+
+def _tell_reach(played: Played) -> None:
+    """Per platform: how many people it got from us, and who of the segments' people it could not get."""
+    rows = []
+    for name, people in played.written.items():
+        part = played.report.connection(name)
+        rows.append([name, people, part.unreachable, part.withheld])
+    table("Reach", ["connection", "people", "no contact there", "must not be mailed"], rows)

@@ -1,4 +1,4 @@
-"""A whole company on this machine: a folder with config, exports and rules, and a simulated newsletter.
+"""A whole company on this machine: a folder with config, exports and rules, and simulated accounts.
 
 Nothing leaves the machine, and nothing of the user's own is touched: everything lies in one new folder.
 """
@@ -6,17 +6,19 @@ Nothing leaves the machine, and nothing of the user's own is touched: everything
 from __future__ import annotations
 
 import datetime as dt
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from pyroaring import BitMap
+
 import rules
-from connectors.simulation.server import serve
+from sync.demo.accounts import ACCOUNTS, NEWSLETTER, served, simulations
 from sync.demo.data import make
-from sync.demo.files import CONFIG, KEY_VARIABLE, demo_config, seed_newsletter, write_tables
-from sync.demo.histories import HistoriesMissing, Selection
+from sync.demo.files import CONFIG, write_config, write_rules_for_all, write_tables
+from sync.demo.histories import HistoriesMissing, chosen
 from sync.errors import UserError
 from sync.progress import SILENT, Progress
 from sync.run.pipeline import run
@@ -27,42 +29,58 @@ EXAMPLES = Path(str(rules.__file__)).parent / "examples"
 """The rule files shipped with segsync."""
 
 
-@contextmanager
-def company(folder: Path, *, as_of: dt.datetime, people: str = "sample") -> Iterator[Path]:
-    """Fill `folder` and serve its newsletter while the block runs; yields the config's path."""
-    from connectors.mailchimp.simulator import MailchimpSimulator
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One run of the demo. `written`: connection → different people who are in one of its audiences by us."""
 
+    report: Report
+    written: Mapping[str, int]
+
+
+@contextmanager
+def company(
+    folder: Path,
+    *,
+    as_of: dt.datetime,
+    people: str = "sample",
+    accounts: Sequence[str] = NEWSLETTER,
+    progress: Progress = SILENT,
+) -> Iterator[Path]:
+    """Fill `folder` and serve its accounts while the block runs; yields the config's path."""
     try:
-        data = make(as_of=as_of, people=Selection(people))
+        data = make(as_of=as_of, people=chosen(people), progress=progress)
     except HistoriesMissing as error:
         raise UserError(str(error)) from error
+    except ValueError as error:
+        raise UserError(f"--{error}") from error
     write_tables(data, folder)
     shutil.copytree(EXAMPLES, folder / "rules")
-    simulator = MailchimpSimulator(people=0)
-    seed_newsletter(simulator, data)
-    with serve(simulator) as address:
-        demo_config(folder, address)
-        before = os.environ.get(KEY_VARIABLE)
-        os.environ[KEY_VARIABLE] = str(simulator.credentials["api_key"])
-        try:
-            yield folder / CONFIG
-        finally:
-            if before is None:
-                del os.environ[KEY_VARIABLE]
-            else:
-                os.environ[KEY_VARIABLE] = before
+    if set(accounts) == set(ACCOUNTS):
+        write_rules_for_all(folder / "rules")
+    with served(simulations(accounts, data)) as settings:
+        write_config(folder, settings)
+        yield folder / CONFIG
 
 
 def demo(
     folder: Path, *, people: str = "sample", runs: int = 2, progress: Progress = SILENT
-) -> Iterator[Report]:
+) -> Iterator[Played]:
     """Run the five steps `runs` times over the demo's company in `folder`, which must be empty or new."""
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; the demo wants a folder of its own")
     folder.mkdir(parents=True, exist_ok=True)
     as_of = dt.datetime.now(dt.UTC)
-    progress.step("make people, orders and a newsletter")
-    with company(folder, as_of=as_of, people=people) as config:
+    progress.step("make people, orders and accounts")
+    with company(folder, as_of=as_of, people=people, accounts=tuple(ACCOUNTS), progress=progress) as config:
         for _ in range(runs):
             with Workspace.open(config) as workspace:
-                yield run(workspace, trigger="demo", progress=progress)
+                report = run(workspace, trigger="demo", progress=progress)
+                yield Played(report, written(workspace))
+
+
+def written(workspace: Workspace) -> dict[str, int]:
+    """Connection → different people whom we put into at least one of its audiences."""
+    people: dict[str, BitMap] = {}
+    for audience in workspace.store.ledger.audiences():
+        people[audience.connection] = people.get(audience.connection, BitMap()) | audience.owned
+    return {connection: len(owned) for connection, owned in people.items()}

@@ -6,7 +6,8 @@ up as well, one generator per person, so that a person is the same in the small 
 
 Warts, constant, so that a run has something to report:
 - one in a hundred addresses is spelled in capitals on the newsletter: it is the same person;
-- BAD_EMAILS customers, on no newsletter, whose address in the shop is none: read without it;
+- what the other platforms know differs from what the shop knows (see `elsewhere`);
+- BAD_EMAILS customers, on no platform, whose address in the shop is none: read without it;
 - one customer is exported twice, DUPLICATE_CUSTOMERS: the second row is refused;
 - BAD_ORDERS rows of orders that cannot be read (an impossible day, no number, no time): refused.
 """
@@ -15,15 +16,17 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import accumulate, groupby
 
 from sync.demo import histories, newsletter
-from sync.demo.histories import Purchase, Selection
-from sync.demo.names import HOMES, Home
+from sync.demo.elsewhere import Contact, contacts
+from sync.demo.histories import People, Purchase, Selection
+from sync.demo.names import HOMES, Home, plain
 from sync.demo.newsletter import Campaign, Member
+from sync.progress import SILENT, Progress
 
 SEED = "segsync demo 1"
 BAD_EMAILS = ("n/a", "ana@", "none yet")
@@ -60,16 +63,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class DemoData:
-    """What the shop exports and what the newsletter account holds."""
+    """What the shop exports, what the newsletter holds, and the contacts of the other accounts by name."""
 
     as_of: dt.datetime
     customers: tuple[Customer, ...]
     orders: tuple[Order, ...]
     members: tuple[Member, ...]
     campaigns: tuple[Campaign, ...]
+    elsewhere: Mapping[str, tuple[Contact, ...]]
 
 
-def make(*, as_of: dt.datetime, people: Selection | str = Selection.SAMPLE) -> DemoData:
+def make(*, as_of: dt.datetime, people: People = Selection.SAMPLE, progress: Progress = SILENT) -> DemoData:
     """The demo's data for a run at `as_of` (aware). HistoriesMissing if the package is not there."""
     if as_of.tzinfo is None:
         raise ValueError("as_of needs a time zone")
@@ -79,7 +83,7 @@ def make(*, as_of: dt.datetime, people: Selection | str = Selection.SAMPLE) -> D
     orders: list[Order] = []
     members: list[Member] = []
     sendings = newsletter.Sendings(as_of)
-    for number, purchases in groupby(histories.read(Selection(people)), key=lambda p: p.customer):
+    for number, purchases in groupby(histories.read(people), key=lambda p: p.customer):
         choice = random.Random(f"{SEED}/{number}")
         mine = _orders(list(purchases), shift, choice)
         orders.extend(mine)
@@ -89,8 +93,13 @@ def make(*, as_of: dt.datetime, people: Selection | str = Selection.SAMPLE) -> D
         if member is not None:
             members.append(member)
         customers.append(customer)
+        progress.advance()
     listed = {member.address.lower() for member in members}
-    return DemoData(as_of, _spoiled(customers, listed), tuple(orders), tuple(members), sendings.campaigns())
+    spoiled = _spoiled(customers, listed)
+    reachable = (customer for customer in spoiled if customer.email not in BAD_EMAILS)
+    return DemoData(
+        as_of, spoiled, tuple(orders), tuple(members), sendings.campaigns(), contacts(reachable, seed=SEED)
+    )
 
 
 def _orders(purchases: list[Purchase], shift: dt.timedelta, choice: random.Random) -> list[Order]:
@@ -114,7 +123,7 @@ def _customer(number: str, first_order: dt.datetime, choice: random.Random) -> C
     born = first_order.date() - dt.timedelta(days=choice.randrange(18 * 365, 76 * 365))
     return Customer(
         id=f"C{number}",
-        email=f"{_ascii(first)}.{_ascii(last)}{int(number)}@example.com",
+        email=f"{plain(first)}.{plain(last)}{int(number)}@example.com".lower(),
         first_name=first,
         last_name=last,
         country=home.country,
@@ -130,23 +139,11 @@ def _home(choice: random.Random) -> Home:
     return next(home for home, share in zip(HOMES, _SHARES, strict=True) if roll < share)
 
 
-def _ascii(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
-    return "".join(letter for letter in plain if letter.isascii()).lower()
-
-
 def _spoiled(customers: list[Customer], listed: set[str]) -> tuple[Customer, ...]:
     """The customers, the first few who are on no newsletter with an address that is none."""
     bad = iter(BAD_EMAILS)
     spoiled: list[Customer] = []
     for customer in customers:
         email = customer.email if customer.email in listed else next(bad, customer.email)
-        spoiled.append(customer if email == customer.email else _with_email(customer, email))
+        spoiled.append(customer if email == customer.email else replace(customer, email=email))
     return tuple(spoiled)
-
-
-def _with_email(customer: Customer, email: str) -> Customer:
-    return Customer(
-        customer.id, email, customer.first_name, customer.last_name, customer.country, customer.city,
-        customer.language, customer.birthday, customer.signed_up,
-    )  # fmt: skip

@@ -1,23 +1,18 @@
-"""The demo's data as a shop would export it, the config that reads it, the newsletter account's content."""
+"""The demo's data as a shop would export it, the config that reads it, and rules for all accounts."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sync.demo.data import DemoData
 
-if TYPE_CHECKING:
-    from connectors.mailchimp.simulator import MailchimpSimulator
-
-CUSTOMERS, ORDERS, CONFIG = "customers.csv", "orders.csv", "config.toml"
-KEY_VARIABLE = "SEGSYNC_DEMO_KEY"
-"""Environment variable that the config names for the newsletter's key."""
+CUSTOMERS, ORDERS, CONFIG, EVERYWHERE = "customers.csv", "orders.csv", "config.toml", "everywhere.toml"
 
 _CONFIG = """\
-# The demo: a shop's two exports, and a newsletter account that is simulated on this machine.
+# The demo: a shop's two exports, and accounts that are simulated on this machine.
 rules_dir = "rules"
 
 [store]
@@ -29,7 +24,7 @@ zone = "America/New_York"
 currency = "USD"
 
 [trust]
-order = ["shop", "newsletter"]     # where both know a fact, the shop's word counts
+order = TRUST     # where several know a fact, the first one's word counts
 
 [connections.shop]
 platform = "tables"
@@ -58,21 +53,75 @@ contact = "customer_id"
 at = "ordered_at"
 columns = { amount = "total", items = "items" }
 types = { amount = "money", items = "number" }
+"""
 
-[connections.newsletter]
-platform = "mailchimp"
-api_key = "env:KEY_VARIABLE"
-base_url = "MAILCHIMP_URL"
+_EVERYWHERE = """\
+# Segments for the demo's other accounts: each platform takes them in the shape it knows best.
+
+[[segment]]
+id = "personal-call"
+name = "Worth a personal call"
+why = "Big spenders gone quiet whom we may contact: sales sees them as a campaign, marketing as a list."
+when = 'in segment "lapsed-vip"'
+to = [
+  { connection = "hub", as = "list" },
+  { connection = "crm", as = "campaign" },
+  { connection = "shop-mail", as = "list" },
+]
+
+[[segment]]
+id = "best-customers"
+name = "Best customers"
+why = "The champions, as a value in a field that is ours, so that other tools can filter by it."
+when = 'in tier "rfm/champions"'
+to = [
+  { connection = "hub", as = "field" },
+  { connection = "crm", as = "field" },
+  { connection = "shop-mail", as = "field" },
+]
+
+[[segment]]
+id = "bring-back"
+name = "Bring back"
+why = "Whom the newsletter wins back, as lists and as a campaign."
+when = 'in segment "win-back"'
+to = [
+  { connection = "hub", as = "list" },
+  { connection = "crm", as = "campaign" },
+  { connection = "shop-mail", as = "list" },
+]
+
+[[segment]]
+id = "german-speaking"
+name = "German-speaking countries"
+why = "One newsletter in German: the second value in the same field."
+when = 'in segment "dach"'
+to = [
+  { connection = "hub", as = "field" },
+  { connection = "crm", as = "field" },
+  { connection = "shop-mail", as = "field" },
+]
 """
 
 
-def demo_config(folder: Path, mailchimp_url: str) -> str:
-    """Write `config.toml` into `folder`; returns its text. The key comes from KEY_VARIABLE."""
-    if '"' in mailchimp_url or "\\" in mailchimp_url:
-        raise ValueError("the address of the simulator is no URL")
-    text = _CONFIG.replace("KEY_VARIABLE", KEY_VARIABLE).replace("MAILCHIMP_URL", mailchimp_url)
+def write_config(folder: Path, accounts: Mapping[str, Mapping[str, str | bool]]) -> str:
+    """Write `config.toml` into `folder`; returns its text. `accounts`: the settings of each, by name."""
+    text = _CONFIG.replace("TRUST", _toml(["shop", *accounts]))
+    for name, settings in accounts.items():
+        lines = [f"{key} = {_toml(value)}" for key, value in settings.items()]
+        text += "\n".join(["", f"[connections.{name}]", *lines, ""])
     (folder / CONFIG).write_text(text, encoding="utf-8")
     return text
+
+
+def _toml(value: str | bool | Sequence[str]) -> str:
+    """A value as TOML writes it, which for these is what JSON does."""
+    return json.dumps(value)
+
+
+def write_rules_for_all(folder: Path) -> None:
+    """Write a rule file whose segments go to every account but the newsletter."""
+    (folder / EVERYWHERE).write_text(_EVERYWHERE, encoding="utf-8")
 
 
 def write_tables(data: DemoData, folder: Path) -> None:
@@ -114,25 +163,3 @@ def _write(path: Path, header: list[str], rows: Iterable[list[str]]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-
-
-def seed_newsletter(simulator: MailchimpSimulator, data: DemoData) -> None:
-    """Fill the simulator's first audience with the demo's members, campaigns and what they did."""
-    for member in data.members:
-        simulator.add_member(
-            member.address,
-            status=member.status,
-            merge={"FNAME": member.first_name, "LNAME": member.last_name},
-            tags=member.tags,
-            changed_at=member.changed_at,
-            language=member.language,
-            country_code=member.country,
-            timestamp_signup=int(member.joined_at.timestamp()),
-            left_by=member.left_by,
-        )
-    for sending in data.campaigns:
-        campaign = simulator.add_campaign(sending.title, sent_at=sending.sent_at, to=sending.recipients)
-        for did in sending.activity:
-            kind = "hard" if did.action == "bounce" else ""
-            simulator.add_activity(campaign, did.address, did.action, at=did.at, url=did.url, type=kind)
-        campaign.left.update((address, int(at.timestamp())) for address, at in sending.left)

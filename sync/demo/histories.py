@@ -2,23 +2,27 @@
 
 Real purchases of people who bought their first CD at CDNOW in the first quarter of 1997, followed to
 1998-06-30 (Fader and Hardie, brucehardie.com). An order is one line of the file: several of one day stay
-several orders. Lines of 0 USD stay orders too.
+several orders. Lines of 0 USD stay orders too. Of other numbers of people than the two files have, each has
+the history of one customer of the whole file, drawn once each as long as there are any.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import groupby
 from pathlib import Path
 
 LAST_DAY = dt.date(1998, 6, 30)
 """Last day of the histories."""
 
 
+SEED = "segsync histories 1"
 _MISSING = "the demo's purchase histories are not installed: pip install --no-deps lifetimes==0.11.3"
 
 
@@ -27,6 +31,19 @@ class Selection(StrEnum):
 
     SAMPLE = "sample"
     ALL = "all"
+
+
+People = Selection | int
+"""Whose histories: one of the two files, or so many people."""
+
+
+def chosen(text: str) -> People:
+    """What a person wrote: "sample", "all" or a number; ValueError if it is none of these."""
+    if text in list(Selection):
+        return Selection(text)
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise ValueError(f"people: {' or '.join(Selection)} or a number above 0, not {text}")
+    return int(text)
 
 
 class HistoriesMissing(Exception):
@@ -55,8 +72,22 @@ def path_of(selection: Selection) -> Path:
     return path
 
 
-def read(selection: Selection) -> Iterator[Purchase]:
-    """Every purchase in the order of the file: by customer, then by day."""
+def read(people: People) -> Iterator[Purchase]:
+    """Every purchase by customer, then by day. The same people for the same number, on every machine."""
+    if isinstance(people, Selection):
+        yield from _of_file(people)
+        return
+    everyone = [list(own) for _, own in groupby(_of_file(Selection.ALL), key=lambda p: p.customer)]
+    choice = random.Random(SEED)
+    order = choice.sample(range(len(everyone)), len(everyone))
+    for place in sorted(order[:people]):
+        yield from everyone[place]
+    for number in range(len(everyone) + 1, people + 1):
+        own = everyone[choice.randrange(len(everyone))]
+        yield from (replace(purchase, customer=f"{number:05d}") for purchase in own)
+
+
+def _of_file(selection: Selection) -> Iterator[Purchase]:
     days: dict[str, dt.date] = {}
     for line in path_of(selection).read_text(encoding="ascii").splitlines():
         parts = line.split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -132,3 +133,16 @@ CAMPAIGNS: Mapping[int, str] = {
     9: "Autumn classics", 10: "Box sets", 11: "Gift guide", 12: "Best of the year",
 }  # fmt: skip
 """Title of the campaign by the month in which it is sent."""
+
+COUNTRIES: Mapping[str, str] = {
+    "US": "United States", "GB": "United Kingdom", "DE": "Germany", "FR": "France", "CA": "Canada",
+    "NL": "Netherlands", "ES": "Spain", "IT": "Italy", "AU": "Australia", "SE": "Sweden", "AT": "Austria",
+    "CH": "Switzerland",
+}  # fmt: skip
+"""The homes' countries as people write them."""
+
+
+def plain(name: str) -> str:
+    """The name without accents, as some systems keep it."""
+    letters = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    return "".join(letter for letter in letters if letter.isascii())

@@ -14,9 +14,11 @@ import pytest
 
 from connectors.mailchimp.simulator import MailchimpSimulator
 from sync.demo import data, histories
+from sync.demo.accounts import seed_newsletter
 from sync.demo.data import BAD_EMAILS, BAD_ORDERS, DUPLICATE_CUSTOMERS, DemoData, make
-from sync.demo.files import seed_newsletter, write_tables
-from sync.demo.histories import HistoriesMissing, Selection
+from sync.demo.elsewhere import HABITS, Wish
+from sync.demo.files import write_tables
+from sync.demo.histories import HistoriesMissing, Selection, chosen
 
 AS_OF = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 
@@ -74,7 +76,7 @@ def test_there_are_as_many_people_as_histories_each_with_an_address_of_its_own(d
 
 
 def test_all_of_them_are_23570_and_a_person_is_the_same_in_both_sets(demo: DemoData) -> None:
-    everyone = make(as_of=AS_OF, people="all")
+    everyone = make(as_of=AS_OF, people=Selection.ALL)
     assert (len(everyone.customers), len(everyone.orders)) == (23570, 69659)
     known = {customer.id: customer for customer in everyone.customers}
     same = [c for c in demo.customers if c.email not in BAD_EMAILS and known[c.id].email not in BAD_EMAILS]
@@ -158,6 +160,55 @@ def test_the_newsletter_is_seeded_with_members_campaigns_and_what_they_did(demo:
     did = sum(len(d) for c in simulator.campaigns.values() for d in c.recipients.values())
     assert did == sum(len(c.activity) for c in demo.campaigns)
     assert len(simulator.campaigns) == 12
+
+
+def test_everybody_elsewhere_is_one_of_the_shops_people_with_the_documented_differences(
+    demo: DemoData,
+) -> None:
+    shop = {customer.email: customer for customer in demo.customers if customer.email not in BAD_EMAILS}
+    assert set(demo.elsewhere) == set(HABITS) == {"hub", "crm", "shop-mail"}
+    for name, habits in HABITS.items():
+        known = demo.elsewhere[name]
+        assert {contact.address.lower() for contact in known} <= set(shop)
+        assert len({contact.address.lower() for contact in known}) == len(known)
+        assert len(known) / len(shop) == pytest.approx(habits.known / 100, abs=0.03)
+        left = sum(contact.wish is Wish.LEFT for contact in known)
+        assert left / len(known) == pytest.approx(habits.left / 100, abs=0.03)
+        assert any(contact.address.isupper() for contact in known)
+        names = [shop[contact.address.lower()].first_name != contact.first_name for contact in known]
+        assert 0 < sum(names) < len(names) / 2
+        cities = [shop[contact.address.lower()].city != contact.city for contact in known]
+        assert 0 < sum(cities) < len(cities) / 4
+    overlap: list[set[str]] = [{one.address.lower() for one in own} for own in demo.elsewhere.values()]
+    assert set.intersection(*overlap)  # some are known everywhere
+    assert set(shop).difference(*overlap)  # and some to the shop at most
+
+
+def test_any_number_of_people_is_the_same_people_every_time() -> None:
+    few, more = make(as_of=AS_OF, people=150), make(as_of=AS_OF, people=300)
+    assert (len(few.customers), len(more.customers)) == (150, 300)
+    known = {customer.id: customer for customer in more.customers}
+    good = [customer for customer in few.customers if customer.email not in BAD_EMAILS]
+    same = [customer for customer in good if known[customer.id] == customer]
+    assert len(same) >= len(good) - len(BAD_EMAILS)  # whose address is none differs by the set
+    assert make(as_of=AS_OF, people=150) == few
+
+
+def test_more_people_than_histories_take_the_histories_of_others() -> None:
+    read = list(histories.read(23_570 + 40))
+    by_customer: dict[str, list[tuple[dt.date, int, str]]] = {}
+    for one in read:
+        by_customer.setdefault(one.customer, []).append((one.day, one.items, str(one.total)))
+    assert len(by_customer) == 23_570 + 40
+    assert read[:69_659] == list(histories.read(Selection.ALL))
+    real = {tuple(own) for customer, own in by_customer.items() if int(customer) <= 23_570}
+    assert all(tuple(own) in real for own in by_customer.values())
+
+
+@pytest.mark.parametrize("written", ["none", "-5", "0", "1e5", ""])
+def test_what_is_no_number_of_people_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="sample or all or a number above 0"):
+        chosen(written)
 
 
 def test_without_the_histories_the_message_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:

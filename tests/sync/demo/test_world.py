@@ -1,4 +1,4 @@
-"""The demo's files and account, read through the real connectors: what is in them, and what is refused."""
+"""The demo's files and accounts, read through the real connectors: what is in them, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.base import Page, StreamKind
+from connectors.base import Consent, Page, StreamKind
+from sync.demo.accounts import ACCOUNTS
 from sync.demo.data import BAD_EMAILS, BAD_ORDERS, DUPLICATE_CUSTOMERS
+from sync.demo.elsewhere import Wish
 from tests.sync.demo.world import World, opened
 
 AS_OF = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
@@ -72,3 +74,21 @@ def test_the_demo_has_the_names_that_the_examples_use(world: World) -> None:
 def test_the_shop_is_trusted_more_than_the_newsletter(world: World) -> None:
     sources = next(field.sources for field in world.fields if field.name == "country")
     assert [connection for connection, _ in sources] == ["shop", "newsletter"]
+
+
+def test_the_other_platforms_give_their_contacts_and_who_does_not_want_mail(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    no = {Consent.OPTED_OUT.value, Consent.UNDELIVERABLE.value}
+    folder = tmp_path_factory.mktemp("four")
+    with opened(folder, AS_OF, accounts=tuple(ACCOUNTS), people=150) as four:
+        for name, contacts in four.data.elsewhere.items():
+            found = pages(four, name, StreamKind.CONTACTS)
+            rows = [row for page in found for row in page.rows.to_pylist()]
+            expected = {
+                contact.address.lower(): contact.wish in (Wish.LEFT, Wish.BOUNCED) for contact in contacts
+            }
+            email = {"hub": "email", "crm": "Email", "shop-mail": "email"}[name]
+            assert {row[email].lower(): row["email_consent"] in no for row in rows} == expected
+        country = next(field.sources for field in four.fields if field.name == "country")
+        assert [connection for connection, _ in country] == ["shop", *ACCOUNTS]

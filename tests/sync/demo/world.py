@@ -1,24 +1,22 @@
-"""The demo as its connectors see it: files in a folder, a newsletter account served on loopback."""
+"""The demo as its connectors see it: files in a folder, accounts served on loopback."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from connectors.base import Connector
-from connectors.mailchimp.simulator import MailchimpSimulator
 from connectors.pacing import ManualClock
 from connectors.registry import platform
-from connectors.simulation import serve
 from rules.vocabulary import Vocabulary
 from sync.config import Settings, load
+from sync.demo.accounts import NEWSLETTER, served, simulations
 from sync.demo.data import DemoData, make
-from sync.demo.files import CONFIG, KEY_VARIABLE, demo_config, seed_newsletter, write_tables
+from sync.demo.files import CONFIG, write_config, write_tables
+from sync.demo.histories import People, Selection
 from sync.fields import FieldSpec
 from sync.vocabulary import build
 
@@ -36,16 +34,19 @@ class World:
 
 
 @contextmanager
-def opened(folder: Path, as_of: dt.datetime) -> Iterator[World]:
-    """Write the demo into `folder`, serve its newsletter, open both connections."""
-    data = make(as_of=as_of)
+def opened(
+    folder: Path,
+    as_of: dt.datetime,
+    *,
+    accounts: Sequence[str] = NEWSLETTER,
+    people: People = Selection.SAMPLE,
+) -> Iterator[World]:
+    """Write the demo into `folder`, serve its accounts, open all connections."""
+    data = make(as_of=as_of, people=people)
     clock = ManualClock(as_of)
     write_tables(data, folder)
-    simulator = MailchimpSimulator(now=clock.utc_now)
-    seed_newsletter(simulator, data)
-    with serve(simulator) as address, pytest.MonkeyPatch.context() as environment:
-        environment.setenv(KEY_VARIABLE, simulator.key)
-        demo_config(folder, address)
+    with served(simulations(accounts, data, now=clock.utc_now)) as found:
+        write_config(folder, found)
         settings = load(folder / CONFIG)
         connectors = {
             name: platform(connection.platform).open(connection.revealed(), clock)
