@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from connectors.errors import CursorExpired
+from connectors.errors import CursorExpired, Unavailable
 from connectors.hubspot.answers import Json, Refused
 from connectors.hubspot.client import Client
 from connectors.hubspot.refusals import expected, judged
@@ -37,6 +37,7 @@ class Objects:
     ) -> Iterator[tuple[list[Json], str | None]]:
         """Objects by id, with the cursor of the next page. Raises CursorExpired if `after` is refused."""
         first = after
+        seen = {after}
         while True:
             try:
                 answer = self._page(type_, properties, after=after, archived=archived)
@@ -48,6 +49,9 @@ class Objects:
             yield answer["results"], after
             if after is None:
                 return
+            if after in seen:
+                raise Unavailable(f"HubSpot's pages of {type_} lead in a circle; trying again later")
+            seen.add(after)
 
     def _page(self, type_: str, properties: Sequence[str], *, after: str | None, archived: bool) -> Json:
         joined = ",".join(properties)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from connectors.base import FieldType
-from connectors.errors import BadSource, CursorExpired
+from connectors.errors import BadSource, CursorExpired, Unavailable
 from connectors.hubspot import reading
 from connectors.hubspot.position import Position
-from connectors.simulation import Kind, Script
+from connectors.simulation import Kind, Reply, Request, Script
 from tests.connectors.hubspot.conftest import Portal
 
 # ---- everybody, and changes ---------------------------------------------------------------------
@@ -108,6 +110,21 @@ def test_a_page_delivered_twice_doubles_nobody(portal: Portal) -> None:
     connector = portal.connect()
     pages = list(connector.read(connector.features.streams[0], None))
     assert sum(p.rows.num_rows for p in pages) == 300
+
+
+def test_pages_that_lead_in_a_circle_are_given_up(portal: Portal) -> None:
+    portal.fill(250)
+    answer_of = portal.hubspot.answer
+
+    def circle(request: Request) -> Reply:
+        reply = answer_of(request)
+        if request.query.get("after") and request.path.endswith("/contacts"):
+            return answer_of(replace(request, query={**request.query, "after": "501"}))
+        return reply
+
+    portal.hubspot.answer = circle  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="in a circle"):
+        portal.rows()
 
 
 def test_a_list_cursor_that_hubspot_has_forgotten_is_expired(portal: Portal) -> None:
