@@ -12,6 +12,7 @@ import json
 import re
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -260,7 +261,9 @@ class Client:
         self._counted(write=False)
         self._transport.forget()
         try:
-            token, host = SalesforceLogin(consumer_key=given.consumer_key, session=self._http, **how)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the SDK's would print the consumer key
+                token, host = SalesforceLogin(consumer_key=given.consumer_key, session=self._http, **how)
             if not isinstance(token, str) or not host.endswith(SUFFIX):
                 raise ValueError("not a login")
         except FAILURES as error:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from connectors.base import Action, Audience, AudienceKind, Batch, Change, Outcome, OutcomeState
-from connectors.errors import AudienceLost
-from connectors.salesforce.answers import Refused, judged
+from connectors.errors import AudienceLost, BatchRefused
+from connectors.salesforce.answers import Refused
 from connectors.salesforce.bulk import run_job
 from connectors.salesforce.client import Client, Json
 from connectors.salesforce.field import OwnField
@@ -46,7 +46,14 @@ class Writer:
         self._field = field
 
     def write(self, batch: Batch) -> list[Outcome]:
-        """One outcome per change, in their order."""
+        """One outcome per change, in their order. Raises BatchRefused if the org takes a call not at all."""
+        try:
+            return self._write(batch)
+        except Refused as refused:
+            text = f"Salesforce refused a batch: {refused.status} {refused.code}: {refused.message}"
+            raise BatchRefused(text, code=refused.code.lower()) from None
+
+    def _write(self, batch: Batch) -> list[Outcome]:
         is_field = batch.audience.kind is AudienceKind.FIELD
         outcomes: dict[int, Outcome] = {}
         seen: set[str] = set()
@@ -80,10 +87,7 @@ class Writer:
             links = {"CampaignId": str(audience.remote_id), MEMBER_LINKS[PREFIXES[id[:3]]]: id}
             return {"attributes": {"type": "CampaignMember"}, **links}
 
-        try:
-            results = self._sent([change.address for change in changes], row, method="POST")
-        except Refused as refused:
-            raise judged(refused) from None
+        results = self._sent([change.address for change in changes], row, method="POST")
         if any(found.code in GONE for found in results):
             self._check_campaign(audience)
         return [
@@ -138,7 +142,7 @@ class Writer:
         except Refused as refused:
             if refused.code in FORBIDDEN_FIELD:
                 raise self._field.refused() from None
-            raise judged(refused) from None
+            raise
         if any(found is not None and found.code in FORBIDDEN_FIELD for found in results.values()):
             raise self._field.refused()
         return [_outcome(change, results[change.address]) for change in changes]

@@ -30,6 +30,8 @@ class Org:
         """Account or record id → how many writes to it will find it locked by others."""
         self.trigger_limit: int | None = None
         """Rows of one call that the org's triggers can bear; more fail together."""
+        self.poison: set[str] = set()
+        """Records at which the service gives up on a whole call, for reasons of its own."""
         self._made: dict[str, int] = {}
         self._members: dict[tuple[str, str], str] = {}
 

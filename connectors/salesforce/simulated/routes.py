@@ -119,6 +119,8 @@ def collections(call: Call, method: str) -> Reply:
         message = "System.LimitException: Apex CPU time limit exceeded"
         error = RowError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)
         return answered(200, [error.shown() for _ in records])
+    if any(org.poison & {str(value) for value in one.values()} for one in records):
+        raise Problem(400, "UNKNOWN_EXCEPTION", "An unexpected error occurred.")
     results = []
     for one in records:
         object = call.object(str((one.get("attributes") or {}).get("type")))

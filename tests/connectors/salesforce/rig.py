@@ -14,7 +14,7 @@ from connectors.pacing import ManualClock
 from connectors.registry import platform
 from connectors.salesforce.simulator import TOKEN_PATH, SalesforceSimulator
 from connectors.simulation import serve
-from tests.connectors.rig import Rig
+from tests.connectors.rig import Rig, keys
 
 CONTACTS, LEADS = 900, 450
 PAGE = 300
@@ -87,7 +87,7 @@ class SalesforceRig(Rig):
             if logged.body and logged.path != TOKEN_PATH and "tooling" not in logged.path:
                 if logged.path.endswith("/FieldPermissions"):
                     continue
-                sent = set(keys(logged.body, is_csv=logged.path.endswith("/batches")))
+                sent = set(sent_keys(logged.body, is_csv=logged.path.endswith("/batches")))
                 assert sent <= WRITABLE, f"{logged.operation} sent {sorted(sent - WRITABLE)}"
         now = self._opt_outs()
         assert {id: now.get(id, was) for id, was in self.opt_outs.items()} == self.opt_outs
@@ -152,19 +152,9 @@ def salesforce_rig(
         rig.close()
 
 
-def keys(body: bytes, *, is_csv: bool) -> Iterator[str]:
+def sent_keys(body: bytes, *, is_csv: bool) -> Iterator[str]:
     """Every key of a JSON body at any depth; the columns of a CSV body."""
     if is_csv:
         yield from next(csv.reader(io.StringIO(body.decode())))
-        return
-    yield from _keys(json.loads(body))
-
-
-def _keys(content: object) -> Iterator[str]:
-    if isinstance(content, dict):
-        for name, value in content.items():
-            yield name
-            yield from _keys(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from _keys(value)
+    else:
+        yield from keys(json.loads(body))

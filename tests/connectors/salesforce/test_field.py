@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
+from pyroaring import BitMap
 
 from connectors.base import Action, Audience, AudienceKind, Batch, Change, Connector, OutcomeState
-from connectors.errors import AudienceLost, BadSource, Unauthorized, Unavailable
+from connectors.errors import AudienceLost, BadSource, BatchRefused, Unauthorized, Unavailable
 from connectors.salesforce.simulated.schema import Field
 from connectors.simulation import Kind, Script, When
+from sync.deliver import Address, deliver
+from tests.connectors.rig import ensured
 from tests.connectors.salesforce.rig import OWN_FIELD, SalesforceRig, salesforce_rig
 
 FIELD = Audience("*", "segments", AudienceKind.FIELD, OWN_FIELD)
@@ -213,6 +216,26 @@ def test_a_lost_answer_is_repaired_by_writing_again(org: SalesforceRig, when: Wh
     people = ids(org, "Contact")
     assert {str(o.state) for o in connector.write(Batch(FIELD, sets(people)))} == {"done"}
     assert set(values(org)) == set(people)
+
+
+@pytest.mark.parametrize("kind", [AudienceKind.FIELD, AudienceKind.CAMPAIGN])
+def test_a_record_that_spoils_its_call_is_found_by_halving(org: SalesforceRig, kind: AudienceKind) -> None:
+    connector = org.connect()
+    audience = FIELD if kind is AudienceKind.FIELD else ensured(connector)
+    people = ids(org, "Contact")
+    org.org.poison = {people[17]}
+    changes = sets(people) if kind is AudienceKind.FIELD else [Change(Action.ADD, id, id) for id in people]
+    with pytest.raises(BatchRefused) as caught:
+        connector.write(Batch(audience, changes))
+    assert caught.value.code == "unknown_exception"
+    numbers = {number: Address(id, id) for number, id in enumerate(people)}
+    given = dict.fromkeys(numbers, "vip") if kind is AudienceKind.FIELD else None
+    delivery = deliver(
+        connector, audience, adds=BitMap(numbers), removes=BitMap(), addresses=numbers, values=given
+    )
+    assert [refusal.person for refusal in delivery.refused] == [17]
+    assert delivery.done_adds == BitMap(numbers) - BitMap([17])
+    assert org.carriers(audience) == set(people) - {people[17]}
 
 
 # ---- the field itself ----------------------------------------------------------------------------
