@@ -71,19 +71,12 @@ def absorb_activity(
     from `links`.
     """
     names = names or {}
-    columns = {names.get(f.name, f.name): f.type for f in stream.fields}
-    if taken := sorted(set(columns) & set(SHAPES["activity"])):
-        raise StoreError(
-            f"a field of {connection}/{stream.name} cannot be named {taken[0]}; map it to another name"
-        )
-    kinds = {name: HELD[kind] for name, kind in columns.items()}
-    texts = (FieldType.TEXT, FieldType.TEXTS)
-    folded = {f"{name}__ci": HELD[kind] for name, kind in columns.items() if kind in texts}
+    kinds, folded = _columns(stream, names)
+    store.lake.ensure("activity", {**kinds, **folded})  # a rule may use fields that nobody has filled yet
     total = AbsorbedActivity()
     waiting = store.inbox.waiting(connection, stream.name)
     if not waiting:
         return total
-    store.lake.ensure("activity", {**kinds, **folded})
     hashed = content_hash_sql({**_HASHED, **kinds})
     with closing(store.lake.connect(memory_limit=MEMORY_LIMIT)) as database:
         attach_ids(database, store.lake.relation("links"), connection=connection)
@@ -108,6 +101,18 @@ def _sum(total: AbsorbedActivity, done: AbsorbedActivity, *, rejected: int) -> A
         total.rejected + rejected,
         total.kinds | done.kinds,
     )
+
+
+def _columns(
+    stream: Stream, names: Mapping[str, str]
+) -> tuple[dict[str, pa.DataType], dict[str, pa.DataType]]:
+    """(columns of the stream's fields, their folded copies) in `activity`."""
+    columns = {names.get(f.name, f.name): f.type for f in stream.fields}
+    if taken := sorted(set(columns) & set(SHAPES["activity"])):
+        raise StoreError(f"a field of {stream.name} cannot be named {taken[0]}; map it to another name")
+    texts = (FieldType.TEXT, FieldType.TEXTS)
+    kinds = {name: HELD[kind] for name, kind in columns.items()}
+    return kinds, {f"{name}__ci": HELD[kind] for name, kind in columns.items() if kind in texts}
 
 
 def _portions(pages: Sequence[StoredPage], portion: int) -> Iterator[list[StoredPage]]:

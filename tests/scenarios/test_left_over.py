@@ -165,3 +165,13 @@ def test_adopted_members_are_removed_like_ours(tmp_path: Path) -> None:
 def test_whom_others_took_out_is_added_once_more_and_then_respected(tmp_path: Path) -> None:
     tagged, expected, lost, foreign = swapped_by_hand(tmp_path, "re-add once")
     assert tagged == expected - {lost} | {foreign}
+
+
+def test_a_rule_may_use_what_nobody_has_done_yet(tmp_path: Path) -> None:
+    town = Town(tmp_path / "town", people=5)
+    town.orders = []
+    town.write()
+    with serve(town.simulator) as address, Workspace.open(town.configure(address)) as workspace:
+        report = run(workspace)
+        assert report.segments["spenders"] == 0
+        assert report.segments["germans"] == sum(c.country == "DE" for c in town.customers)
