@@ -48,11 +48,14 @@ def company(
 ) -> Iterator[Path]:
     """Fill `folder` and serve its accounts while the block runs; yields the config's path."""
     try:
-        data = make(as_of=as_of, people=chosen(people), progress=progress)
+        number = chosen(people)
+        progress.step("make people and orders", number if isinstance(number, int) else None)
+        data = make(as_of=as_of, people=number, progress=progress)
     except HistoriesMissing as error:
         raise UserError(str(error)) from error
     except ValueError as error:
         raise UserError(f"--{error}") from error
+    progress.step("fill the accounts")
     write_tables(data, folder)
     shutil.copytree(EXAMPLES, folder / "rules")
     if set(accounts) == set(ACCOUNTS):
@@ -70,7 +73,6 @@ def demo(
         raise UserError(f"{folder} is not empty; the demo wants a folder of its own")
     folder.mkdir(parents=True, exist_ok=True)
     as_of = dt.datetime.now(dt.UTC)
-    progress.step("make people, orders and accounts")
     with company(folder, as_of=as_of, people=people, accounts=tuple(ACCOUNTS), progress=progress) as config:
         for _ in range(runs):
             with Workspace.open(config) as workspace:

@@ -82,7 +82,8 @@ def make(*, as_of: dt.datetime, people: People = Selection.SAMPLE, progress: Pro
     customers: list[Customer] = []
     orders: list[Order] = []
     members: list[Member] = []
-    sendings = newsletter.Sendings(as_of)
+    many = not isinstance(people, Selection) and people >= newsletter.MANY_PEOPLE
+    sendings = newsletter.Sendings(as_of, newsletter.FEWER_SENDINGS if many else newsletter.SENDINGS)
     for number, purchases in groupby(histories.read(people), key=lambda p: p.customer):
         choice = random.Random(f"{SEED}/{number}")
         mine = _orders(list(purchases), shift, choice)

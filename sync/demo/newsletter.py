@@ -1,6 +1,7 @@
 """What happens on the demo's newsletter: who is on it, what was sent, who opened and clicked. All made up.
 
-One campaign a month over the last year. Who bought lately reads more; who left gets nothing afterwards.
+One campaign a month over the last year, fewer where there are many people. Who bought lately reads more;
+who left gets nothing afterwards.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ SHARES = (
 """Status on the newsletter and share of people in percent."""
 
 SENDINGS = 12
+FEWER_SENDINGS = 3
+MANY_PEOPLE = 30_000
+"""From so many people on there are FEWER_SENDINGS: reading who opened what would take most of the time."""
 PAGES = ("new", "sale", "classics", "box-sets")
 _DRAW = [status for status, percent in SHARES for _ in range(percent)]
 
@@ -73,12 +77,12 @@ class _Sending:
 
 
 class Sendings:
-    """The campaigns of the year before `as_of`, filled person by person."""
+    """The last `count` campaigns before `as_of`, one a month, filled person by person."""
 
-    def __init__(self, as_of: dt.datetime) -> None:
+    def __init__(self, as_of: dt.datetime, count: int = SENDINGS) -> None:
         self._as_of = as_of
         last = dt.datetime(as_of.year, as_of.month, as_of.day, 9, tzinfo=dt.UTC) - dt.timedelta(days=6)
-        days = [last - dt.timedelta(days=30 * back) for back in reversed(range(SENDINGS))]
+        days = [last - dt.timedelta(days=30 * back) for back in reversed(range(count))]
         self._sent = [_Sending(f"{CAMPAIGNS[day.month]} {day:%Y-%m-%d}", day) for day in days]
 
     def member(
@@ -121,7 +125,7 @@ class Sendings:
         self, address: str, status: str, joined: dt.datetime, last_order: dt.datetime, choice: random.Random
     ) -> dt.datetime:
         """Reads until one campaign, by which it unsubscribes or whose mail bounces."""
-        last = self._sent[choice.randrange(SENDINGS)]
+        last = self._sent[choice.randrange(len(self._sent))]
         self._reads(address, joined, last.at, last_order, choice)
         at = last.at + dt.timedelta(minutes=choice.randrange(1, 3 * 24 * 60))
         last.recipients.append(address)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from connectors.mailchimp.simulator import MailchimpSimulator
-from sync.demo import data, histories
+from sync.demo import data, histories, newsletter
 from sync.demo.accounts import seed_newsletter
 from sync.demo.data import BAD_EMAILS, BAD_ORDERS, DUPLICATE_CUSTOMERS, DemoData, make
 from sync.demo.elsewhere import HABITS, Wish
@@ -203,6 +203,12 @@ def test_more_people_than_histories_take_the_histories_of_others() -> None:
     assert read[:69_659] == list(histories.read(Selection.ALL))
     real = {tuple(own) for customer, own in by_customer.items() if int(customer) <= 23_570}
     assert all(tuple(own) in real for own in by_customer.values())
+
+
+def test_many_people_get_fewer_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(newsletter, "MANY_PEOPLE", 100)
+    assert len(make(as_of=AS_OF, people=99).campaigns) == 12
+    assert len(make(as_of=AS_OF, people=100).campaigns) == 3
 
 
 @pytest.mark.parametrize("written", ["none", "-5", "0", "1e5", ""])
