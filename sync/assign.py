@@ -13,6 +13,9 @@ from rules.vocabulary import Vocabulary
 from sync.errors import UserError
 from sync.store import SegmentVersion, Store
 
+IDENTIFIED = "identified"
+"""The note that `people` has been made, and from what."""
+
 
 def read_rules(folder: Path, vocabulary: Vocabulary) -> Loaded:
     """All rule files, checked. UserError if the folder is missing; problems are in the answer."""
@@ -40,7 +43,11 @@ def is_error(problem: Problem) -> bool:
 
 
 def assign(store: Store, rules: RuleSet, *, vocabulary: Vocabulary, as_of: dt.datetime) -> Evaluation:
-    """The members of every segment, over the lake as it is now."""
+    """The members of every segment, over the lake as it is now. UserError if nothing was ever pulled."""
+    if store.notes.get(IDENTIFIED) is None:
+        raise UserError(
+            "nothing has been pulled yet, so there is nobody to look at; `segsync pull` comes first"
+        )
     database = store.lake.connect()
     try:
         return evaluate(database, rules, tables(store, vocabulary), as_of=as_of, zone=vocabulary.zone)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyroaring import BitMap
 
 from connectors.base import Stream, StreamKind
+from sync.assign import IDENTIFIED
 from sync.fields import FieldSpec
 from sync.identify import MatchRules, identify
 from sync.identify.keys import email_key
@@ -30,7 +31,6 @@ from sync.store.values import Money
 from sync.store.whole import overwrite
 from sync.whereabouts import bitmap
 
-_DONE = "identified"
 _PENDING = "reattach_pending"
 
 
@@ -125,7 +125,7 @@ def _identify(
     lake = store.lake
     lake.ensure("contacts", {})
     lake.ensure("links", {})
-    noted = store.notes.get(_DONE)
+    noted = store.notes.get(IDENTIFIED)
     known: Mapping[str, object] = noted if isinstance(noted, dict) else {}
     now = {
         "contacts": lake.snapshots().get("contacts"),
@@ -168,7 +168,7 @@ def _identify(
         reattach(lake)
         store.notes.set(_PENDING, False)
     if known != now:
-        store.notes.set(_DONE, now)
+        store.notes.set(IDENTIFIED, now)
 
 
 def _move(store: Store, moved: pa.Table) -> None:
