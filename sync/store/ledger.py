@@ -196,6 +196,7 @@ class Ledger:
         """
         if not outcomes:
             return
+        outcomes = _merged(outcomes)
         with self._database.writing() as database:
             ids = [outcome.batch_id for outcome in outcomes]
             rows = {
@@ -250,6 +251,23 @@ class Ledger:
     def _set(self, audience_id: int, **values: object) -> None:
         with self._database.writing() as database:
             database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
+
+
+def _merged(outcomes: Sequence[BatchOutcome]) -> list[BatchOutcome]:
+    """One outcome per batch: the parts of a batch that was carried by several calls, taken together."""
+    merged: dict[int, BatchOutcome] = {}
+    for outcome in outcomes:
+        before = merged.get(outcome.batch_id)
+        if before is not None:
+            outcome = BatchOutcome(
+                batch_id=outcome.batch_id,
+                done_adds=before.done_adds | outcome.done_adds,
+                done_removes=before.done_removes | outcome.done_removes,
+                refused=[*before.refused, *outcome.refused],
+                calls=before.calls + outcome.calls,
+            )
+        merged[outcome.batch_id] = outcome
+    return list(merged.values())
 
 
 def _owned(database: Connection, audience_id: int) -> BitMap:

@@ -70,6 +70,18 @@ def test_an_outcome_moves_batch_owned_actual_and_refusals_at_once(
     assert store.plans.settle(plan.id) is PlanState.APPLIED
 
 
+def test_a_batch_carried_by_several_calls_is_done_when_all_of_them_are(
+    store: Store, run: Run, audience: AudienceRow
+) -> None:
+    plan = save(store, run, [PlannedBatch(audience.id, BitMap([1, 2]), BitMap())])
+    (batch,) = store.plans.open_batches(plan.id)
+    store.plans.mark_sent([batch.id])
+    parts = [BatchOutcome(batch.id, done_adds=BitMap([person])) for person in (1, 2)]
+    store.ledger.record(parts, at=LATER)
+    assert store.plans.open_batches(plan.id) == []
+    assert store.ledger.get(audience.id).owned == BitMap([1, 2])
+
+
 def test_many_batches_recorded_together_are_as_one_after_the_other(
     store: Store, run: Run, audience: AudienceRow
 ) -> None:
