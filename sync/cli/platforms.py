@@ -171,4 +171,4 @@ def _tell_reach(played: Played) -> None:
     for name, people in played.written.items():
         part = played.report.connection(name)
         rows.append([name, people, part.unreachable, part.withheld])
-    table("Reach", ["connection", "people", "no contact there", "must not be mailed"], rows)
+    table("Reach", ["connection", "people written", "no contact there", "must not be mailed"], rows)

@@ -263,6 +263,7 @@ def test_the_text_tells_who_got_what_and_who_could_not_be_reached(tmp_path: Path
     for text in (first, second):
         assert "150 people" in text
         reach = text[text.index("Reach") :]
+        assert "people written" in reach
         assert "no contact there" in reach
         assert "must not be mailed" in reach
         assert all(name in reach for name in ACCOUNTS)
