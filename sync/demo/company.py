@@ -68,7 +68,10 @@ def company(
 def demo(
     folder: Path, *, people: str = "sample", runs: int = 2, progress: Progress = SILENT
 ) -> Iterator[Played]:
-    """Run the five steps `runs` times over the demo's company in `folder`, which must be empty or new."""
+    """Run the five steps `runs` times over the demo's company in `folder`, which must be empty or new.
+
+    All runs decide for the same moment: else somebody whose 90 days end in between would move.
+    """
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; the demo wants a folder of its own")
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +79,7 @@ def demo(
     with company(folder, as_of=as_of, people=people, accounts=tuple(ACCOUNTS), progress=progress) as config:
         for _ in range(runs):
             with Workspace.open(config) as workspace:
-                report = run(workspace, trigger="demo", progress=progress)
+                report = run(workspace, as_of=as_of, trigger="demo", progress=progress)
                 yield Played(report, written(workspace))
 
 
