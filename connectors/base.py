@@ -316,7 +316,10 @@ class Connector(Protocol):
         """Delete the person's data on the platform for good (privacy request)."""
 
     def usage(self) -> Mapping[str, int]:
-        """Calls made so far: {"reads": n, "writes": n, "retries": n, "rate_limited": n}."""
+        """Calls made so far: {"reads": n, "writes": n, "retries": n, "rate_limited": n}.
+
+        "preparing", if there: how many of the writes carried no changes, such as declaring an option.
+        """
 
     def close(self) -> None:
         """Let go of sockets and files."""

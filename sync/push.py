@@ -131,6 +131,12 @@ def _push_connection(
     return pushed
 
 
+def changing_writes(connector: Connector) -> int:
+    """Write calls so far that may have carried changes."""
+    usage = connector.usage()
+    return usage.get("writes", 0) - usage.get("preparing", 0)
+
+
 def _is_carried(row: AudienceRow) -> bool:
     return row.kind == AudienceKind.FIELD and row.segment != CARRIER
 
@@ -139,11 +145,11 @@ def _ensured(store: Store, connector: Connector, row: AudienceRow, pushed: Pushe
     audience = Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id)
     if row.remote_id is not None:
         return audience
-    before = connector.usage().get("writes", 0)
+    before = changing_writes(connector)
     remote_id = connector.ensure(audience)
     store.ledger.ensured(row.id, remote_id=remote_id)
     pushed.created += 1
-    pushed.preparing += connector.usage().get("writes", 0) - before
+    pushed.preparing += changing_writes(connector) - before
     return Audience(row.segment, row.name, AudienceKind(row.kind), remote_id)
 
 

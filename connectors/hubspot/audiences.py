@@ -33,6 +33,8 @@ class Audiences:
         self._folder_id: str | None = None
         self._lock = threading.Lock()
         self._options: set[str] | None = None
+        self.preparing = 0
+        """Write calls that declared options, so that changes could follow."""
 
     def all(self) -> list[RemoteAudience]:
         """All lists whose members can be written, and the own property if it is there."""
@@ -232,6 +234,7 @@ class Audiences:
         missing = {value: label for value, label in wanted.items() if value not in there}
         if missing:
             body = {"options": _added(options, missing)}
+            self.preparing += 1
             api = self._client.crm.properties.core_api
             answer = expected(
                 lambda: self._client.write(api.update, "contacts", self._own_field, body, expect="options")

@@ -214,6 +214,7 @@ class HubspotConnector:
         return {
             "reads": self._client.reads,
             "writes": self._client.writes,
+            "preparing": self._audiences.preparing,
             "retries": sum(pacer.retries for pacer in pacers),
             "rate_limited": sum(pacer.rate_limited for pacer in pacers),
         }

@@ -23,7 +23,7 @@ from sync.persons import absorb, living_contacts, suppressed_people
 from sync.plan import BrakeLimits, Plan, SourceCount
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled, pull
-from sync.push import CARRIER, Pushed, push
+from sync.push import CARRIER, Pushed, changing_writes, push
 from sync.run.report import Report
 from sync.run.rulebook import known_rules, left_over, rules_of_matching
 from sync.run.workspace import Workspace
@@ -191,7 +191,7 @@ class Pipeline:
             rows = {row.id: row for row in self.store.ledger.audiences()}
             names = {rows[batch.audience_id].connection for batch in open_batches}
             opened = {name: self.workspace.connector(name) for name in names}
-            before = {name: opened[name].usage().get("writes", 0) for name in names}
+            before = {name: changing_writes(opened[name]) for name in names}
             lake = self.store.lake
             database = lake.connect()
             try:
@@ -209,7 +209,7 @@ class Pipeline:
             finally:
                 database.close()
             for part in done:
-                used = opened[part.connection].usage().get("writes", 0) - before[part.connection]
+                used = changing_writes(opened[part.connection]) - before[part.connection]
                 self._tell_push(part, used)
                 self._mark_audiences(part, opened[part.connection])
 
