@@ -26,6 +26,8 @@ MAY_WRITE = {
     "remove_profiles_from_list",
     "bulk_import_profiles",
     "request_profile_deletion",
+    "update_list",  # its name
+    "delete_list",  # never a person
 }
 NEVER_NAMED = (
     "bulk_create",
