@@ -73,6 +73,9 @@ def check_connections(context: typer.Context, output: FormatOption = Format.TEXT
         columns = ["connection", "platform", "ok", "account"]
         table("Connections", columns, ([row[c] for c in columns] for row in rows))
         for row in rows:
+            told = ", ".join(f"{name} {value}" for name, value in row["details"].items())  # type: ignore[attr-defined]
+            if told:
+                say(f"{row['connection']}: {told}")
             for problem in row["problems"]:  # type: ignore[attr-defined]
                 say(f"{row['connection']}: {problem}")
     if not all(row["ok"] for row in rows):

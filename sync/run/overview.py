@@ -50,7 +50,8 @@ def overview(workspace: Workspace) -> dict[str, Any]:
                 "name": row.name,
                 "members": len(row.actual),
                 "ours": len(row.owned),
-                "state": row.state,
+                # segments in an owned field have no object of their own that could be made or lost
+                "state": "ready" if row.state == "new" and row.actual else row.state,
             }
             for row in audiences.values()
             if row.segment != CARRIER
