@@ -194,7 +194,6 @@ class Features:
     streams: tuple[Stream, ...]
     audiences: Mapping[AudienceKind, BatchShape]
     """Empty for a source that cannot be written to. The first kind is the default."""
-    can_create_contacts: bool = False
     name_limit: int = 100  # characters of an audience's name
     concurrency: int = 1  # write calls that may be under way at once
     seconds_per_call: float = 0.5  # what a write call takes as a rule, for forecasts

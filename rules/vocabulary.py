@@ -68,8 +68,3 @@ class Vocabulary:
     zone: str = "UTC"
     connections: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Connection → audience kinds it takes as destination; checked in `to`. Empty mapping: not checked."""
-
-    @property
-    def fingerprint_names(self) -> tuple[str, ...]:
-        """All names a message may suggest as nearest."""
-        return (*self.fields, *self.kinds)

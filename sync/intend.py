@@ -296,4 +296,19 @@ def save(store: Store, plan: Plan, *, run_id: int, as_of: dt.datetime, summary: 
         brakes_=[Brake(b.kind.value, b.message, b.audience) for b in plan.brakes],
         summary=summary,
     )
+    _forget_refusals(store, plan)
     return stored.id
+
+
+def _forget_refusals(store: Store, plan: Plan) -> None:
+    """Whom a platform once refused and no rule wants there now is not waiting for another try any more."""
+    wanted = {one.source.audience: BitMap() for one in plan.audiences}
+    wanted |= {one.source.carrier: BitMap() for one in plan.audiences if one.source.carrier is not None}
+    for batch in plan.batches:
+        wanted[batch.audience] |= batch.adds | batch.removes
+    refused: dict[int, BitMap] = {}
+    for one in store.ledger.refusals():
+        refused.setdefault(one.audience_id, BitMap()).add(one.person)
+    for audience, people in refused.items():
+        if audience in wanted and people - wanted[audience]:
+            store.ledger.forget_refusals(audience, people - wanted[audience])

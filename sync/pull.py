@@ -10,7 +10,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from connectors.base import Connector, Stream, StreamKind
-from connectors.errors import BadSource, ConnectorError, CursorExpired, Unauthorized
+from connectors.errors import BadSource, ConnectorError, CursorExpired
 from sync.progress import SILENT, Progress
 from sync.store import Store
 from sync.store.inbox import StoredPage
@@ -24,7 +24,6 @@ class Pulled:
     rows: dict[str, int] = field(default_factory=dict)  # stream → rows that arrived
     rejected: int = 0
     stopped: str | None = None
-    paused: bool = False  # credentials refused
     unusable: bool = False  # the config or the file is wrong, not the platform
 
 
@@ -47,7 +46,6 @@ def pull(
             store.inbox.read_completed(connection, stream.name, at=at, full=full)
     except ConnectorError as error:
         pulled.stopped = str(error)
-        pulled.paused = isinstance(error, Unauthorized)
         pulled.unusable = isinstance(error, BadSource)
     return pulled
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pyroaring import BitMap
 
 from connectors.base import Audience, AudienceKind, Connector
-from connectors.errors import AudienceLost, ConnectorError, Unauthorized
+from connectors.errors import AudienceLost, ConnectorError
 from sync.deliver import Address, Delivery, deliver
 from sync.progress import SILENT, Progress
 from sync.store import Store
@@ -44,7 +44,6 @@ class Pushed:
     created: int = 0  # audiences that were made
     preparing: int = 0  # write calls that making them took
     stopped: str | None = None  # why the rest was not sent, in a sentence
-    paused: bool = False  # credentials refused: a person must mend them
     lost: list[int] = field(default_factory=list)  # audiences that were deleted on the platform
 
     @property
@@ -126,7 +125,6 @@ def _push_connection(
             pushed.lost.append(audience_id)
         except ConnectorError as error:
             pushed.stopped = str(error)
-            pushed.paused = isinstance(error, Unauthorized)
             break
     return pushed
 

@@ -139,6 +139,21 @@ def test_refused_people_are_kept_with_the_reason_and_tried_again(firm: Company) 
     assert firm.segsync("status", "--format", "json").document["refused"] == []
 
 
+def test_a_refused_person_whom_no_rule_wants_any_more_is_not_listed_as_waiting(firm: Company) -> None:
+    firm.customers(people(range(1, 31)))
+    firm.orders([])
+    firm.rules(GERMANS)
+    join(firm.newsletter, range(1, 31))
+    assert firm.segsync("pull").code == 0
+    gone = firm.newsletter.audience.find(email(5))
+    assert gone is not None
+    firm.newsletter.audience.remove(gone)
+    assert part(firm.run())["refused"] == 1
+    firm.customers([*people(range(1, 5)), ("c5", email(5), "FR"), *people(range(6, 31))])
+    firm.run()
+    assert firm.segsync("status", "--format", "json").document["refused"] == []
+
+
 class Poisoned(MailchimpSimulator):
     """Refuses a whole batch if it holds a certain address, as real platforms do with some records."""
 
