@@ -13,6 +13,8 @@ from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from connectors.health import Health, Needs
+
 
 class FieldType(StrEnum):
     """Type of a field a stream carries. The Arrow type a page must use is given by `ARROW_TYPES`."""
@@ -200,16 +202,6 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """Answer of `check`: who we are on the platform, and what is missing, in sentences for a person."""
-
-    ok: bool
-    account: str
-    problems: tuple[str, ...] = ()
-    details: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Audience:
     """The platform's object for a segment. `remote_id` is None until `ensure` has answered."""
 
@@ -290,8 +282,11 @@ class Connector(Protocol):
     @property
     def features(self) -> Features: ...
 
-    def check(self) -> Health:
-        """Who am I, which scopes, which quota; a clear reason if not. Raises nothing for bad keys."""
+    def check(self, needs: Needs | None = None) -> Health:
+        """Who am I, which scopes are missing for `needs`, which quota, what would be made; changes nothing.
+
+        None: for everything the connection could be used for. Raises nothing for bad keys.
+        """
 
     def read(self, stream: Stream, after: str | None) -> Iterator[Page]:
         """Pages of `stream` after cursor `after` (None: from the start)."""

@@ -5,6 +5,8 @@ Messages name the connection's platform and what to do; they carry no address, n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class ConnectorError(Exception):
     """Base of all reactions; never raised itself."""
@@ -23,7 +25,14 @@ class Unavailable(ConnectorError):
 
 
 class Unauthorized(ConnectorError):
-    """Pause this connection; a person must mend the credentials or the permissions."""
+    """Pause this connection; a person must mend the credentials or the permissions.
+
+    `scopes`: the rights that are missing, by the platform's names, if it says so.
+    """
+
+    def __init__(self, message: str, *, scopes: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.scopes = tuple(scopes)
 
 
 class CursorExpired(ConnectorError):

@@ -102,7 +102,7 @@ def reaction(status: int, *, headers: Mapping[str, str], body: Json | None) -> C
             f"put it into the config. HubSpot says: {error_reason(told) or 'nothing'}"
         )
     if status == 403:
-        return Unauthorized(_forbidden(told))
+        return _forbidden(told)
     if status == 423:
         return RateLimited("HubSpot has locked this record for a moment", retry_after_s=CONFLICT_WAIT_S)
     if status == 477:
@@ -152,7 +152,7 @@ def _limited(headers: Mapping[str, str], told: Json) -> RateLimited:
     return RateLimited("HubSpot has too many calls from this account", retry_after_s=wait_s)
 
 
-def _forbidden(told: Json) -> str:
+def _forbidden(told: Json) -> Unauthorized:
     scopes: list[str] = []
     for error in _entries(told.get("errors")):
         context = error.get("context")
@@ -161,8 +161,9 @@ def _forbidden(told: Json) -> str:
                 scopes.extend(str(scope) for scope in context.get(name) or [])
     if scopes:
         some = ", ".join(dict.fromkeys(scopes))
-        return f"HubSpot refuses this call: the key lacks the scope {some}; add it to the service key"
-    return f"HubSpot forbids this call: {error_reason(told) or 'it names no reason'}"
+        message = f"HubSpot refuses this call: the key lacks the scope {some}; add it to the service key"
+        return Unauthorized(message, scopes=tuple(dict.fromkeys(scopes)))
+    return Unauthorized(f"HubSpot forbids this call: {error_reason(told) or 'it names no reason'}")
 
 
 @dataclass(frozen=True, slots=True)

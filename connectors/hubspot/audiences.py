@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from connectors.base import Audience, AudienceKind, RemoteAudience
+from connectors.checking import to_create
 from connectors.errors import AudienceLost, BadSource, UnexpectedResponse
+from connectors.health import Creation, WantedAudience
 from connectors.hubspot.answers import Json, Refused
 from connectors.hubspot.client import Client
 from connectors.hubspot.refusals import expected, judged
@@ -21,6 +23,7 @@ LISTS_PER_CALL = 500
 CARRIER = "*"
 """The segment of the audience that stands for the property itself, not for one of its options."""
 ROOT = "0"
+LABEL = "segsync segments"
 
 
 class Audiences:
@@ -67,6 +70,27 @@ class Audiences:
             offset += len(answer["lists"])
             if not answer["lists"] or not answer.get("hasMore"):
                 return
+
+    def missing(self, wanted: Sequence[WantedAudience], *, field: bool) -> Iterator[Creation]:
+        """What `ensure` would make: the own property (if `field`), the folder, lists not there yet."""
+        there = self.all()
+        if field and all(one.kind is not AudienceKind.FIELD for one in there):
+            yield Creation("property", self._own_field, LABEL, "contacts")
+        lists = to_create(wanted, [one for one in there if one.kind is AudienceKind.LIST], "list")
+        if lists and self._folder and self._find_folder() is None:
+            yield Creation("list folder", self._folder)
+        yield from lists
+
+    def field_problem(self) -> str | None:
+        """Why the own property cannot be used although it is there."""
+        found = self._property()
+        return None if found is None or _is_ours(found) else self._not_ours(found)
+
+    def _not_ours(self, found: Json) -> str:
+        return (
+            f"property {self._own_field} is a {found.get('fieldType')}, not a multi-checkbox; "
+            "choose another own_field or let segsync make it"
+        )
 
     # ---- lists -----------------------------------------------------------------------------------
 
@@ -177,11 +201,8 @@ class Audiences:
             found = self._property()
             if found is None:
                 found = self._make_property(wanted)
-            if found.get("type") != "enumeration" or found.get("fieldType") != "checkbox":
-                raise UnexpectedResponse(
-                    f"property {self._own_field} is a {found.get('fieldType')}, not a multi-checkbox; "
-                    "choose another own_field or let segsync make it"
-                )
+            if not _is_ours(found):
+                raise UnexpectedResponse(self._not_ours(found))
             self._extend(found, wanted)
         return self._own_field
 
@@ -209,7 +230,7 @@ class Audiences:
         api = self._client.crm.properties.core_api
         body: Json = {
             "name": self._own_field,
-            "label": "segsync segments",
+            "label": LABEL,
             "groupName": "contactinformation",
             "type": "enumeration",
             "fieldType": "checkbox",
@@ -258,3 +279,8 @@ def _added(options: list[Json], wanted: Mapping[str, str]) -> list[Json]:
 def _size(one: Json) -> int | None:
     text = str((one.get("additionalProperties") or {}).get("hs_list_size") or one.get("size") or 0)
     return int(text) if text.isdigit() else None
+
+
+def _is_ours(found: Json) -> bool:
+    """Whether the property can hold what we write."""
+    return found.get("type") == "enumeration" and found.get("fieldType") == "checkbox"

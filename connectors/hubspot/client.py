@@ -142,7 +142,7 @@ class Client:
         self.api_version = api_version
         self._base_url = base_url.rstrip("/")
         self._clock = clock
-        self._daily_reserve = daily_reserve
+        self.daily_reserve = daily_reserve
         self._http = _pool(base_url, connections=connections)
         self._tokens: Tokens = (
             ServiceKey(access)
@@ -260,7 +260,7 @@ class Client:
                     self.pacer.limits = replace(self.pacer.limits, rate_per_s=rate)
             if seen.day_calls and seen.day_remaining is not None:
                 self.allowance = seen
-                low = seen.day_remaining <= self._daily_reserve * seen.day_calls
+                low = seen.day_remaining <= self.daily_reserve * seen.day_calls
                 self._day_over_until_s = self._clock.now_s() + DAILY_WAIT_S if low else None
 
     def _mind_the_day(self) -> None:
@@ -268,7 +268,7 @@ class Client:
             until_s = self._day_over_until_s
         if until_s is not None and self._clock.now_s() < until_s:
             raise RateLimited(
-                f"{self._daily_reserve:.0%} of the account's HubSpot calls of a day are left to its other "
+                f"{self.daily_reserve:.0%} of the account's HubSpot calls of a day are left to its other "
                 "tools (daily_reserve), and only those are left today",
                 retry_after_s=until_s - self._clock.now_s(),
             )

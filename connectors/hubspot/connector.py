@@ -6,7 +6,7 @@ built here has a key for consent, addresses or anything else of a contact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -16,16 +16,18 @@ from connectors.base import (
     Batch,
     BatchShape,
     Features,
-    Health,
     Outcome,
     Page,
     RemoteAudience,
     Stream,
 )
-from connectors.errors import AudienceLost, BadSource, ConnectorError, Unauthorized, UnexpectedResponse
+from connectors.checking import everything
+from connectors.errors import AudienceLost, BadSource, UnexpectedResponse
+from connectors.health import Health, Needs
 from connectors.hubspot import mapping
 from connectors.hubspot.answers import Json, Refused
 from connectors.hubspot.audiences import Audiences
+from connectors.hubspot.checking import Checker, Wants
 from connectors.hubspot.client import DATED, Client
 from connectors.hubspot.deals import DEALS
 from connectors.hubspot.objects import INPUTS
@@ -44,8 +46,6 @@ MEMBER_SCHEMA = pa.schema(
     [pa.field("external_id", pa.string(), nullable=False), pa.field("address", pa.string())]
 )
 FIELD_SCHEMA = MEMBER_SCHEMA.append(pa.field("value", pa.string()))
-Scope = Callable[[dict[str, str]], None]
-"""A cheap call that needs one scope; it may add to the details of `check`."""
 
 
 def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> HubspotConnector:
@@ -152,61 +152,15 @@ class HubspotConnector:
         answer = expected(lambda: self._client.read(api.get_all, "contacts", expect="results"))
         return list(answer["results"])
 
-    def check(self) -> Health:
+    def check(self, needs: Needs | None = None) -> Health:
         """Key, account, scopes, quota; what is wrong comes as sentences, not as an exception."""
-        version = "v3" if self._client.api_version == "v3" else DATED
-        account = ""
-        details: dict[str, str] = {}
-        problems: list[str] = []
-        try:
-            path = f"/account-info/{version}/details"
-            found = expected(lambda: self._client.ask("GET", path, expect="portalId"))
-            account = str(found["portalId"])
-            details = {
-                "account type": str(found.get("accountType") or ""),
-                "time zone": str(found.get("timeZone") or ""),
-                "currency": str(found.get("companyCurrency") or ""),
-            }
-        except ConnectorError as error:
-            return Health(ok=False, account=account, problems=(str(error),))
-        for what in self._scopes():
-            try:
-                what(details)
-            except Unauthorized as error:
-                problems.append(str(error))
-            except ConnectorError as error:
-                problems.append(str(error))
-                break
-        allowance = self._client.allowance
-        if allowance is not None:
-            details["calls left today"] = f"{allowance.day_remaining} of {allowance.day_calls}"
-        return Health(ok=not problems, account=account, problems=tuple(problems), details=details)
-
-    def _scopes(self) -> Sequence[Scope]:
-        """One cheap call for each scope that the settings need; each may add to the details."""
-        api = self._client.crm
-
-        def properties(details: dict[str, str]) -> None:
-            there = any(d["name"] == self._own_field for d in self._definitions())
-            details["own field"] = f"{self._own_field} ({'there' if there else 'will be created'})"
-            _ = self._contacts()
-
-        def lists(details: dict[str, str]) -> None:
-            details["lists"] = str(sum(1 for a in self._audiences.all() if a.kind is AudienceKind.LIST))
-
-        def objects(type_: str) -> Scope:
-            def one(details: dict[str, str]) -> None:  # noqa: ARG001 - nothing to tell
-                method = api.objects.basic_api.get_page
-                expected(lambda: self._client.read(method, type_, limit=1, expect="results"))
-
-            return one
-
-        wanted: list[Scope] = [properties, objects("contacts"), lists]
-        if self._reading.companies:
-            wanted.append(objects("companies"))
-        if self._deals:
-            wanted.append(objects("deals"))
-        return wanted
+        plan = Wants(
+            needs=needs or everything((AudienceKind.LIST, AudienceKind.FIELD)),
+            companies=self._reading.companies,
+            deals=self._deals,
+            opt_outs=self._reading.ask_unsubscribed,
+        )
+        return Checker(self._client, self._audiences, plan).check(contacts=self._contacts)
 
     def usage(self) -> Mapping[str, int]:
         """Requests sent, those sent again and those for tokens included."""

@@ -18,7 +18,6 @@ from connectors.base import (
     BatchShape,
     Change,
     Features,
-    Health,
     Outcome,
     OutcomeState,
     Page,
@@ -33,6 +32,7 @@ from connectors.errors import (
     Unavailable,
     UnexpectedResponse,
 )
+from connectors.health import Health, Needs
 from connectors.klaviyo import activity, mapping
 from connectors.klaviyo.answers import Json, Refused
 from connectors.klaviyo.client import Client
@@ -113,7 +113,7 @@ class KlaviyoConnector:
             names = ", ".join(f'"{name}"' for name in missing)
             raise BadSource(f"klaviyo: the account has no metric {names}; see metrics in the config")
 
-    def check(self) -> Health:
+    def check(self, needs: Needs | None = None) -> Health:
         """Key, account and what the key may read; what is wrong comes as a sentence, not as an exception."""
         account = "Klaviyo account"
         try:

@@ -18,7 +18,6 @@ from connectors.base import (
     Batch,
     BatchShape,
     Features,
-    Health,
     Outcome,
     Page,
     RemoteAudience,
@@ -30,6 +29,7 @@ from connectors.errors import (
     ConnectorError,
     UnexpectedResponse,
 )
+from connectors.health import Health, Needs
 from connectors.mailchimp import mapping
 from connectors.mailchimp.client import Client, Json, Refused
 from connectors.mailchimp.reading import PAGE, Reader
@@ -157,7 +157,7 @@ class MailchimpConnector:
             raise judged(self._list, refused) from None
         return list(answer["merge_fields"])
 
-    def check(self) -> Health:
+    def check(self, needs: Needs | None = None) -> Health:
         """Key, account, audience; what is wrong comes as a sentence, not as an exception."""
         account = ""
         try:

@@ -17,7 +17,6 @@ from connectors.base import (
     BatchShape,
     Change,
     Features,
-    Health,
     Outcome,
     OutcomeState,
     Page,
@@ -25,6 +24,7 @@ from connectors.base import (
     Stream,
 )
 from connectors.errors import AudienceLost, ConnectorError, Unauthorized, Unavailable, UnexpectedResponse
+from connectors.health import Health, Needs
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
 from connectors.salesforce import activity
@@ -94,7 +94,7 @@ class SalesforceConnector:
             )
         return self._features
 
-    def check(self) -> Health:
+    def check(self, needs: Needs | None = None) -> Health:
         """Login, org, rights and quota; what is wrong comes as sentences, not as an exception."""
         account = ""
         try:

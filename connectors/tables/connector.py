@@ -13,7 +13,6 @@ from connectors.base import (
     BatchShape,
     Change,
     Features,
-    Health,
     Outcome,
     OutcomeState,
     Page,
@@ -21,6 +20,7 @@ from connectors.base import (
     Stream,
 )
 from connectors.errors import BadSource, ConnectorError
+from connectors.health import Health, Needs
 from connectors.pacing import Clock
 from connectors.tables.engine import Database
 from connectors.tables.files import check_files, read_files
@@ -72,7 +72,7 @@ class TablesConnector:
             audiences={AudienceKind.TABLE: SHAPE} if self._memberships else {},
         )
 
-    def check(self) -> Health:
+    def check(self, needs: Needs | None = None) -> Health:
         """Whether every table is there with its columns; all problems at once."""
         problems: list[str] = []
         account = self._folder.name

@@ -13,7 +13,6 @@ from connectors.base import (
     Batch,
     BatchShape,
     Features,
-    Health,
     Outcome,
     OutcomeState,
     Page,
@@ -21,6 +20,7 @@ from connectors.base import (
     Stream,
 )
 from connectors.errors import BatchRefused
+from connectors.health import Health, Needs
 
 
 class MemoryDestination:
@@ -37,7 +37,7 @@ class MemoryDestination:
         shape = BatchShape(self.size, self.size, together=True)
         return Features(streams=(), audiences={AudienceKind.TAG: shape})
 
-    def check(self) -> Health:
+    def check(self, needs: Needs | None = None) -> Health:
         return Health(ok=True, account="memory")
 
     def read(self, stream: Stream, after: str | None) -> Iterator[Page]:

@@ -16,7 +16,6 @@ from connectors.base import (
     BatchShape,
     Change,
     Features,
-    Health,
     Outcome,
     OutcomeState,
     Page,
@@ -24,6 +23,7 @@ from connectors.base import (
     Stream,
 )
 from connectors.errors import AudienceLost, BadSource, ConnectorError, UnexpectedResponse
+from connectors.health import Health, Needs
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
 from connectors.values import MEMBER_SCHEMA, table
@@ -48,7 +48,7 @@ class ImaginaryConnector:
     def features(self) -> Features:
         return FEATURES
 
-    def check(self) -> Health:
+    def check(self, needs: Needs | None = None) -> Health:
         try:
             return Health(ok=True, account=str(self._client.call("GET", "me", expect="account")["account"]))
         except ConnectorError as error:
