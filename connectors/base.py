@@ -237,6 +237,7 @@ class Action(StrEnum):
     ADD = "add"
     REMOVE = "remove"
     SET = "set"  # FIELD audiences: the owned field gets `value`
+    OPT_OUT = "opt_out"  # never in a batch: only for `RecordsOptOuts.opt_out`
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,3 +329,30 @@ class ManagesAudiences(Protocol):
 
     def delete(self, audience: Audience) -> None:
         """Delete the object `audience.remote_id`; that it is gone already is no error."""
+
+
+@runtime_checkable
+class RecordsOptOuts(Protocol):
+    """What a connector offers beside the contract if it can write down that somebody opted out elsewhere.
+
+    The only contact segsync's writes have with consent, and it goes one way: there is no counterpart.
+    """
+
+    @property
+    def opt_outs_per_call(self) -> int:
+        """People one call takes. 0: no admin has allowed it in the settings, so it must not be asked for."""
+
+    def opt_out(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Let these contacts get no marketing mail any more; one outcome per change, never fewer.
+
+        Every change has `Action.OPT_OUT`. Idempotent: who is opted out already is done without a call that
+        writes. DONE means that the platform was seen to say so. Raises only the engine's reactions.
+        """
+
+
+@runtime_checkable
+class MarksMembers(Protocol):
+    """What a connector offers beside the contract if `audiences` alone cannot tell that members changed."""
+
+    def members_mark(self, audience: Audience) -> str | None:
+        """A text that changes when anybody changes the members of `audience.remote_id`; None: cannot tell."""

@@ -67,6 +67,12 @@ PLATFORM = Platform(
         Setting("event_lookback_s", default=86_400, meaning="the same for events, which often arrive late"),
         Setting("full_read_days", default=7, meaning="days until all profiles are read again; 0: never"),
         Setting("job_patience_s", default=900, meaning="seconds to wait for an import to be complete"),
+        Setting(
+            "record_opt_outs",
+            default=False,
+            meaning="true: who opted out on another platform is unsubscribed from e-mail marketing here, "
+            "too. plan shows them first; segsync cannot undo it. The key then needs subscriptions:write",
+        ),
     ),
     open=_open,
     simulator=_simulator,

@@ -1,12 +1,13 @@
 """The connector: one Klaviyo account as source and destination.
 
 Ordinary work writes two things only: who is on lists of ours, and the one property that we own. What could
-change anybody's consent is not in `operations.py` and so cannot be called.
+make anybody's consent more permissive is not in `operations.py` and so cannot be called; opt-outs from
+elsewhere are recorded only if the settings say so (`optouts.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -38,6 +39,7 @@ from connectors.klaviyo.answers import Json, Refused
 from connectors.klaviyo.client import Client
 from connectors.klaviyo.collections import Collections
 from connectors.klaviyo.imports import Imports
+from connectors.klaviyo.optouts import PEOPLE_PER_OPT_OUT_CALL, OptOuts
 from connectors.klaviyo.reading import Reader
 from connectors.klaviyo.settings import Settings, checked, settings_problems
 from connectors.klaviyo.writing import (
@@ -83,6 +85,7 @@ class KlaviyoConnector:
         self._reader = Reader(self._account, settings, clock=clock)
         imports = Imports(client, clock=clock, patience_s=settings.job_patience_s)
         self._writer = Writer(client, imports, own_property=settings.own_property)
+        self._opt_outs = OptOuts(client, clock=clock, allowed=settings.record_opt_outs)
         self._features: Features | None = None
 
     # ---- who and what ----------------------------------------------------------------------------
@@ -129,7 +132,8 @@ class KlaviyoConnector:
                 self._client.call(name, query=query)
             except (Refused, ConnectorError) as error:
                 problems.append(_sentence(error))
-        details = {"own property": self._settings.own_property}
+        records = "recorded" if self._settings.record_opt_outs else "not recorded (record_opt_outs = false)"
+        details = {"own property": self._settings.own_property, "opt-outs from elsewhere": records}
         return Health(not problems, account, tuple(dict.fromkeys(problems)), details)
 
     def _account_name(self) -> str:
@@ -262,6 +266,15 @@ class KlaviyoConnector:
     def write(self, batch: Batch) -> list[Outcome]:
         """One import job for the property; one call per direction for a list."""
         return self._writer.write(batch)
+
+    @property
+    def opt_outs_per_call(self) -> int:
+        """People one call takes; 0 unless the settings say `record_opt_outs = true`."""
+        return PEOPLE_PER_OPT_OUT_CALL if self._settings.record_opt_outs else 0
+
+    def opt_out(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Record opt-outs from elsewhere; refused for everybody unless the settings allow it."""
+        return self._opt_outs.record(changes)
 
     def erase(self, external_id: str) -> Outcome:
         """Ask for the person's data to be deleted, and look for a while whether it is."""

@@ -42,7 +42,7 @@ class Imports:
                 job = self._start([rows[place] for place in places])
                 break
             except Refused as refused:
-                named = _named(refused, among=len(places))
+                named = named_places(refused, among=len(places))
                 if attempt == 2 or not named:
                     raise _door(refused) from None
                 # Indices are those of what was sent, so they are looked up before anybody is taken out.
@@ -125,7 +125,7 @@ def _job(answer: Json) -> Json:
     return job
 
 
-def _named(refused: Refused, *, among: int) -> Mapping[int, Fault]:
+def named_places(refused: Refused, *, among: int) -> Mapping[int, Fault]:
     """Place in the job → what is wrong with the profile that stands there."""
     found: dict[int, Fault] = {}
     for fault in refused.faults if refused.status == 400 else ():

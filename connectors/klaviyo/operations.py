@@ -1,7 +1,8 @@
 """The calls of Klaviyo's API that segsync makes: address, rate, scopes, as the vendor describes them.
 
 Names are those of the vendor's operations and of the SDK's methods. What is not in this table cannot be
-called: nothing here can subscribe anybody, lift a suppression or change a consent.
+called: nothing here can subscribe anybody or lift a suppression. One call changes a consent, in the one
+direction of less: `bulk_unsubscribe_profiles`, which only `optouts.py` makes and only if it was turned on.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "get_profiles": operation("GET", "/api/profiles", FAST, "profiles:read", slow=PREDICTIVE),
     "get_profile": operation("GET", "/api/profiles/{id}", FAST, "profiles:read", slow=COUNTED),
     "get_lists": operation("GET", "/api/lists", FAST, "lists:read"),
+    "get_list": operation("GET", "/api/lists/{id}", FAST, "lists:read", slow=COUNTED),
     "get_segments": operation("GET", "/api/segments", FAST, "segments:read"),
     "get_profiles_for_list": operation(
         "GET", "/api/lists/{id}/profiles", FAST, "lists:read", "profiles:read", slow=PREDICTIVE
@@ -86,5 +88,13 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "request_profile_deletion": operation(
         "POST", "/api/data-privacy-deletion-jobs", SMALL, "data-privacy:write"
+    ),
+    "bulk_unsubscribe_profiles": operation(
+        "POST",
+        "/api/profile-subscription-bulk-delete-jobs",
+        FAST,
+        "lists:write",
+        "profiles:write",
+        "subscriptions:write",
     ),
 }

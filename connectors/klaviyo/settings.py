@@ -34,6 +34,7 @@ class Settings:
     event_lookback_s: int = WHOLE["event_lookback_s"]
     full_read_days: int = WHOLE["full_read_days"]
     job_patience_s: int = WHOLE["job_patience_s"]
+    record_opt_outs: bool = False
 
 
 def kind_named(metric: str) -> str:
@@ -53,6 +54,7 @@ def checked(settings: Mapping[str, SettingValue]) -> Settings:
         predictive=bool(settings.get("predictive", True)),
         currency=str(settings["currency"]) if settings.get("currency") else None,
         connections=int(str(settings.get("connections", 4))),
+        record_opt_outs=settings.get("record_opt_outs", False) is True,
         **whole,
     )
 

@@ -95,6 +95,7 @@ class Account:
         self.metrics: dict[str, Metric] = {}
         self.events: dict[str, dict[str, Event]] = {}
         self.erasures: list[tuple[int, str]] = []
+        self.opt_outs: list[tuple[int, str]] = []
         self._made = 0
         self._known: dict[tuple[str, str], str] = {}
         self._sorted: dict[object, tuple[int, list[tuple[object, str]]]] = {}
@@ -210,7 +211,12 @@ class Account:
         self.version += 1
 
     def settle(self) -> None:
-        """Erasures asked for long enough ago take effect."""
+        """Erasures and opt-outs asked for long enough ago take effect."""
+        taken_over = [id_ for at, id_ in self.opt_outs if at <= self.now()]
+        self.opt_outs = [one for one in self.opt_outs if one[0] > self.now()]
+        for id_ in taken_over:
+            if id_ in self.profiles:
+                self.unsubscribe(self.profiles[id_])
         due = [address for at, address in self.erasures if at <= self.now()]
         self.erasures = [one for one in self.erasures if one[0] > self.now()]
         for id_ in due:

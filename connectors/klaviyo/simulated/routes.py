@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.klaviyo.operations import (
-    COUNTED,
     FAST,
     IMPORTS,
     MEDIUM,
@@ -21,7 +20,6 @@ from connectors.klaviyo.simulated.call import Handler
 
 SUBSCRIPTIONS = ("profiles:write", "subscriptions:write")
 MORE: Mapping[str, Operation] = {
-    "get_list": operation("GET", "/api/lists/{id}", FAST, "lists:read", slow=COUNTED),
     "create_profile": operation("POST", "/api/profiles", FAST, "profiles:write"),
     "update_profile": operation("PATCH", "/api/profiles/{id}", FAST, "profiles:write"),
     "create_or_update_profile": operation("POST", "/api/profile-import", FAST, "profiles:write"),
@@ -31,9 +29,6 @@ MORE: Mapping[str, Operation] = {
     ),
     "bulk_subscribe_profiles": operation(
         "POST", "/api/profile-subscription-bulk-create-jobs", FAST, "lists:write", *SUBSCRIPTIONS
-    ),
-    "bulk_unsubscribe_profiles": operation(
-        "POST", "/api/profile-subscription-bulk-delete-jobs", FAST, "lists:write", *SUBSCRIPTIONS
     ),
     "bulk_suppress_profiles": operation(
         "POST", "/api/profile-suppression-bulk-create-jobs", FAST, *SUBSCRIPTIONS

@@ -11,6 +11,7 @@ from connectors.klaviyo.simulated.problems import Problem, invalid, not_found
 
 MOST_MEMBERS = 1000
 ERASED_AFTER_S = 5
+UNSUBSCRIBED_AFTER_S = 2
 LARGEST_BODY_BYTES = 100_000
 
 
@@ -155,7 +156,7 @@ def erase(call: Call) -> Answer:
     return 202, None
 
 
-# ---- consent: segsync never calls these ------------------------------------------------------------
+# ---- consent: segsync calls `unsubscribe` if it was turned on, and never the others -----------------
 
 
 def subscribe(call: Call) -> Answer:
@@ -165,17 +166,20 @@ def subscribe(call: Call) -> Answer:
 
 
 def unsubscribe(call: Call) -> Answer:
-    """With a list: everybody named who is not on that list is unsubscribed globally."""
+    """Takes effect a little after its 202. Who is not there is made, and then unsubscribed.
+
+    With a list: everybody named who is not on that list is unsubscribed globally.
+    """
     type_ = "profile-subscription-bulk-delete-job"
     related = empty(empty(call.data(type_).get("relationships")).get("list"))
     list_id = empty(related.get("data")).get("id")
     home = call.account.lists.get(str(list_id)) if list_id else None
-    for profile in _people(call, type_, most=100):
+    for profile in _people(call, type_, most=100, make=True):
         if home is not None and profile.id in home.members:
             profile.consent.list_suppressions.append((home.id, "UNSUBSCRIBE", call.account.now()))
             call.account.leave(home, profile.id)
         else:
-            call.account.unsubscribe(profile)
+            call.account.opt_outs.append((call.account.now() + UNSUBSCRIBED_AFTER_S, profile.id))
     return 202, None
 
 
@@ -200,11 +204,18 @@ def _people(call: Call, type_: str, *, most: int, make: bool = False) -> list[Pr
     given = rows(profiles, "/data/attributes/profiles/data")
     if not 1 <= len(given) <= most:
         raise invalid(f"Between 1 and {most} profiles are allowed.", pointer="/data/attributes/profiles/data")
+    subscriptions = "subscription" in type_
+    for place, row in enumerate(given):  # all or nothing: everybody is looked at before anybody is touched
+        where = f"/data/attributes/profiles/data/{place}/attributes"
+        attributes = empty(row.get("attributes"))
+        if subscriptions and not attributes.get("subscriptions"):
+            raise invalid("'subscriptions' is a required field.", pointer=f"{where}/subscriptions")
+        if type_.startswith("profile-subscription-bulk-delete") and _word(attributes) != "UNSUBSCRIBED":
+            raise invalid("'consent' must be UNSUBSCRIBED.", pointer=f"{where}/subscriptions")
+        if attributes.get("email") and not imports.EMAIL.fullmatch(str(attributes["email"])):
+            raise invalid("Invalid email address", pointer=f"{where}/email")
     found = []
-    for place, row in enumerate(given):
-        if "subscription" in type_ and not empty(row.get("attributes")).get("subscriptions"):
-            where = f"/data/attributes/profiles/data/{place}/attributes/subscriptions"
-            raise invalid("'subscriptions' is a required field.", pointer=where)
+    for row in given:
         email = str(empty(row.get("attributes")).get("email") or "")
         profile = call.account.find("id", str(row.get("id") or "")) or call.account.find("email", email)
         if profile is None and make and email:
@@ -212,6 +223,12 @@ def _people(call: Call, type_: str, *, most: int, make: bool = False) -> list[Pr
         if profile is not None:
             found.append(profile)
     return found
+
+
+def _word(attributes: Mapping[str, object]) -> object:
+    """The consent to e-mail that is asked for."""
+    email = empty(empty(attributes.get("subscriptions")).get("email"))
+    return empty(email.get("marketing")).get("consent")
 
 
 def _suppression_job(call: Call, type_: str, count: int) -> dict[str, object]:

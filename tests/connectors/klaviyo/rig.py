@@ -20,6 +20,7 @@ PEOPLE = 330
 CONSENTS = ("subscribed",) * 6 + ("unsubscribed", "never", "subscribed", "subscribed")
 FORBIDDEN_KEYS = {"consent", "subscriptions", "consented_at", "historical_import", "email", "phone_number"}
 FORBIDDEN_PATHS = ("subscription", "suppression", "profile-import", "profile-merge")
+OPT_OUT = "POST /api/profile-subscription-bulk-delete-jobs"
 
 
 class KlaviyoRig(Rig):
@@ -35,9 +36,11 @@ class KlaviyoRig(Rig):
         self.clock = clock
         self.address = address
         self._open: list[Connector] = []
+        self.may_opt_out = False
         self._before = {p.id: p.consent.rank() for p in simulation.account.profiles.values()}
 
     def connect(self, **settings: object) -> Connector:
+        self.may_opt_out |= settings.get("record_opt_outs") is True
         given = {**self.klaviyo.credentials, "base_url": self.address, "lookback_s": 0, **settings}
         connector = platform("klaviyo").open(given, self.clock)  # type: ignore[arg-type]
         self._open.append(connector)
@@ -80,6 +83,9 @@ class KlaviyoRig(Rig):
         for connector in self._open:
             connector.close()
         for logged in self.simulation.traffic.log:
+            if logged.operation == OPT_OUT and self.may_opt_out:
+                assert_only_opts_out(json.loads(logged.body))
+                continue
             assert not any(part in logged.path for part in FORBIDDEN_PATHS), logged.operation
             if logged.body:
                 sent = set(keys(json.loads(logged.body)))
@@ -89,6 +95,18 @@ class KlaviyoRig(Rig):
             assert profile is None or profile.consent.rank() <= before
         referee = self.klaviyo.referee
         assert not isinstance(referee, Referee) or referee.broken == []
+
+
+def assert_only_opts_out(body: Mapping[str, object]) -> None:
+    """Nothing but addresses with the one word; no list, whose non-members would be reached, too."""
+    rows = body["data"]["attributes"]["profiles"]["data"]  # type: ignore[index]
+    for row in rows:
+        email = row["attributes"]["email"]
+        stop = {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}}
+        assert row == {"type": "profile", "attributes": {"email": email, "subscriptions": stop}}
+    inner = {"profiles": {"data": rows}}
+    assert body == {"data": {"type": "profile-subscription-bulk-delete-job", "attributes": inner}}
+    assert 1 <= len(rows) <= 100
 
 
 def seeded(clock: ManualClock, *, people: int = PEOPLE) -> KlaviyoSimulator:

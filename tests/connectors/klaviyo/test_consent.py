@@ -28,14 +28,15 @@ MAY_WRITE = {
     "request_profile_deletion",
     "update_list",  # its name
     "delete_list",  # never a person
+    "bulk_unsubscribe_profiles",  # one direction only, and only if it was turned on
 }
 NEVER_NAMED = (
     "bulk_create",
     "bulk-create",
     "bulk_delete",
-    "bulk-delete",
+    "suppression-bulk",
     "bulk_subscribe",
-    "bulk_unsub",
+    "bulk_unsuppress",
     "bulk_suppress",
     "client/subscriptions",
     'profile-import"',
@@ -54,6 +55,24 @@ def test_the_calls_that_could_subscribe_do_not_exist() -> None:
         code = ast.unparse(ast.parse(path.read_text(encoding="utf-8")))
         for word in NEVER_NAMED:
             assert word not in code.replace("'", '"'), (path.name, word)
+
+
+def test_the_one_call_that_changes_consent_is_made_in_one_place_and_says_one_thing() -> None:
+    callers, words = set(), set()
+    for path in OURS:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if node.value in ("bulk_unsubscribe_profiles", "profile-subscription-bulk-delete-job"):
+                    callers.add(path.name)
+                if node.value in ("SUBSCRIBED", "UNSUBSCRIBED", "subscriptions", "consent"):
+                    words.add((path.name, node.value))
+    assert callers == {"operations.py", "optouts.py"}
+    sending = {word for name, word in words if name == "optouts.py"}
+    assert sending == {"UNSUBSCRIBED", "subscriptions", "consent"}
+    # Elsewhere these words are only read.
+    assert {name for name, word in words if word == "SUBSCRIBED"} == {"mapping.py"}
+    assert "relationships" not in ast.unparse(ast.parse((FOLDER / "optouts.py").read_text()))
 
 
 def test_only_one_place_sends_and_it_sends_only_what_is_in_the_table() -> None:

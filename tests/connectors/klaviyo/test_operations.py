@@ -88,6 +88,24 @@ BODIES: dict[str, dict[str, Any]] = {
             "attributes": {"profile": {"data": {"type": "profile", "id": "01A", "attributes": {}}}},
         }
     },
+    "bulk_unsubscribe_profiles": {
+        "data": {
+            "type": "profile-subscription-bulk-delete-job",
+            "attributes": {
+                "profiles": {
+                    "data": [
+                        {
+                            "type": "profile",
+                            "attributes": {
+                                "email": "ana@example.com",
+                                "subscriptions": {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}},
+                            },
+                        }
+                    ]
+                }
+            },
+        }
+    },
     "bulk_import_profiles": {
         "data": {
             "type": "profile-bulk-import-job",

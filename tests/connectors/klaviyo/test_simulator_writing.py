@@ -241,8 +241,43 @@ def test_unsubscribing_from_a_list_unsubscribes_everybody_else_globally(shop: Sh
     emails = [str(there.email), str(elsewhere.email)]
     body = people_job(type_, *emails, list_id=home.id)
     assert shop.call("POST", f"/{type_}s", body).status_code == 202
+    shop.clock.advance(5)
+    assert shop.ids("/profiles")
     assert there.consent.can_receive
     assert not elsewhere.consent.can_receive
+
+
+def test_an_unsubscription_takes_effect_after_its_answer_and_makes_who_is_not_there(shop: Shop) -> None:
+    """Why we look before and after."""
+    profile = shop.simulator.add_profile("p@example.com")
+    type_ = "profile-subscription-bulk-delete-job"
+    answer = shop.call("POST", f"/{type_}s", people_job(type_, "p@example.com", "stranger@example.com"))
+    assert (answer.status_code, answer.content) == (202, b"")
+    assert profile.consent.rank() == (True, True)
+    shop.clock.advance(3)
+    assert shop.ids("/profiles")
+    assert profile.consent.rank() == (False, False)
+    assert [reason for reason, _ in profile.consent.suppression] == ["UNSUBSCRIBE"]
+    made = shop.simulator.account.find("email", "stranger@example.com")
+    assert made is not None
+    assert made.consent.rank() == (False, False)
+
+
+def test_unsubscriptions_are_refused_as_a_whole(shop: Shop) -> None:
+    profile = shop.simulator.add_profile("p@example.com")
+    type_ = "profile-subscription-bulk-delete-job"
+    emails = [f"p{number}@example.com" for number in range(101)]
+    assert shop.refused("POST", f"/{type_}s", people_job(type_, *emails))["code"] == "invalid"
+    error = shop.refused("POST", f"/{type_}s", people_job(type_, "p@example.com", "no address"))
+    assert error["source"]["pointer"] == "/data/attributes/profiles/data/1/attributes/email"
+    body = people_job(type_, "p@example.com")
+    body["data"]["attributes"]["profiles"]["data"][0]["attributes"]["subscriptions"] = {
+        "email": {"marketing": {"consent": "SUBSCRIBED"}}
+    }
+    assert shop.refused("POST", f"/{type_}s", body)["code"] == "invalid"
+    shop.clock.advance(60)
+    assert shop.ids("/profiles") == [profile.id]
+    assert profile.consent.can_receive
 
 
 def test_suppressions_are_added_and_only_our_own_kind_is_lifted(shop: Shop) -> None:
