@@ -7,6 +7,7 @@ on, but `total` goes on counting it for a few seconds. Searches return values of
 from __future__ import annotations
 
 import heapq
+import json
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ class Index:
         self._shown: dict[str, dict[str, Snapshot]] = {}
         self._coming: list[tuple[int, int, str, str, Snapshot | None]] = []
         self._count = 0
+        self._found: dict[str, list[str]] = {}  # search → ids, until the index shows something new
 
     def note(self, record: Record, *, at: int) -> None:
         """A write at that time; findable after the lag."""
@@ -53,6 +55,7 @@ class Index:
         self._now = now
         while self._coming and self._coming[0][0] <= now:
             _, _, type_, id_, snapshot = heapq.heappop(self._coming)
+            self._found.clear()
             shown = self._shown.setdefault(type_, {})
             if snapshot is None:
                 shown.pop(id_, None)
@@ -69,6 +72,10 @@ class Index:
         `numbers`: properties that compare as numbers or times; the rest, also ids, compare as text.
         """
         groups = _checked(body)
+        asked = json.dumps([type_, groups, body.get("sorts"), sorted(numbers)])
+        kept = self._found.get(asked)
+        if kept is not None:  # further pages of a search: the index has not moved
+            return kept
         found = [
             (id_, snapshot)
             for id_, snapshot in self._shown.get(type_, {}).items()
@@ -80,7 +87,9 @@ class Index:
                 key=lambda entry: _rank(entry[1].get(name), number=name in numbers),
                 reverse=sort.get("direction") == "DESCENDING",
             )
-        return [id_ for id_, _ in found]
+        ids = [id_ for id_, _ in found]
+        self._found = {asked: ids}
+        return ids
 
 
 def _checked(body: Json) -> list[list[Json]]:

@@ -31,15 +31,16 @@ def list_page(call: Call, type_: str) -> Answer:
         raise Problem(400, "limit must be between 1 and 100")
     if after is not None and not after.isdigit():
         raise Problem(400, "after is not a cursor of this list")
-    records = account.records.listed(kind, archived=call.flag("archived"))
-    first = next((n for n, r in enumerate(records) if after is None or int(r.id) >= int(after)), len(records))
-    some = records[first : first + limit]
-    answer: Json = {"results": [shown(call, record, call.properties()) for record in some]}
-    if account.habits.repeat_pages and after is not None and first >= limit:
-        before = records[first - limit : first]
-        answer["results"] = [shown(call, record, call.properties()) for record in (*before, *some)]
-    if first + limit < len(records):
-        last = records[first + limit].id
+    records, archived = account.records, call.flag("archived")
+    # one more than the page holds, to know whether another follows
+    some = records.listed(kind, archived=archived, after=after, limit=limit + 1)
+    answer: Json = {"results": [shown(call, record, call.properties()) for record in some[:limit]]}
+    if account.habits.repeat_pages and after is not None:
+        again = records.listed(kind, archived=archived, after=after, limit=limit, before=True)
+        if len(again) == limit:
+            answer["results"] = [shown(call, record, call.properties()) for record in (*again, *some[:limit])]
+    if len(some) > limit:
+        last = some[limit].id
         link = f"{call.address}/crm/v3/objects/{kind}?limit={limit}&after={last}"
         answer["paging"] = {"next": {"after": last, "link": link}}
     return 200, answer

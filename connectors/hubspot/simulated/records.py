@@ -5,6 +5,7 @@ Times are whole milliseconds since 1970. Every write is told to the search index
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -78,6 +79,7 @@ class Records:
         self.links: dict[tuple[str, str], dict[str, list[tuple[str, str]]]] = {}
         self._numbers = dict(FIRST_ID)
         self._own_changes: list[tuple[int, str, str]] = []
+        self._order: dict[str, list[int]] = {}  # ids ever made, ascending; some are no more
 
     # ---- time ------------------------------------------------------------------------------------
 
@@ -106,10 +108,29 @@ class Records:
         id_ = self.addresses.get(address.strip().lower())
         return None if id_ is None else self.find("contacts", id_)
 
-    def listed(self, type_: str, *, archived: bool) -> list[Record]:
-        """By id, as the list endpoint pages them."""
-        some = [r for r in self.live(type_).values() if (r.archived_at is not None) == archived]
-        return sorted(some, key=lambda record: int(record.id))
+    def listed(
+        self,
+        type_: str,
+        *,
+        archived: bool,
+        after: str | None = None,
+        limit: int | None = None,
+        before: bool = False,
+    ) -> list[Record]:
+        """By id as the list endpoint pages them: at most `limit`, from the id `after` on, that one included.
+
+        `before`: the last `limit` that come before that id instead.
+        """
+        order, live = self._order.get(type_, []), self.live(type_)
+        start = 0 if after is None else bisect.bisect_left(order, int(after))
+        found: list[Record] = []
+        for place in range(start - 1, -1, -1) if before else range(start, len(order)):
+            record = live.get(str(order[place]))
+            if record is not None and (record.archived_at is not None) == archived:
+                found.append(record)
+                if len(found) == limit:
+                    break
+        return found[::-1] if before else found
 
     # ---- writing ---------------------------------------------------------------------------------
 
@@ -137,6 +158,7 @@ class Records:
         record.properties.update(properties)
         record.properties.update(derived(type_, properties, new=str(number)))
         self.live(type_)[record.id] = record
+        self._order.setdefault(type_, []).append(number)
         if type_ == "contacts" and address:
             self.addresses[address] = record.id
         self.index.note(record, at=record.updated)
