@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from connectors.errors import CursorExpired
+from connectors.positions import refuse_future
 
 UNREADABLE = "the stored position of this stream cannot be read; reading anew"
 
@@ -32,15 +33,14 @@ class Position:
         return json.dumps({k: v for k, v in given.items() if v is not None}, separators=(",", ":"))
 
     @classmethod
-    def load(cls, cursor: str | None) -> Position:
-        """Raises CursorExpired for a cursor that is not one of ours."""
+    def load(cls, cursor: str | None, *, now: datetime) -> Position:
+        """Raises CursorExpired for a cursor that is not one of ours, or that lies in the future."""
         if cursor is None:
             return cls()
         given = _object(cursor)
         if not given or set(given) - {"reached", "checked", "full", "listing"}:
             raise CursorExpired(UNREADABLE)
-        for text in given.values():
-            _check(text)
+        refuse_future([_time(text) for text in given.values()], now=now)
         return cls(**given)  # type: ignore[arg-type]
 
 
@@ -55,15 +55,14 @@ class EventPosition:
         return json.dumps({"metrics": dict(self.reached)}, separators=(",", ":"))
 
     @classmethod
-    def load(cls, cursor: str | None) -> EventPosition:
-        """Raises CursorExpired for a cursor that is not one of ours."""
+    def load(cls, cursor: str | None, *, now: datetime) -> EventPosition:
+        """Raises CursorExpired for a cursor that is not one of ours, or that lies in the future."""
         if cursor is None:
             return cls()
         found = _object(cursor).get("metrics")
         if not isinstance(found, dict):
             raise CursorExpired(UNREADABLE)
-        for text in found.values():
-            _check(text)
+        refuse_future([_time(text) for text in found.values()], now=now)
         return cls(found)
 
     def at(self, metric: str, reached: str) -> EventPosition:
@@ -91,10 +90,11 @@ def _object(cursor: str) -> Mapping[str, object]:
     return found
 
 
-def _check(text: object) -> None:
+def _time(text: object) -> datetime:
     try:
-        aware = datetime.fromisoformat(str(text)).tzinfo is not None
+        time = datetime.fromisoformat(str(text))
     except ValueError:
-        aware = False
-    if not aware:
+        raise CursorExpired(UNREADABLE) from None
+    if time.tzinfo is None:
         raise CursorExpired(UNREADABLE)
+    return time

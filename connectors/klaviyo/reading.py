@@ -45,7 +45,7 @@ class Reader:
 
     def profiles(self, stream: Stream, after: str | None) -> Iterator[Page]:
         """Everybody, or who changed since the position; the last page is empty and has the final position."""
-        start = Position.load(after)
+        start = Position.load(after, now=self._clock.utc_now())
         if start.listing is not None or self._full_read_is_due(start):
             return self._everybody(stream, start)
         return self._changed(stream, start)
@@ -186,7 +186,7 @@ class Reader:
 
     def events(self, stream: Stream, after: str | None) -> Iterator[Page]:
         """Events since the position, metric by metric, each in ascending order of time."""
-        position = EventPosition.load(after)
+        position = EventPosition.load(after, now=self._clock.utc_now())
         kinds = {name.casefold(): kind for name, kind in activity.kinds(self._settings).items()}
         lookback = RESOLUTION + timedelta(seconds=self._settings.event_lookback_s)
         for id_, name in sorted(self._account.metrics()):

@@ -4,6 +4,7 @@
 - A tag is a static segment; one call adds 500 and removes 500 people by address, and never touches consent.
 - `last_changed` has a resolution of one second; archived members need a read of their own; offset
   paging over a moving set loses rows, so pages overlap (reading.py).
+- Erased members leave no trace: everybody is listed again every `full_days` days.
 - Never written: the consent state of a person. Nothing here creates or re-subscribes anybody.
 - Keys have no scopes; they may do what their user's role may. They end in their data centre (`…-us21`).
 """
@@ -52,6 +53,7 @@ PLATFORM = Platform(
         ),
         Setting("own_field", default="SEGMENTS", meaning="merge tag of the field that segsync owns"),
         Setting("lookback_s", default=60, meaning="seconds read again before the last position"),
+        Setting("full_days", default=7, meaning="days after which everybody is listed again; 0: never"),
         Setting(
             "campaign_days", default=180, meaning="after the first read, days a campaign is still asked for"
         ),

@@ -65,6 +65,7 @@ def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> Mailc
         connections=connections,
         lookback_s=int(str(given.get("lookback_s", 60))),
         campaign_days=int(str(given.get("campaign_days", 180))),
+        full_days=int(str(given.get("full_days", 7))),
     )
 
 
@@ -81,6 +82,7 @@ class MailchimpConnector:
         connections: int,
         lookback_s: int,
         campaign_days: int,
+        full_days: int,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -89,6 +91,7 @@ class MailchimpConnector:
         self._connections = connections
         self._lookback_s = lookback_s
         self._campaign_days = campaign_days
+        self._full_days = full_days
         self._features: Features | None = None
         self._found_list: str | None = None
 
@@ -141,6 +144,7 @@ class MailchimpConnector:
             clock=self._clock,
             lookback_s=self._lookback_s,
             campaign_days=self._campaign_days,
+            full_days=self._full_days,
         )
 
     def _merge_fields(self) -> list[Json]:

@@ -4,6 +4,9 @@ A window of members is sorted by `last_changed` and ends in the past, so a membe
 read can only leave it (and is found by the next read). Leaving moves all later ones up by one, which is
 why pages overlap, and why a page that shares nobody with the one before starts the window anew from the
 last time that was certainly complete.
+
+Who was erased is in no answer and leaves no trace. So everybody is read again every so many days, and once
+more what changed meanwhile: whoever no page of such a listing names is gone.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from connectors.errors import CursorExpired, Unavailable
 from connectors.mailchimp import mapping
 from connectors.mailchimp.client import Client, Json
 from connectors.pacing import Clock
+from connectors.positions import refuse_future
 
 PAGE = 1000
 OVERLAP = 50
@@ -32,13 +36,15 @@ PHASES = ("current", "archived")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a read stands. After a complete read only `since` is set: the end of the last window."""
+    """Where a read stands. After a complete read `until` is not set, and `since` is the end of its window."""
 
     since: str | None = None
     until: str | None = None
     phase: str = PHASES[0]
     reached: str | None = None  # everything that changed before this second has been read
     campaign: tuple[str, str] | None = None  # send time and id of the last campaign read completely
+    listing: str | None = None  # a listing of everybody is under way and began then
+    listed: str | None = None  # when the last complete listing began
 
     def dump(self) -> str:
         """The cursor as stored by the run."""
@@ -48,12 +54,14 @@ class Position:
             "phase": self.phase if self.until else None,
             "reached": self.reached,
             "campaign": list(self.campaign) if self.campaign else None,
+            "listing": self.listing,
+            "listed": self.listed,
         }
         return json.dumps({k: v for k, v in given.items() if v is not None}, separators=(",", ":"))
 
     @classmethod
-    def load(cls, cursor: str | None) -> Position:
-        """Raises CursorExpired for a cursor that is not one of ours."""
+    def load(cls, cursor: str | None, *, now: datetime) -> Position:
+        """Raises CursorExpired for a cursor that is not one of ours, or that lies in the future."""
         if cursor is None:
             return cls()
         try:
@@ -65,12 +73,15 @@ class Position:
                 phase=given.get("phase", PHASES[0]),
                 reached=given.get("reached"),
                 campaign=(campaign[0], campaign[1]) if campaign else None,
+                listing=given.get("listing"),
+                listed=given.get("listed"),
             )
-            for text in (position.since, position.until, position.reached):
-                if text is not None:
-                    datetime.fromisoformat(text)
+            times_told = (position.since, position.until, position.reached, position.listing, position.listed)
+            texts = filter(None, times_told)
+            times = [datetime.fromisoformat(text) for text in texts]
         except (ValueError, AttributeError, IndexError, TypeError) as error:
             raise CursorExpired("the stored position of this stream cannot be read; reading anew") from error
+        refuse_future(times, now=now)
         return position
 
 
@@ -93,6 +104,7 @@ class Reader:
         clock: Clock,
         lookback_s: int = 60,
         campaign_days: int = 180,
+        full_days: int = 7,
         page: int = PAGE,
         overlap: int = OVERLAP,
     ) -> None:
@@ -105,11 +117,16 @@ class Reader:
         self._overlap = overlap
         self._lookback = RESOLUTION + timedelta(seconds=lookback_s)
         self._campaign_days = timedelta(days=campaign_days)
+        self._full_days = full_days
 
     def members(self, stream: Stream, after: str | None) -> Iterator[Page]:
-        """Members changed after the position; the last page is empty and carries the final position."""
-        start = Position.load(after)
+        """Everybody, or who changed after the position; the last page is empty and has the final position."""
+        start = Position.load(after, now=self._clock.utc_now())
         now = _iso(self._clock.utc_now() - UNSETTLED)
+        if start.listing is None and self._listing_is_due(start):
+            start = Position(listing=now)
+        listing = start.listing
+        name = None if listing is None else f"members {listing}"
         # The archived pass of an interrupted read ends where its first pass ended, not later.
         until = start.until if start.until is not None and start.phase != PHASES[0] else now
         for phase in PHASES[PHASES.index(start.phase) :]:
@@ -118,10 +135,26 @@ class Reader:
             since = _earlier(reached, RESOLUTION) if reached else since
             for rows, reached in self._window(since, until, status=None if phase == PHASES[0] else phase):
                 table, rejected = mapping.member_rows(stream, [self._with_all_tags(m) for m in rows])
-                position = Position(since=start.since, until=until, phase=phase, reached=reached)
-                yield Page(table, position.dump(), rejected)
+                position = Position(start.since, until, phase, reached, listing=listing, listed=start.listed)
+                yield Page(table, position.dump(), rejected, name)
+        if listing is not None:
+            # The window left out who changed while it was read; they are there all the same.
+            position = Position(until=until, phase=PHASES[-1], reached=until, listing=listing)
+            for phase in PHASES:
+                status = None if phase == PHASES[0] else phase
+                for rows, _ in self._window(_earlier(until, RESOLUTION), None, status=status):
+                    table, rejected = mapping.member_rows(stream, [self._with_all_tags(m) for m in rows])
+                    yield Page(table, position.dump(), rejected, name)
         empty, _ = mapping.member_rows(stream, [])
-        yield Page(empty, Position(since=until).dump())
+        yield Page(empty, Position(since=until, listed=listing or start.listed).dump(), (), name)
+
+    def _listing_is_due(self, start: Position) -> bool:
+        if start.since is None and start.until is None:
+            return True
+        if start.until is not None or self._full_days == 0:
+            return False
+        gap = timedelta(days=self._full_days)
+        return start.listed is None or start.listed < _iso(self._clock.utc_now() - gap)
 
     def _with_all_tags(self, member: Json) -> Json:
         """Only 50 tags are shown with a member; the others have an address of their own."""
@@ -142,19 +175,21 @@ class Reader:
                 return {**member, "tags": tags}
 
     def _window(
-        self, since: str | None, until: str, *, status: str | None
+        self, since: str | None, until: str | None, *, status: str | None
     ) -> Iterator[tuple[list[Json], str]]:
-        """Members changed in the window, oldest first, with the second up to which all are known."""
+        """Members changed in the window, oldest first, with the second up to which all are known.
+
+        Without an end it holds those, too, that change while it is read: they come again at its end.
+        """
         fields = [f"members.{key}" for key in mapping.MEMBER_KEYS]
         offset = seen = restarts = 0
         before: set[str] = set()
         reached = since
         while True:
-            bounds = {"since_last_changed": since, "status": status}
+            bounds = {"since_last_changed": since, "before_last_changed": until, "status": status}
             answer = self._client.read(
                 self._client.lists.get_list_members_info,
                 self._list_id,
-                before_last_changed=until,
                 sort_field="last_changed",
                 sort_dir="ASC",
                 count=self._page,
@@ -186,7 +221,7 @@ class Reader:
 
     def campaign_activity(self, after: str | None) -> Iterator[Page]:
         """Opens, clicks and bounces: campaign by campaign, oldest first."""
-        start = Position.load(after)
+        start = Position.load(after, now=self._clock.utc_now())
         until = start.until or _iso(self._clock.utc_now() - UNSETTLED)
         since = _earlier(start.since, self._lookback) if start.since else None
         done = start.campaign

@@ -19,7 +19,7 @@ def settings_problems(settings: Mapping[str, SettingValue]) -> Iterator[str]:
     own_field = settings.get("own_field", "SEGMENTS")
     if not isinstance(own_field, str) or not FIELD_NAME.fullmatch(own_field):
         yield "own_field: is a merge tag: capital letters, digits and _, at most 10, starting with a letter"
-    for name in ("lookback_s", "campaign_days"):
+    for name in ("lookback_s", "campaign_days", "full_days"):
         if not _whole(settings.get(name, 0)):
             yield f"{name}: must be a whole number, not less than 0"
     base_url = settings.get("base_url")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from connectors.errors import CursorExpired
+from connectors.positions import refuse_future
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -46,16 +47,17 @@ class Position:
         return json.dumps({k: v for k, v in given.items() if v is not None}, separators=(",", ":"))
 
     @classmethod
-    def load(cls, cursor: str) -> Position:
-        """Raises CursorExpired for a cursor that is not one of ours."""
+    def load(cls, cursor: str, *, now: datetime) -> Position:
+        """Raises CursorExpired for a cursor that is not one of ours, or that lies in the future."""
         try:
             given = json.loads(cursor)
             marks = {str(name): Mark(str(at), str(id)) for name, (at, id) in given["marks"].items()}
             position = cls(marks, given.get("lane"), given.get("started"), given.get("listing"))
-            for text in (*(mark.at for mark in marks.values()), *filter(None, [position.started])):
-                parsed(text)
+            texts = (*(mark.at for mark in marks.values()), *filter(None, [position.started]))
+            times = [parsed(text) for text in texts]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CursorExpired("the stored position of this stream cannot be read; reading anew") from error
+        refuse_future(times, now=now)
         return position
 
 

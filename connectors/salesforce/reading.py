@@ -65,7 +65,7 @@ class Reader:
         if after is None:
             position = Position(lane=lanes[0].name, started=now, listing=now if listed else "")
         else:
-            position = Position.load(after)
+            position = Position.load(after, now=self._client.clock.utc_now())
         full = position.listing is not None
         if position.started is None or position.lane is None:
             position = replace(position, started=now, lane=lanes[0].name)

@@ -115,6 +115,39 @@ def test_after_a_quiet_read_we_know_exactly_what_is_there(
     assert {id_: known.get(id_) for id_ in truth} == truth
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(changes=steps)
+def test_a_listing_names_everybody_who_is_there_whatever_they_do_meanwhile(
+    changes: list[list[tuple[str, int]]],
+) -> None:
+    """Whoever it does not name is taken for erased, so it must not miss anybody who only changes."""
+    world = World(ManualClock())
+    there = set(world.truth())
+    named: set[str] = set()
+    with reading(world) as reader:
+        for number, page in enumerate(reader.members(STREAM, None)):
+            named.update(page.rows["external_id"].to_pylist())
+            assert page.listing is not None
+            world.clock.advance(3)
+            world.apply(changes[number] if number < len(changes) else [])
+    assert there & set(world.truth()) <= named
+
+
+def test_everybody_is_listed_again_after_some_days_and_who_was_erased_is_not() -> None:
+    world = World(ManualClock())
+    with reading(world) as reader:
+        cursor = [page.cursor for page in reader.members(STREAM, None)][-1]
+        world.clock.advance(6 * 86_400)
+        early = list(reader.members(STREAM, cursor))
+        assert [page.listing for page in early] == [None]
+        world.apply([("erase", 0)])
+        world.clock.advance(2 * 86_400)
+        late = list(reader.members(STREAM, early[-1].cursor))
+        assert len({page.listing for page in late} | {None}) == 2
+        assert {i for page in late for i in page.rows["external_id"].to_pylist()} == set(world.truth())
+        assert [page.listing for page in reader.members(STREAM, late[-1].cursor)] == [None]
+
+
 def test_a_read_of_an_empty_audience_ends_with_a_position() -> None:
     world = World(ManualClock())
     world.simulator.audience.members.clear()
@@ -122,7 +155,7 @@ def test_a_read_of_an_empty_audience_ends_with_a_position() -> None:
     with reading(world) as reader:
         (page,) = reader.members(STREAM, None)
     assert page.rows.num_rows == 0
-    assert Position.load(page.cursor).since is not None
+    assert Position.load(page.cursor, now=world.clock.utc_now()).since is not None
 
 
 def test_lookback_reads_again_what_may_have_come_late() -> None:
