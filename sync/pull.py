@@ -7,6 +7,9 @@ What was pulled is merged into the lake by `sync.persons`, which may be repeated
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from connectors.base import Connector, Stream, StreamKind
@@ -27,6 +30,47 @@ class Pulled:
     unusable: bool = False  # the config or the file is wrong, not the platform
 
 
+class _Halted(Exception):
+    """The run ends while a source is being read: what is committed stays, the rest waits for the next run."""
+
+
+def pull_all(
+    store: Store,
+    connectors: Mapping[str, Connector],
+    *,
+    run_id: int,
+    at: dt.datetime,
+    prepare: Callable[[str], object] = lambda _: None,
+    progress: Progress = SILENT,
+) -> list[Pulled]:
+    """Read all sources beside each other; what each gave, in the order of `connectors`.
+
+    `prepare` is called with a source's name before its first page; platforms' errors in it stop that source.
+    A fault of ours, or Ctrl-C, ends every source after the page it is at, and is raised.
+    """
+    progress.step("pull")
+    halt = threading.Event()
+
+    def one(connection: str) -> Pulled:
+        try:
+            prepare(connection)
+        except ConnectorError as error:
+            return Pulled(connection, stopped=str(error), unusable=isinstance(error, BadSource))
+        return pull(
+            store, connection, connectors[connection], run_id=run_id, at=at, halt=halt, progress=progress
+        )
+
+    with ThreadPoolExecutor(max_workers=max(1, len(connectors))) as pool:
+        reading = [pool.submit(one, connection) for connection in connectors]
+        try:
+            for ended in as_completed(reading):
+                ended.result()
+        except BaseException:
+            halt.set()
+            raise
+    return [ended.result() for ended in reading]
+
+
 def pull(
     store: Store,
     connection: str,
@@ -34,19 +78,24 @@ def pull(
     *,
     run_id: int,
     at: dt.datetime,
+    halt: threading.Event | None = None,
     progress: Progress = SILENT,
 ) -> Pulled:
     """Read every stream of one source. Errors of the platform end this source's pull, not the run."""
     pulled = Pulled(connection)
-    progress.step(f"pull {connection}")
+    halt = halt or threading.Event()
     try:
         for stream in connector.features.streams:
-            _pull_stream(store, connection, connector, stream, pulled, run_id=run_id, progress=progress)
+            _pull_stream(
+                store, connection, connector, stream, pulled, run_id=run_id, halt=halt, progress=progress
+            )
             full = stream.kind is StreamKind.CONTACTS
             store.inbox.read_completed(connection, stream.name, at=at, full=full)
     except ConnectorError as error:
         pulled.stopped = str(error)
         pulled.unusable = isinstance(error, BadSource)
+    except _Halted:
+        pulled.stopped = "the run ended before everything was read"
     return pulled
 
 
@@ -58,16 +107,19 @@ def _pull_stream(
     pulled: Pulled,
     *,
     run_id: int,
+    halt: threading.Event,
     progress: Progress,
 ) -> None:
     pulled.rows.setdefault(stream.name, 0)
     _restart_broken_listing(store, connection, stream)
     cursor = store.inbox.checkpoint(connection, stream.name).cursor
     try:
-        _read(store, connection, connector, stream, cursor, pulled, run_id=run_id, progress=progress)
+        _read(
+            store, connection, connector, stream, cursor, pulled, run_id=run_id, halt=halt, progress=progress
+        )
     except CursorExpired:
         store.inbox.restart(connection, stream.name)
-        _read(store, connection, connector, stream, None, pulled, run_id=run_id, progress=progress)
+        _read(store, connection, connector, stream, None, pulled, run_id=run_id, halt=halt, progress=progress)
     listing = _Listing(store, connection, stream.name)
     if listing.name is not None and stream.kind is StreamKind.CONTACTS:
         listing.end()
@@ -82,6 +134,7 @@ def _read(
     pulled: Pulled,
     *,
     run_id: int,
+    halt: threading.Event,
     progress: Progress,
 ) -> None:
     listing = _Listing(store, connection, stream.name)
@@ -96,6 +149,8 @@ def _read(
         pulled.rows[stream.name] += page.rows.num_rows
         pulled.rejected += len(page.rejected)
         progress.advance(page.rows.num_rows)
+        if halt.is_set():
+            raise _Halted
 
 
 class _Listing:

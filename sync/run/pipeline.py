@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pyroaring import BitMap
 
 from connectors.base import Audience, AudienceKind, Connector, ManagesAudiences
-from connectors.errors import BadSource, ConnectorError
+from connectors.errors import ConnectorError
 from rules.ruleset import RuleSet
 from sync.assign import assign, remember
 from sync.errors import Busy, ExitCode
@@ -22,7 +22,7 @@ from sync.intend import Wanted, intend, save, wanted_audiences
 from sync.persons import absorb, living_contacts, suppressed_people
 from sync.plan import BrakeLimits, Plan, SourceCount
 from sync.progress import SILENT, Progress
-from sync.pull import Pulled, pull
+from sync.pull import Pulled, pull_all
 from sync.push import CARRIER, Pushed, changing_writes, push
 from sync.run.report import Report
 from sync.run.rulebook import known_rules, left_over, rules_of_matching
@@ -54,25 +54,22 @@ class Pipeline:
     def pull(self) -> None:
         """Step 1: every source from its checkpoint. A source that fails is reported; the rest goes on."""
         with self._timed("pull"):
-            for name in self.workspace.sources:
-                part = self.report.connection(name)
-                try:
-                    self.workspace.features(name)
-                    pulled = pull(
-                        self.store,
-                        name,
-                        self.workspace.connector(name),
-                        run_id=self.report.run_id,
-                        at=self.as_of,
-                        progress=self.progress,
-                    )
-                except ConnectorError as error:
-                    unusable = isinstance(error, BadSource)
-                    pulled = Pulled(name, stopped=str(error), unusable=unusable)
-                self._pulled[name] = pulled
-                part.read = sum(pulled.rows.values())
-                part.stopped, part.unusable = pulled.stopped, pulled.unusable
-                self.report.rejected += pulled.rejected
+            # opened one after the other: a mistake in the config ends the run before anything is read
+            opened = {name: self.workspace.connector(name) for name in self.workspace.sources}
+            done = pull_all(
+                self.store,
+                opened,
+                run_id=self.report.run_id,
+                at=self.as_of,
+                prepare=self.workspace.features,
+                progress=self.progress,
+            )
+        for pulled in done:
+            part = self.report.connection(pulled.connection)
+            self._pulled[pulled.connection] = pulled
+            part.read = sum(pulled.rows.values())
+            part.stopped, part.unusable = pulled.stopped, pulled.unusable
+            self.report.rejected += pulled.rejected
 
     def identify(self) -> None:
         """Step 2: absorb what was pulled; contacts become people."""
