@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from sync.store.database import Database
 from sync.store.errors import PlanNotOpen
+from sync.store.optouts import OptOut, plan_opt_outs, release_opt_outs, waiting_opt_outs
 from sync.store.tables import batches, brakes, plans
 
 
@@ -57,6 +58,7 @@ class Plan:
     created_at: dt.datetime
     approved_at: dt.datetime | None
     summary: Mapping[str, object]
+    scope: str = ""  # `Scope.key`: which audiences it is about; "" all
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,19 @@ class Plans:
         plan_hash: str,
         batches_: Sequence[PlannedBatch],
         brakes_: Sequence[Brake] = (),
+        opt_outs: Sequence[OptOut] = (),
         summary: Mapping[str, object],
+        scope: str = "",
     ) -> Plan:
-        """Store a plan in one transaction; older plans that are not finished become SUPERSEDED."""
+        """Store a plan in one transaction; older plans of its scope that are not finished become SUPERSEDED.
+
+        A plan about all audiences (`scope` "") supersedes those of every scope.
+        """
         with self._database.writing() as database:
-            database.execute(
-                update(plans)
-                .where(plans.c.state.in_([PlanState.OPEN, PlanState.HELD]))
-                .values(state=PlanState.SUPERSEDED)
-            )
+            older = update(plans).where(plans.c.state.in_([PlanState.OPEN, PlanState.HELD]))
+            if scope:
+                older = older.where(plans.c.scope == scope)
+            database.execute(older.values(state=PlanState.SUPERSEDED))
             key = database.execute(
                 insert(plans).values(
                     run_id=run_id,
@@ -108,6 +114,7 @@ class Plans:
                     plan_hash=plan_hash,
                     created_at=created_at,
                     summary=dict(summary),
+                    scope=scope,
                 )
             ).inserted_primary_key
             assert key is not None  # noqa: S101 - an insert of one row always has one
@@ -128,6 +135,7 @@ class Plans:
                         for brake in brakes_
                     ],
                 )
+            plan_opt_outs(database, plan_id, opt_outs, at=created_at)
             _settle(database, plan_id)
             return _plan(database, plan_id)
 
@@ -143,7 +151,7 @@ class Plans:
             return [Plan(**{**row, "state": PlanState(row["state"])}) for row in found]
 
     def unfinished(self) -> Plan | None:
-        """The plan that is OPEN or HELD; there is at most one."""
+        """The newest plan that is OPEN or HELD; there is at most one for each scope."""
         query = select(plans).where(plans.c.state.in_([PlanState.OPEN, PlanState.HELD]))
         with self._database.reading() as database:
             row = database.execute(query.order_by(plans.c.id.desc()).limit(1)).mappings().first()
@@ -190,6 +198,7 @@ class Plans:
         with self._database.writing() as database:
             _must_wait(database, plan_id)
             database.execute(update(batches).where(batches.c.plan_id == plan_id).values(held=False))
+            release_opt_outs(database, plan_id)
             database.execute(update(plans).where(plans.c.id == plan_id).values(approved_at=at))
             _settle(database, plan_id)
             return _plan(database, plan_id)
@@ -239,7 +248,7 @@ def _settle(database: Connection, plan_id: int) -> PlanState:
         .where(batches.c.plan_id == plan_id, batches.c.state != "done")
         .group_by(batches.c.held)
     )
-    left = {bool(held): n for held, n in database.execute(query)}
-    state = PlanState.OPEN if left.get(False) else PlanState.HELD if left.get(True) else PlanState.APPLIED
+    left = {bool(held) for held, _ in database.execute(query)} | set(waiting_opt_outs(database, plan_id))
+    state = PlanState.OPEN if False in left else PlanState.HELD if True in left else PlanState.APPLIED
     database.execute(update(plans).where(plans.c.id == plan_id).values(state=state))
     return state
