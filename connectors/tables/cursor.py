@@ -17,6 +17,10 @@ from connectors.errors import BadSource, CursorExpired
 VERSION = 1
 SAMPLE = 64 * 1024
 EXPIRED = "the table's settings were changed since the last read: it is read from its start"
+WENT_BACK = (
+    "the table holds nothing as late as what was read before: an older state of it was put back, "
+    "and it is read from its start"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Page, page_schema
-from connectors.errors import BadSource
+from connectors.errors import BadSource, CursorExpired
 from connectors.tables.chunks import Table
-from connectors.tables.cursor import Done, FilesCursor, fingerprint, identity, read_files_cursor
+from connectors.tables.cursor import WENT_BACK, Done, FilesCursor, fingerprint, identity, read_files_cursor
 from connectors.tables.delimited import DelimitedFile
 from connectors.tables.duplicates import SeenKeys
 from connectors.tables.keys import nearest
@@ -29,7 +29,8 @@ def read_files(folder: Path, table: ContactsTable | ActivityTable, after: str | 
 
     A run that died goes on behind its last page. With an incremental column, a changed file yields only
     rows at or above the highest value it had; a value that is missing is always yielded. Pages of contacts
-    without an incremental column are a listing of everybody, unless a row of theirs was refused.
+    without an incremental column are a listing of everybody, unless a row of theirs was refused. Raises
+    CursorExpired if a file has nothing as high any more: an older copy of it was put back.
     """
     settings = fingerprint(table)
     cursor = read_files_cursor(after, settings)
@@ -62,6 +63,8 @@ def read_files(folder: Path, table: ContactsTable | ActivityTable, after: str | 
             # A contact whose row was refused is not gone, so such a read does not list everybody.
             spoilt = spoilt or mapped.unnamed > 0
             held = (mapped, read)
+        if reader.went_back:
+            raise CursorExpired(WENT_BACK)
         done = {**done, name: Done(seen, reader.high)}
         last = (
             held[0] if held else Mapped(page_schema(stream_of(table, incremental=True)).empty_table(), (), 0)
@@ -104,6 +107,8 @@ class Increment:
     def __init__(self, table: ContactsTable | ActivityTable, since: str | None) -> None:
         self._name = _page_column(table)
         self._since, self.high = since, since
+        self.went_back = since is not None
+        """No row is as high as the highest of the last read, which should be here still."""
 
     def filter(self, rows: pa.Table) -> pa.Table:
         if self._name is None or not rows.num_rows:
@@ -112,6 +117,9 @@ class Increment:
         highest = pc.max(found) if not pa.types.is_string(found.type) else pc.min_max(found)["max"]
         if highest.is_valid:
             known = None if self.high is None else pa.scalar(self.high).cast(found.type)
+            self.went_back = (
+                self.went_back and pc.less(highest, pa.scalar(self._since).cast(found.type)).as_py()
+            )
             if known is None or pc.greater(highest, known).as_py():
                 self.high = _as_text(highest)
         if self._since is None:
@@ -152,6 +160,11 @@ class _FileRead:
     def high(self) -> str | None:
         """Highest incremental value seen."""
         return self._increment.high
+
+    @property
+    def went_back(self) -> bool:
+        """Nothing is as high as it was; known when all was read."""
+        return self._increment.went_back
 
     def pages(self) -> Iterator[tuple[Mapped, int]]:
         """Each chunk's rows, and how many rows of the file are dealt with then."""

@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from connectors.base import Page, RejectedRow
+from connectors.errors import CursorExpired
 from connectors.tables.chunks import Chunk, need_columns
-from connectors.tables.cursor import VERSION, fingerprint, stored
+from connectors.tables.cursor import VERSION, WENT_BACK, fingerprint, stored
 from connectors.tables.delimited import BLOCK, parse_frame
 from connectors.tables.duplicates import SeenKeys
 from connectors.tables.engine import Database, reaction
@@ -37,9 +38,14 @@ PARTITION = 100_000
 
 
 def read_query(database: Database, table: ContactsTable | ActivityTable, after: str | None) -> Iterator[Page]:
-    """Pages of the table. With an incremental column: rows at or above the cursor's value, in its order."""
+    """Pages of the table. With an incremental column: rows at or above the cursor's value, in its order.
+
+    The row that had this value is among them. If there is none, an older state of the table was put back,
+    and what changes in it until then would be missed: raises CursorExpired.
+    """
     settings = fingerprint(table)
     high = _value(stored(after, settings).get("high"))
+    went_back = table.incremental is not None and high is not None
     columns = source_columns(table)
     # Only a complete list of contacts tells who is gone; the name is one that no other read has.
     listing = None
@@ -50,10 +56,13 @@ def read_query(database: Database, table: ContactsTable | ActivityTable, after: 
         if table.incremental:
             latest = chunk.table.column(table.incremental).drop_null()
             high = latest[-1].as_py() if len(latest) else high
+            went_back = went_back and not len(latest)
         mapped = read_chunk(chunk, table, seen, counts)
         spoilt = spoilt or mapped.unnamed > 0
         cursor = json.dumps({"version": VERSION, "settings": settings, "high": _tagged(high)}, sort_keys=True)
         yield Page(mapped.rows, cursor, mapped.rejected, None if spoilt else listing)
+    if went_back:
+        raise CursorExpired(WENT_BACK)
 
 
 def _tagged(value: object) -> list[object] | None:
