@@ -14,6 +14,7 @@ from connectors.pacing import retry_after_s
 from connectors.redaction import without_addresses
 
 Json = dict[str, Any]
+SCOPE = re.compile(r"\b[a-z]+(?:-[a-z]+)*:(?:read|write)\b")
 GONE = "this version of segsync speaks a revision of Klaviyo's API that is retired: update segsync"
 
 
@@ -101,7 +102,8 @@ def reaction(
     if status == 403:
         if not refused.json_api:  # a bot check on the way, which says nothing about the key
             return Unavailable("Klaviyo's gateway put a call off without giving a reason")
-        return Unauthorized(f"the API key needs these scopes in Klaviyo: {', '.join(sorted(scopes))}")
+        needed = _scopes_named(refused) or tuple(sorted(scopes))
+        return Unauthorized(f"the API key needs these scopes in Klaviyo: {', '.join(needed)}", scopes=needed)
     if status == 410:
         return UnexpectedResponse(GONE)
     if status in (408, 425) or status >= 500:
@@ -109,6 +111,12 @@ def reaction(
     if not refused.json_api and status != 413:
         return UnexpectedResponse(f"something that is not Klaviyo answered {status}; check base_url")
     return None
+
+
+def _scopes_named(refused: Refused) -> tuple[str, ...]:
+    """The scopes a refusal names, such as `lists:write`; Klaviyo need not name any."""
+    found = [name for fault in refused.faults for name in SCOPE.findall(fault.detail)]
+    return tuple(dict.fromkeys(found))
 
 
 def wait_s(refused: Refused, headers: Mapping[str, str], now: datetime) -> float | None:

@@ -56,6 +56,8 @@ class Client:
         self._lock = threading.Lock()
         self.reads = 0
         self.writes = 0
+        self.windows: dict[str, tuple[int, int]] = {}
+        """Operation → calls allowed and left in its minute, as its last answer said."""
 
     def close(self) -> None:
         """Let go of all sockets."""
@@ -94,7 +96,7 @@ class Client:
         pacer = self._pacer(f"{name}, slow" if slow else name, operation, slow=slow)
 
         def send() -> Json:
-            return self._send(operation, path, query or {}, body, expect=expect, pacer=pacer)
+            return self._send(operation, path, query or {}, body, expect=expect, pacer=pacer, name=name)
 
         return pacer.call(send, tries=tries)
 
@@ -114,6 +116,7 @@ class Client:
         *,
         expect: str | None,
         pacer: Pacer,
+        name: str,
     ) -> Json:
         with self._lock:
             if operation.write:
@@ -125,7 +128,11 @@ class Client:
             refused = refusal(status, content)
             known = reaction(refused, headers, scopes=operation.scopes, now=self._clock.utc_now())
             raise refused if known is None else known
-        if whole_number(headers.get("RateLimit-Remaining")) == 0:
+        most = whole_number(headers.get("RateLimit-Limit"))
+        left = whole_number(headers.get("RateLimit-Remaining"))
+        if most is not None and left is not None:
+            self.windows[name] = (most, left)
+        if left == 0:
             pacer.hold(whole_number(headers.get("RateLimit-Reset")) or 0)
         if expect is None and not content:
             return {}

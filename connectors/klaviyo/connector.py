@@ -25,17 +25,18 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
+from connectors.checking import everything
 from connectors.errors import (
     AudienceLost,
     BadSource,
     ConnectorError,
-    Unauthorized,
     Unavailable,
     UnexpectedResponse,
 )
 from connectors.health import Health, Needs
 from connectors.klaviyo import activity, mapping
 from connectors.klaviyo.answers import Json, Refused
+from connectors.klaviyo.checking import Checker
 from connectors.klaviyo.client import Client
 from connectors.klaviyo.collections import Collections
 from connectors.klaviyo.imports import Imports
@@ -56,7 +57,6 @@ from connectors.values import FIELD_SCHEMA, MEMBER_SCHEMA
 NAME_LIMIT = 100
 TRIES = 5
 ERASURE_WAITS_S = (1, 2, 4, 8, 16)
-PROBES = ("get_profiles", "get_events", "get_lists", "get_segments")
 
 
 def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> KlaviyoConnector:
@@ -117,34 +117,9 @@ class KlaviyoConnector:
             raise BadSource(f"klaviyo: the account has no metric {names}; see metrics in the config")
 
     def check(self, needs: Needs | None = None) -> Health:
-        """Key, account and what the key may read; what is wrong comes as a sentence, not as an exception."""
-        account = "Klaviyo account"
-        try:
-            self._client.call("get_metrics")
-            account = self._account_name() or account
-        except (Refused, ConnectorError) as error:
-            return Health(ok=False, account="", problems=(_sentence(error),))
-        problems = []
-        for name in PROBES:
-            # Pages of lists and segments always hold ten; the others may be asked for one.
-            query = {"page[size]": 1} if name in ("get_profiles", "get_events") else {}
-            try:
-                self._client.call(name, query=query)
-            except (Refused, ConnectorError) as error:
-                problems.append(_sentence(error))
-        records = "recorded" if self._settings.record_opt_outs else "not recorded (record_opt_outs = false)"
-        details = {"own property": self._settings.own_property, "opt-outs from elsewhere": records}
-        return Health(not problems, account, tuple(dict.fromkeys(problems)), details)
-
-    def _account_name(self) -> str:
-        """The company's name; empty if the key may not see it, which is no fault."""
-        try:
-            found = self._client.call("get_accounts")["data"]
-        except (Unauthorized, Refused):
-            return ""
-        attributes = (found[0].get("attributes") or {}) if isinstance(found, list) and found else {}
-        about = attributes.get("contact_information") or {}
-        return str(about.get("organization_name") or attributes.get("public_api_key") or "")
+        """Key, account and what the key may do; what is wrong comes as a sentence, not as an exception."""
+        asked = needs or everything((AudienceKind.FIELD, AudienceKind.LIST))
+        return Checker(self._client, self._settings, asked, judged=judged).check()
 
     def usage(self) -> Mapping[str, int]:
         """Requests sent, those sent again included."""
@@ -313,10 +288,6 @@ def judged(refused: Refused) -> ConnectorError:
 def _lost(refused: Refused) -> ConnectorError:
     """The same for a call to a list: what is missing is the list."""
     return AudienceLost("the list was deleted on Klaviyo") if refused.missing else judged(refused)
-
-
-def _sentence(error: Refused | ConnectorError) -> str:
-    return str(judged(error)) if isinstance(error, Refused) else str(error)
 
 
 def _pages(pages: Iterator[Page], *, lost: bool = False) -> Iterator[Page]:

@@ -23,14 +23,15 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
+from connectors.checking import everything
 from connectors.errors import (
     AudienceLost,
     BadSource,
-    ConnectorError,
     UnexpectedResponse,
 )
 from connectors.health import Health, Needs
 from connectors.mailchimp import mapping
+from connectors.mailchimp.checking import Checker
 from connectors.mailchimp.client import Client, Json, Refused
 from connectors.mailchimp.reading import PAGE, Reader
 from connectors.mailchimp.refusals import judged, lost
@@ -163,29 +164,11 @@ class MailchimpConnector:
 
     def check(self, needs: Needs | None = None) -> Health:
         """Key, account, audience; what is wrong comes as a sentence, not as an exception."""
-        account = ""
-        try:
-            self._client.read(self._client.ping.get, expect="health_status")
-            fields = ["account_id", "account_name", "role", "total_subscribers"]
-            found = self._client.read(self._client.root.get_root, fields=fields, expect="account_id")
-            account = str(found.get("account_name") or found["account_id"])
-            home = self._client.read(
-                self._client.lists.get_list,
-                self._list,
-                fields=["id", "name", "stats.member_count"],
-                expect="id",
-            )
-        except Refused as refused:
-            return Health(ok=False, account=account, problems=(str(judged(self._list, refused)),))
-        except ConnectorError as error:
-            return Health(ok=False, account=account, problems=(str(error),))
-        details = {
-            "role": str(found.get("role") or ""),
-            "audience": str(home.get("name") or ""),
-            "list": str(home["id"]),
-            "subscribers": str((home.get("stats") or {}).get("member_count", "")),
-        }
-        return Health(ok=True, account=account, details=details)
+        asked = needs or everything((AudienceKind.TAG, AudienceKind.FIELD))
+        checker = Checker(self._client, asked, own_field=self._own_field, connections=self._connections)
+        return checker.check(
+            home=lambda: self._list, audiences=self.audiences, merge_fields=self._merge_fields
+        )
 
     def usage(self) -> Mapping[str, int]:
         """Requests sent, those sent again included."""

@@ -51,6 +51,8 @@ class MailchimpSimulator(Simulation):
     ) -> None:
         super().__init__()
         self.key = key
+        self.role = "owner"
+        """Of the key's user; "viewer" and "author" may not write (which roles may is unverified)."""
         self.fake = frozenset(address.lower() for address in fake)
         self._now = now or (lambda: datetime.now(UTC))
         self.audiences: dict[str, Audience] = {}
@@ -203,6 +205,7 @@ class MailchimpSimulator(Simulation):
             return self.batches.result(request)
         try:
             self._authenticate(request)
+            self._permit(request)
             return self.perform(
                 request.method, request.path.removeprefix("/3.0"), request.query, request.body, request
             )
@@ -256,13 +259,17 @@ class MailchimpSimulator(Simulation):
             "Your API key may be invalid, or you've attempted to access the wrong datacenter.",
         )
 
+    def _permit(self, request: Request) -> None:
+        if request.method != "GET" and self.role in ("viewer", "author"):
+            raise Problem(403, "Forbidden", "Your user role does not allow this action.")
+
     def _metadata(self, request: Request) -> Reply:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         content: dict[str, object] = {"error": "invalid_token"}
         if kind == "OAuth" and token == TOKEN:
             content = {
                 "dc": "us1",
-                "role": "admin",
+                "role": self.role,
                 "accountname": "Example Company",
                 "user_id": 70000001,
                 "login": {"email": "owner@example.com", "login_id": 70000002},

@@ -31,11 +31,13 @@ class Catalog:
         self._client = client
         self._lock = threading.Lock()
         self._seen: dict[str, dict[str, Json]] = {}
+        self._may: dict[str, set[str]] = {}
 
     def forget(self) -> None:
         """Ask anew: an admin, or we, changed something."""
         with self._lock:
             self._seen.clear()
+            self._may.clear()
 
     def fields(self, object: str) -> Mapping[str, Json]:
         """Name → description of every visible field; empty if the object is not there for us."""
@@ -44,11 +46,16 @@ class Catalog:
                 try:
                     described = self._client.describe(object)
                     self._seen[object] = {str(f["name"]): dict(f) for f in described["fields"]}
+                    self._may[object] = {name for name, on in described.items() if on is True}
                 except Refused as refused:
                     if not refused.missing:
                         raise judged(refused) from None
                     self._seen[object] = {}
             return self._seen[object]
+
+    def may(self, object: str, flag: str) -> bool:
+        """Whether our user may do that with records of the object: createable, updateable, deletable."""
+        return bool(self.fields(object)) and flag in self._may[object]
 
     def types(self, object: str) -> Mapping[str, str]:
         """Path → type of every visible field, those of related records included."""

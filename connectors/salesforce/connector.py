@@ -23,14 +23,17 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
-from connectors.errors import AudienceLost, ConnectorError, Unauthorized, Unavailable, UnexpectedResponse
+from connectors.checking import everything
+from connectors.errors import AudienceLost, Unauthorized, Unavailable, UnexpectedResponse
 from connectors.health import Health, Needs
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
 from connectors.salesforce import activity
 from connectors.salesforce.answers import Refused, judged
 from connectors.salesforce.bulk import WRITE_CALLS, run_job
-from connectors.salesforce.catalog import OPT_OUT, Catalog
+from connectors.salesforce.catalog import Catalog
+from connectors.salesforce.checking import Checker, Parts
+from connectors.salesforce.checking import blind as blind_spots
 from connectors.salesforce.client import Client, Json
 from connectors.salesforce.field import OBJECTS, OwnField
 from connectors.salesforce.mapping import Layout
@@ -96,33 +99,9 @@ class SalesforceConnector:
 
     def check(self, needs: Needs | None = None) -> Health:
         """Login, org, rights and quota; what is wrong comes as sentences, not as an exception."""
-        account = ""
-        try:
-            for rows in self._reader.scan("Organization", ("Name", "OrganizationType")):
-                account = str(rows[0]["Name"])
-                details = {"organization": str(rows[0]["Id"]), "edition": str(rows[0]["OrganizationType"])}
-            self._streams.layout()
-            problems = [*self._blind(), *(self._field.problems() if self._field.there() else ())]
-            quota = self._client.limits()["DailyApiRequests"]
-        except ConnectorError as error:
-            return Health(ok=False, account=account, problems=(str(error),))
-        except Refused as refused:
-            return Health(ok=False, account=account, problems=(str(judged(refused)),))
-        details.update(calls_left=str(quota.get("Remaining")), calls_a_day=str(quota.get("Max")))
-        if self._field.there() is None:
-            note = "will be made" if self._settings.create_field else "; ".join(self._field.problems())
-            details["own_field"] = note
-        return Health(ok=not problems, account=account, problems=tuple(problems), details=details)
-
-    def _blind(self) -> list[str]:
-        """Why opt-outs cannot be seen, in sentences."""
-        if self._settings.write_without_opt_out:
-            return []
-        return [
-            f"our user cannot see {object}.{OPT_OUT}, so nobody's opt-out is known and nobody is written to:"
-            " grant read access to the field in the user's permission set"
-            for object in self._catalog.blind()
-        ]
+        parts = Parts(self._client, self._catalog, self._reader, self._field, self._settings)
+        self._catalog.forget()
+        return Checker(parts, needs or everything((AudienceKind.CAMPAIGN, AudienceKind.FIELD))).check()
 
     def usage(self) -> Mapping[str, int]:
         """Requests sent, logins and those sent again included."""
@@ -247,7 +226,7 @@ class SalesforceConnector:
 
     def write(self, batch: Batch) -> list[Outcome]:
         """⌈adds/200⌉ + ⌈removes/200⌉ calls for campaigns; ⌈N/200⌉ or one bulk job for the own field."""
-        blind = self._blind()
+        blind = list(blind_spots(self._catalog, self._settings))
         if blind:
             raise Unauthorized(f"salesforce: {'; '.join(blind)}")
         return self._writer.write(batch)

@@ -63,9 +63,12 @@ class SalesforceSimulator(Simulation):
         self.logins = 0
         self.sessions_work = True
         self.may_customise = False
+        self.may_manage_sets = True
+        self.api_enabled = True
         self.daily_calls = 100_000
         self.used = 0
         self.org.create("Organization", Name="Acme", OrganizationType="Developer Edition")
+        self._rights = self.org.create("UserPermissionAccess")
         if people:
             from connectors.salesforce.simulated.people import populate
 
@@ -142,6 +145,7 @@ class SalesforceSimulator(Simulation):
             if found is None:
                 raise Problem(404, "NOT_FOUND", "The requested resource does not exist")
             self._authenticate(request)
+            self._permit()
             self._count()
             call = Call(self, found.group(1), request.query, request.body)
             reply = route(call, request.method, found.group(2))
@@ -155,6 +159,17 @@ class SalesforceSimulator(Simulation):
         if left <= 0 or not self.sessions_work:
             raise Problem(401, "INVALID_SESSION_ID", "Session expired or invalid")
         self.sessions[token] = left - 1
+
+    def _permit(self) -> None:
+        """System permissions, as the only row of UserPermissionAccess shows them."""
+        if not self.api_enabled:
+            raise Problem(403, "API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner")
+        self.org.tables["UserPermissionAccess"][self._rights].update(
+            PermissionsApiEnabled=True,
+            PermissionsCustomizeApplication=self.may_customise,
+            PermissionsManageProfilesPermissionsets=self.may_manage_sets,
+            PermissionsBulkApiHardDelete=self.jobs.may_hard_delete,
+        )
 
     def _count(self) -> None:
         if self.used >= self.daily_calls:

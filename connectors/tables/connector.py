@@ -19,8 +19,9 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
+from connectors.checking import Findings, everything
 from connectors.errors import BadSource, ConnectorError
-from connectors.health import Health, Needs
+from connectors.health import Creation, Health, Needs
 from connectors.pacing import Clock
 from connectors.tables.engine import Database
 from connectors.tables.files import check_files, read_files
@@ -73,21 +74,34 @@ class TablesConnector:
         )
 
     def check(self, needs: Needs | None = None) -> Health:
-        """Whether every table is there with its columns; all problems at once."""
-        problems: list[str] = []
-        account = self._folder.name
+        """Whether every table is there with its columns, and rows can be kept; all problems at once."""
+        asked = needs or everything((AudienceKind.TABLE,) if self._memberships else ())
+        found = Findings(str)
+        found.account = self._folder.name
         try:
-            account = self._database.label if self._database else str(self._folder)
-            for table in self._tables.values():
+            found.account = self._database.label if self._database else str(self._folder)
+            for table in self._tables.values() if asked.read else ():
                 self._usage["reads"] += 1
-                problems += self._missing(table)
-            if self._memberships is not None:
-                found = self._memberships.check()
-                problems += [found] if found else []
+                found.problems += self._missing(table)
+            if asked.audiences:
+                self._check_memberships(found)
         except ConnectorError as error:
-            problems += str(error).splitlines()
-        details = {name: table.origin.label for name, table in self._tables.items()}
-        return Health(not problems, account, tuple(dict.fromkeys(problems)), details)
+            found.problems += str(error).splitlines()
+        found.details = {name: table.origin.label for name, table in self._tables.items()}
+        found.quota = "no limit of calls"
+        return found.health()
+
+    def _check_memberships(self, found: Findings) -> None:
+        name = self._settings.memberships
+        if self._memberships is None or name is None:
+            found.problems.append("rules send segments here, but the config names no memberships to write to")
+            return
+        problem = self._memberships.check()
+        if problem:
+            found.problems.append(problem)
+        elif self._memberships.counts() is None:
+            kind = "table" if self._database else "file"
+            found.creates.append(Creation(kind, name, "members of segments"))
 
     def _missing(self, table: ContactsTable | ActivityTable) -> list[str]:
         try:

@@ -19,7 +19,8 @@ def root(call: Call) -> Answer:
         "login_id": "70000002",
         "account_name": "Example Company",
         "email": "owner@example.com",
-        "role": "owner",
+        "role": call.account.role,
+        "pricing_plan_type": "monthly",
         "total_subscribers": sum(
             m.status == "subscribed" for a in call.account.audiences.values() for m in a.members.values()
         ),

@@ -118,7 +118,7 @@ class Org:
 
     def insert(self, object: str, values: Mapping[str, Any]) -> str:
         """A new record; raises RowError."""
-        schema = self.schema[object.lower()]
+        schema = self._permitted(object, "createable")
         given = rules.checked(self, schema, values)
         rules.required(schema, given, new=True)
         if object == "CampaignMember":
@@ -157,6 +157,7 @@ class Org:
 
     def update(self, object: str, id: object, values: Mapping[str, Any]) -> str:
         """Change a record; raises RowError."""
+        self._permitted(object, "updateable")
         record = self._found(object, id)
         if object == "Lead" and record["IsConverted"]:
             raise RowError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
@@ -169,6 +170,7 @@ class Org:
 
     def delete(self, object: str, id: object) -> str:
         """Move a record to the bin, and with it what hangs on it; raises RowError."""
+        self._permitted(object, "deletable")
         record = self._found(object, id)
         self._check_lock(record)
         key = record["Id"]
@@ -191,6 +193,14 @@ class Org:
     def purge(self, object: str, id: str) -> None:
         """Empty the bin of one record."""
         del self.tables[object][id]
+
+    def _permitted(self, object: str, right: str) -> SObject:
+        schema = self.schema[object.lower()]
+        if right in schema.denied:  # code unverified
+            raise RowError(
+                "INSUFFICIENT_ACCESS_OR_READONLY", f"insufficient access rights on object {object}"
+            )
+        return schema
 
     def _found(self, object: str, id: object) -> Record:
         if not is_id(id):

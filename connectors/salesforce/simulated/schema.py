@@ -113,6 +113,11 @@ SPECIFICATION: Mapping[str, tuple[str, str]] = {
     ),
     "Organization": ("00D", f"Name:string! OrganizationType:picklist! IsSandbox:boolean! {SHORT_AUDIT}"),
     "PermissionSet": ("0PS", f"Name:string* Label:string {SHORT_AUDIT}"),
+    "UserPermissionAccess": (
+        "0UP",
+        "PermissionsApiEnabled:boolean! PermissionsCustomizeApplication:boolean!"
+        " PermissionsManageProfilesPermissionsets:boolean! PermissionsBulkApiHardDelete:boolean!",
+    ),
     "FieldPermissions": (
         "01k",
         "ParentId:reference>PermissionSet* SobjectType:picklist* Field:picklist*"
@@ -217,6 +222,8 @@ class SObject:
     name: str
     prefix: str
     fields: dict[str, Field]
+    denied: set[str] = field(default_factory=set)
+    """What our user may not do with its records: createable, updateable, deletable."""
 
     def find(self, name: str) -> Field | None:
         """The field of that name (case does not matter) if our user may see it."""
@@ -238,6 +245,7 @@ class SObject:
             *("compactLayoutable", "searchLayoutable", "feedEnabled", "mruEnabled"),
         )
         flags = dict.fromkeys(on, True)
+        flags.update(dict.fromkeys(self.denied, False))
         off = ("activateable", "custom", "customSetting", "deprecatedAndHidden", "hasSubtypes", "isSubtype")
         flags.update(dict.fromkeys(off, False))
         nothing: dict[str, object] = dict.fromkeys(

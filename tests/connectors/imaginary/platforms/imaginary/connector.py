@@ -22,6 +22,7 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
+from connectors.checking import Findings, to_create
 from connectors.errors import AudienceLost, BadSource, ConnectorError, UnexpectedResponse
 from connectors.health import Health, Needs
 from connectors.pacing import Clock
@@ -49,10 +50,17 @@ class ImaginaryConnector:
         return FEATURES
 
     def check(self, needs: Needs | None = None) -> Health:
+        found, asked = Findings(lambda scope: f"Ask Imaginary's support for {scope}"), needs or Needs()
         try:
-            return Health(ok=True, account=str(self._client.call("GET", "me", expect="account")["account"]))
+            found.account = str(self._client.call("GET", "me", expect="account")["account"])
+            if asked.audiences:
+                found.ask(["tags"], "no tag can be made or given", self.audiences)
+                wanted = asked.of(AudienceKind.TAG, default=AudienceKind.TAG)
+                found.creates += to_create(wanted, self.audiences(), "tag")
         except ConnectorError as error:
-            return Health(ok=False, account="", problems=(str(error),))
+            found.problems.append(str(error))
+        found.quota = f"no daily limit of calls; {CONNECTIONS} at the same time"
+        return found.health()
 
     def read(self, stream: Stream, after: str | None) -> Iterator[Page]:
         """Contacts that changed before now, in that order; who changes meanwhile is for the next read."""
