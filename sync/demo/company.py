@@ -15,8 +15,9 @@ from pathlib import Path
 from pyroaring import BitMap
 
 import rules
+from connectors.simulation import Simulation
 from sync.demo.accounts import ACCOUNTS, NEWSLETTER, served, simulations
-from sync.demo.data import make
+from sync.demo.data import DemoData, make
 from sync.demo.files import CONFIG, write_config, write_rules_for_all, write_tables
 from sync.demo.histories import HistoriesMissing, chosen
 from sync.errors import UserError
@@ -47,6 +48,16 @@ def company(
     progress: Progress = SILENT,
 ) -> Iterator[Path]:
     """Fill `folder` and serve its accounts while the block runs; yields the config's path."""
+    accounts_there, _ = fill(folder, as_of=as_of, people=people, accounts=accounts, progress=progress)
+    with served(accounts_there) as settings:
+        write_config(folder, settings)
+        yield folder / CONFIG
+
+
+def fill(
+    folder: Path, *, as_of: dt.datetime, people: str, accounts: Sequence[str], progress: Progress = SILENT
+) -> tuple[dict[str, Simulation], DemoData]:
+    """Write the exports and the rules into `folder`; the filled accounts, not served yet."""
     try:
         number = chosen(people)
         progress.step("make people and orders", number if isinstance(number, int) else None)
@@ -60,9 +71,7 @@ def company(
     shutil.copytree(EXAMPLES, folder / "rules")
     if set(accounts) == set(ACCOUNTS):
         write_rules_for_all(folder / "rules")
-    with served(simulations(accounts, data)) as settings:
-        write_config(folder, settings)
-        yield folder / CONFIG
+    return simulations(accounts, data), data
 
 
 def demo(

@@ -1,6 +1,7 @@
 """`make bench`: every figure as one JSON line; ends with 1 if a bound does not hold.
 
-Each benchmark has a process of its own, so that its peak memory is its own. Names may be given.
+Each benchmark has a process of its own, so that its peak memory is its own. Names may be given;
+`scale --people N` tells more of whole runs (see scale.py).
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ import importlib
 import subprocess
 import sys
 
-BENCHMARKS = ("evaluation", "loading", "pushing")
+from tests.benchmarks import scale
+
+BENCHMARKS = ("evaluation", "loading", "pushing", "scale")
 
 
 def main(wanted: list[str]) -> int:
     """Run the named benchmarks (default: all)."""
+    if wanted[:1] == ["scale"] and len(wanted) > 1 and wanted[1].startswith("-"):
+        return scale.main(wanted[1:])
     unknown = set(wanted) - set(BENCHMARKS)
     if unknown:
         sys.stderr.write(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}\n")

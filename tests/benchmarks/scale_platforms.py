@@ -1,0 +1,142 @@
+"""The accounts of the scale benchmark, in a process of their own so that they cost the run nothing.
+
+Started as `python -m tests.benchmarks.scale_platforms FOLDER PEOPLE AS_OF`: fills the folder, serves four
+accounts without delays and without limits, prints one line of JSON with the secrets the config refers to, and
+then answers one line per command: `change` (one person in a hundred changes everywhere), `counts`. Ends with
+its input.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import resource
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from connectors.klaviyo.simulated import jobs as klaviyo_jobs
+from connectors.simulation import Simulation
+from sync.demo.accounts import ACCOUNTS, served
+from sync.demo.company import fill
+from sync.demo.data import Customer
+from sync.demo.files import CUSTOMERS, ORDERS, write_config
+
+if TYPE_CHECKING:
+    from connectors.hubspot.simulator import HubspotSimulator
+    from connectors.klaviyo.simulator import KlaviyoSimulator
+    from connectors.mailchimp.simulator import MailchimpSimulator
+    from connectors.salesforce.simulator import SalesforceSimulator
+
+SHARE = 100
+"""One person in so many changes."""
+NO_LIMIT = 10**9
+
+
+class Accounts:
+    """The four simulations, and whom they know of the people that are going to change."""
+
+    def __init__(self, simulations: Mapping[str, Simulation], folder: Path, as_of: dt.datetime) -> None:
+        self.simulations = simulations
+        self.folder = folder
+        self.as_of = as_of
+        self.rounds = 0
+        self.newsletter = cast("MailchimpSimulator", simulations["newsletter"])
+        self.hub = cast("HubspotSimulator", simulations["hub"])
+        self.shop_mail = cast("KlaviyoSimulator", simulations["shop-mail"])
+        self.crm = cast("SalesforceSimulator", simulations["crm"])
+        self._without_limits()
+
+    def _without_limits(self) -> None:
+        self.hub.limits.calls = self.hub.limits.searches = self.hub.limits.daily = NO_LIMIT
+        self.hub.records.index.lag = False
+        self.shop_mail.limiter.enabled = False
+        klaviyo_jobs.QUEUED_S, klaviyo_jobs.PROFILES_PER_S = -1, NO_LIMIT
+        self.crm.daily_calls = NO_LIMIT
+
+    def change(self, people: list[Customer]) -> int:
+        """Each of them moves, in the shop and wherever it is known, and buys something."""
+        self.rounds += 1
+        city = f"Newtown {self.rounds}"
+        addresses = {person.email for person in people}
+        self._change_tables({person.id for person in people}, city)
+        with self.newsletter.lock:
+            (home,) = self.newsletter.audiences.values()
+            for address in addresses:
+                member = home.find(address)
+                if member is not None:
+                    member.merge["LNAME"] = f"{member.merge['LNAME']} {self.rounds}"
+                    home.touch(member)
+        with self.hub.lock:
+            for address in addresses:
+                record = self.hub.records.by_address(address)
+                if record is not None:
+                    self.hub.records.update(record, {"city": city})
+        with self.shop_mail.lock:
+            for address in addresses:
+                profile = self.shop_mail.account.find("email", address)
+                if profile is not None:
+                    profile.location["city"] = city
+                    self.shop_mail.account.touch(profile)
+        with self.crm.lock:
+            for kind, field in (("Contact", "MailingCity"), ("Lead", "City")):
+                for id_, row in self.crm.org.tables[kind].items():
+                    if (row["Email"] or "").lower() in addresses:
+                        self.crm.org.change(kind, id_, stamp=None, **{field: city})
+        return len(people)
+
+    def _change_tables(self, ids: set[str], city: str) -> None:
+        customers = self.folder / CUSTOMERS
+        rows = customers.read_text(encoding="utf-8").splitlines(keepends=True)
+        header = rows[0].strip().split(",")
+        place = header.index("city")
+        for number, row in enumerate(rows):
+            if row.split(",", 1)[0] in ids:
+                cells = row.rstrip("\n").split(",")
+                cells[place] = city
+                rows[number] = ",".join(cells) + "\n"
+        customers.write_text("".join(rows), encoding="utf-8")
+        at = self.as_of - dt.timedelta(hours=1)
+        with (self.folder / ORDERS).open("a", encoding="utf-8") as file:
+            file.writelines(
+                f"again{self.rounds}-{id_},{id_},{at:%Y-%m-%dT%H:%M:%SZ},2,31.50\n" for id_ in sorted(ids)
+            )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Connection → calls since the last question; of this process: MiB."""
+        found: dict[str, dict[str, int]] = {}
+        for name, simulation in self.simulations.items():
+            traffic = simulation.traffic
+            found[name] = {"reads": traffic.reads, "writes": traffic.writes}
+            traffic.reset()
+        found["simulators"] = {"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+        return found
+
+
+def main(folder: Path, people: str, as_of: dt.datetime) -> None:
+    """Serve until the input ends."""
+    simulations, data = fill(folder, as_of=as_of, people=people, accounts=tuple(ACCOUNTS))
+    some = [person for person in data.customers[::SHARE] if "@example" in person.email]
+    del data
+    accounts = Accounts(simulations, folder, as_of)
+    before = set(os.environ)
+    with served(simulations) as settings:
+        write_config(folder, settings)
+        _say({name: value for name, value in os.environ.items() if name not in before})
+        for line in sys.stdin:
+            match line.strip():
+                case "change":
+                    _say({"people": accounts.change(some)})
+                case "counts":
+                    _say(accounts.counts())
+
+
+def _say(content: object) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], dt.datetime.fromisoformat(sys.argv[3]))

@@ -1,0 +1,95 @@
+"""One run of the scale benchmark, in a process of its own.
+
+`python -m tests.benchmarks.scale_run CONFIG AS_OF` prints one line of JSON: seconds and CPU seconds per step,
+peak memory, what was read and changed. Waiting for a platform's pace is left out of the seconds and counted
+apart: it says nothing of what we cost.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from connectors.pacing import SystemClock
+from sync.run.pipeline import begin
+from sync.run.workspace import Workspace
+
+Value = TypeVar("Value")
+LONGEST_WAIT_S = 0.02
+
+
+class Hurried(SystemClock):
+    """The computer's clock for somebody who does not wait; `waited_s`: what all threads would have waited."""
+
+    def __init__(self) -> None:
+        self.waited_s = 0.0
+        self._lock = threading.Lock()
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.waited_s += max(0.0, seconds)
+        time.sleep(min(max(seconds, 0.0), LONGEST_WAIT_S))
+
+
+class Steps:
+    """Wall-clock and CPU seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
+
+    def time(self, name: str, step: Callable[[], Value]) -> Value:
+        """Run `step` and note what it took."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        value = step()
+        self.seconds[name] = round(time.perf_counter() - wall, 2)
+        self.cpu[name] = round(time.process_time() - cpu, 2)
+        return value
+
+
+def measure(config: Path, as_of: dt.datetime) -> dict[str, object]:
+    """All five steps."""
+    steps, clock = Steps(), Hurried()
+    start = time.perf_counter()
+    with (
+        Workspace.open(config, clock=clock) as workspace,
+        begin(workspace, "bench", as_of=as_of) as pipeline,
+    ):
+        steps.time("pull", pipeline.pull)
+        steps.time("identify", pipeline.identify)
+        rules, members = steps.time("assign", pipeline.assign)
+        steps.time("plan", lambda: pipeline.plan(rules, members))
+        plan = pipeline.report.plan_id
+        if plan is not None:
+            steps.time("push", lambda: pipeline.push(plan))
+        report = pipeline.report
+        changes = sum(part.changes for part in report.connections.values())
+        read = sum(part.read for part in report.connections.values())
+    used = os.times()
+    return {
+        "people": report.people,
+        "rows_read": read,
+        "rows_changed": report.lake_rows_changed,
+        "changes": changes,
+        "stopped": {name: part.stopped for name, part in report.connections.items() if part.stopped},
+        "held": report.held,
+        "seconds": steps.seconds,
+        "cpu_seconds": steps.cpu,
+        "wall_s": round(time.perf_counter() - start, 2),
+        "cpu_s": round(used.user + used.system, 2),
+        "pace_s": round(clock.waited_s, 1),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+if __name__ == "__main__":
+    found = measure(Path(sys.argv[1]), dt.datetime.fromisoformat(sys.argv[2]))
+    sys.stdout.write(json.dumps(found) + "\n")
