@@ -39,9 +39,9 @@ def to_create(
 
 
 class Findings:
-    """Collects one check. `grant` says how a person grants a right, given its name."""
+    """Collects one check. `grant` says how a person grants a right."""
 
-    def __init__(self, grant: Callable[[str], str]) -> None:
+    def __init__(self, grant: str) -> None:
         self._grant = grant
         self.account = ""
         self.details: dict[str, str] = {}
@@ -56,7 +56,7 @@ class Findings:
     def lack(self, scope: str, blocks: str, grant: str | None = None) -> None:
         """A right is missing."""
         if all(one.scope != scope for one in self.missing):
-            self.missing.append(MissingScope(scope, blocks, grant or self._grant(scope)))
+            self.missing.append(MissingScope(scope, blocks, grant or self._grant))
 
     def ask(
         self, scopes: Sequence[str], blocks: str, call: Callable[[], object], *, empty: bool = False

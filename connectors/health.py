@@ -53,8 +53,8 @@ class Creation:
     object: str = ""  # what it is made on, e.g. "contacts"
 
     def __str__(self) -> str:
-        label = f' ("{self.label}")' if self.label and self.label != self.name else ""
-        return f"{self.kind} {self.name}{label}{f' on {self.object}' if self.object else ''}"
+        label = f', shown as "{self.label}",' if self.label and self.label != self.name else ""
+        return f'{self.kind} "{self.name}"{label}{f" on {self.object}" if self.object else ""}'
 
 
 @dataclass(frozen=True, slots=True)

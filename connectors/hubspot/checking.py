@@ -27,12 +27,10 @@ class Wants:
     opt_outs: bool
 
 
-def grant(scope: str) -> str:
-    """How a person grants a scope."""
-    return (
-        f"In HubSpot, open Development, Keys, Service keys, edit the key and add {scope};"
-        " an OAuth app gets it in its own settings and is then installed again"
-    )
+GRANT = (
+    "In HubSpot, open Development, Keys, Service keys, edit the key and add the scope. An OAuth app gets it"
+    " in its own settings and is then installed again"
+)
 
 
 class Checker:
@@ -42,7 +40,7 @@ class Checker:
         self._client = client
         self._audiences = audiences
         self._wants = wants
-        self._found = Findings(grant)
+        self._found = Findings(GRANT)
 
     def check(self, *, contacts: Callable[[], object]) -> Health:
         """`contacts` finds out the shape of the contact stream."""
@@ -93,17 +91,17 @@ class Checker:
         self._can_list("contacts", "no contact can be read")
         if self._wants.companies:
             self._can_list(
-                "companies", "contacts come without facts of their company (or: companies = false)"
+                "companies", "contacts come without facts of their company (or set companies = false)"
             )
         if self._wants.deals:
-            self._can_list("deals", "no deal can be read (or: deals = false)")
+            self._can_list("deals", "no deal can be read (or set deals = false)")
         if self._wants.opt_outs:
             version = "v3" if self._client.api_version == "v3" else DATED
             if version == DATED:
                 path = f"/communication-preferences/{version}/statuses/batch/unsubscribe-all/read"
                 self._found.ask(
                     ["communication_preferences.statuses.batch.read"],
-                    "who unsubscribed from everything cannot be asked (or: ask_unsubscribed = false)",
+                    "who unsubscribed from everything cannot be asked (or set ask_unsubscribed = false)",
                     lambda: self._client.ask(
                         "POST", path, body={"inputs": [NO_ADDRESS]}, expect="results", channel="EMAIL"
                     ),
@@ -164,8 +162,8 @@ class Checker:
         if seen is None or seen.day_remaining is None:
             self._found.quota = "HubSpot does not tell OAuth apps how many calls of the day are left"
             return
-        pace = f"; {seen.window_calls:,} in {seen.window_s:.0f} s" if seen.window_calls else ""
+        pace = f"; at most {seen.window_calls:,} in {seen.window_s:.0f} seconds" if seen.window_calls else ""
         self._found.quota = (
-            f"{seen.day_remaining:,} of {seen.day_calls:,} calls left today,"
-            f" of which {reserve:.0%} of the day stay with your other tools (daily_reserve){pace}"
+            f"{seen.day_remaining:,} of {seen.day_calls:,} left today; {reserve:.0%} of a day are kept for"
+            f" your other tools (daily_reserve){pace}"
         )

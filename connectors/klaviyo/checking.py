@@ -22,12 +22,10 @@ NO_LIST = "AAAAAA"
 NAMES = {"get_profiles": "profiles", "get_events": "events", "get_lists": "lists", "get_metrics": "metrics"}
 
 
-def grant(scope: str) -> str:
-    """How a person grants a scope: a key's scopes cannot be changed once it is made."""
-    return (
-        f"In Klaviyo, open Settings, API keys, make a new private key with {scope} and the scopes of the old"
-        " one, and put it into the config"
-    )
+GRANT = (
+    "A key's scopes are chosen when it is made: in Klaviyo, open Settings, API keys, make a new private key"
+    " that has this scope, too, and put it into the config"
+)
 
 
 class Checker:
@@ -41,7 +39,7 @@ class Checker:
         self._settings = settings
         self._needs = needs
         self._judged = judged
-        self._found = Findings(grant)
+        self._found = Findings(GRANT)
 
     def check(self) -> Health:
         """Key, account and scopes; what is wrong comes as a sentence, not as an exception."""
@@ -60,13 +58,13 @@ class Checker:
         found.account = self._account_name() or "Klaviyo account"
         found.details["own property"] = self._settings.own_property
         if self._settings.record_opt_outs:
-            found.details["opt-outs from elsewhere"] = "recorded"
+            found.details["opt-outs"] = "those of other platforms are recorded here"
             found.notes.append(
                 "record_opt_outs needs subscriptions:write, too, and that cannot be tried without opting"
                 " somebody out"
             )
         else:
-            found.details["opt-outs from elsewhere"] = "not recorded (record_opt_outs = false)"
+            found.details["opt-outs"] = "those of other platforms are not recorded (record_opt_outs = false)"
         if self._needs.read:
             self._reading()
         if self._needs.audiences:
@@ -120,10 +118,9 @@ class Checker:
             "no list of ours can be made or filled" if lists else "no value can be written: imports need it"
         )
         self._ask("add_profiles_to_list", blocks, self._add_nobody, empty=True)
-        if any(one.remote_id is None for one in named(fields)):
-            label = "all segments of a person"
+        if named(fields) and all(one.remote_id is None for one in named(fields)):
             self._found.creates.append(
-                Creation("custom property", self._settings.own_property, label, "profiles")
+                Creation("custom property", self._settings.own_property, object="profiles")
             )
         if seen:
             made = to_create(lists, there, "list")
@@ -150,6 +147,6 @@ class Checker:
         ]
         imports, made = OPERATIONS["bulk_import_profiles"].rate, OPERATIONS["create_list"].rate
         self._found.quota = (
-            f"no daily limit of calls; left this minute: {', '.join(left)};"
-            f" {imports.steady:,} imports a minute, {made.per_day:,} new lists a day"
+            f"no daily limit; left of this minute: {', '.join(left)}. At most"
+            f" {imports.steady:,} imports a minute and {made.per_day:,} new lists a day"
         )

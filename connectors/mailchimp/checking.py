@@ -18,17 +18,17 @@ from connectors.mailchimp.refusals import judged
 
 READ_ONLY_ROLES = ("viewer", "author")
 ROLE = "the role manager, admin or owner"
+LABEL = "segments"
+"""What the run calls the field that stands for all segments."""
 PLANS = {"forever_free": "free", "pay_as_you_go": "pay as you go", "monthly": "monthly"}
 FIELDS_OF_MOST_PLANS = 30
 """Merge fields of an audience in all plans but the largest (unverified)."""
 
 
-def grant(_: str) -> str:
-    """How a person gives a key more rights."""
-    return (
-        "In Mailchimp, open Profile, Account & billing, Users, and change the role of the key's user,"
-        " or make a key as a user with such a role"
-    )
+GRANT = (
+    "In Mailchimp, open Profile, Account & billing, Users, and change the role of the key's user, or take a key"
+    " of a user with such a role"
+)
 
 
 class Checker:
@@ -39,7 +39,7 @@ class Checker:
         self._needs = needs
         self._own_field = own_field
         self._connections = connections
-        self._found = Findings(grant)
+        self._found = Findings(GRANT)
         self._role = ""
 
     def check(
@@ -67,7 +67,7 @@ class Checker:
             found.problems.append(str(error))
         if found.account:
             found.quota = (
-                f"no daily limit of calls; 10 at the same time in the whole account, of which we use"
+                f"no daily limit; 10 calls at the same time in the whole account, of which segsync uses"
                 f" {self._connections}"
             )
         return found.health()
@@ -119,16 +119,13 @@ class Checker:
         needs, found = self._needs, self._found
         tags = [one for one in there if one.kind is AudienceKind.TAG]
         wanted = needs.of(AudienceKind.TAG, default=AudienceKind.TAG)
-        found.creates.extend(to_create(wanted, tags, "tag", object=found.details["audience"]))
+        found.creates.extend(to_create(wanted, tags, "tag", object=self._home()))
         in_field = needs.of(AudienceKind.FIELD, default=AudienceKind.TAG)
         if not in_field:
             return
         own = next((field for field in fields if field["tag"] == self._own_field), None)
         if own is None:
-            label = next((one.name for one in in_field if one.name), "")
-            found.creates.append(
-                Creation("merge field", self._own_field, label, f"members of {found.details['audience']}")
-            )
+            found.creates.append(Creation("merge field", self._own_field, LABEL, self._home()))
             if len(fields) >= FIELDS_OF_MOST_PLANS:
                 found.notes.append(
                     f"the audience has {len(fields)} merge fields; most plans allow {FIELDS_OF_MOST_PLANS},"
@@ -140,6 +137,9 @@ class Checker:
                 f"merge field {self._own_field} is of type {own['type']}, not text; "
                 "choose another own_field or let segsync make it"
             )
+
+    def _home(self) -> str:
+        return f"the audience {self._found.details.get('audience', '')}"
 
 
 def _with_article(role: str) -> str:

@@ -53,9 +53,9 @@ class Parts:
     settings: Settings
 
 
-def grant(scope: str) -> str:
-    """How a person grants a right of a user."""
-    return f"In Setup, open a permission set that our run-as user has, and give it {scope}"
+GRANT = "In Setup, open a permission set of segsync's user (the run-as user) and tick it"
+CAMPAIGN_GRANT = f"{GRANT}; in many orgs that user must be a Marketing User, too"
+MEMBER_GRANT = f"{GRANT}; rights on members follow those on Campaign, so tick Edit there"
 
 
 class Checker:
@@ -64,7 +64,7 @@ class Checker:
     def __init__(self, parts: Parts, needs: Needs) -> None:
         self._parts = parts
         self._needs = needs
-        self._found = Findings(grant)
+        self._found = Findings(GRANT)
 
     def check(self) -> Health:
         """Login, org, rights and quota; what is wrong comes as sentences, not as an exception."""
@@ -79,14 +79,14 @@ class Checker:
             if self._of(AudienceKind.FIELD):
                 self._field()
             if self._parts.settings.hard_delete:
-                self._allowed(HARD_DELETE, "nobody can be erased for good (or: hard_delete = false)")
+                self._allowed(HARD_DELETE, "nobody can be erased for good (or set hard_delete = false)")
             self._quota()
         except ConnectorError as error:
             if API_DISABLED in str(error):
                 found.lack(
                     "API Enabled",
                     "segsync cannot call this org at all",
-                    "In Setup, tick API Enabled in the profile or a permission set of our run-as user;"
+                    "In Setup, tick API Enabled in the profile or a permission set of segsync's user;"
                     " editions below Enterprise have no API unless it was bought",
                 )
             else:
@@ -113,14 +113,12 @@ class Checker:
             for object in hidden:
                 self._found.lack(f"Read on {object}", "there are no people to read and none to write to")
         elif hidden:
-            self._found.notes.append(f"our user may not read any {hidden[0]}, so only the others are people")
+            self._found.notes.append(f"segsync's user may not read {hidden[0]}, so none of them come in")
         if not self._needs.read:
             return
         for object, blocks in USED_FOR.items():
             if not catalog.fields(object):
-                self._found.notes.append(
-                    f"our user may not read any {object}: {blocks}. {grant('Read on it')}"
-                )
+                self._found.notes.append(f"segsync's user may not read {object}, so {blocks}")
 
     def _opt_outs(self) -> None:
         if self._parts.settings.write_without_opt_out:
@@ -133,8 +131,8 @@ class Checker:
             self._found.lack(
                 f"Read on the field {field}",
                 "nobody's opt-out is known, so nobody is written to",
-                f"In Setup, open a permission set of our run-as user, {object}, and tick Read for"
-                f" {OPT_OUT} (Email Opt Out)",
+                f"In Setup, open a permission set of segsync's user, then {object}, and tick Read for"
+                " Email Opt Out",
             )
 
     # ---- audiences -------------------------------------------------------------------------------
@@ -154,7 +152,7 @@ class Checker:
             self._found.lack(
                 "Create on Campaign",
                 "new campaigns cannot be made",
-                f"{grant('Create on Campaign')}; many orgs want Marketing User ticked on the user, too",
+                CAMPAIGN_GRANT,
             )
         for right, flag, blocks in (
             ("Create on CampaignMember", "createable", "nobody can be put into a campaign"),
@@ -164,7 +162,7 @@ class Checker:
                 self._found.lack(
                     right,
                     blocks,
-                    f"{grant('Edit on Campaign')}; members of campaigns follow the campaign's rights",
+                    MEMBER_GRANT,
                 )
 
     def _field(self) -> None:
@@ -180,7 +178,7 @@ class Checker:
             self._found.creates.append(Creation("multi-select picklist field", field.name, LABEL, object))
         self._allowed(
             CUSTOMIZE,
-            f"{field.name} cannot be made (or: create_field = false, and an admin makes the field)",
+            f"{field.name} cannot be made (or set create_field = false, and an admin makes the field)",
         )
         self._allowed(
             MANAGE_SETS, f"{field.name} would stay hidden from everybody once it is made, us included"
@@ -189,7 +187,7 @@ class Checker:
         if not any(self._parts.reader.scan("PermissionSet", (), f"Name = {quoted(name)}")):
             self._found.problems.append(
                 f"there is no permission set with the API name {name}, which would show the new field to us:"
-                " make it in Setup and assign it to our run-as user, or name another in permission_set"
+                " make it in Setup and assign it to segsync's user, or name another in permission_set"
             )
 
     # ---- system permissions and the quota ----------------------------------------------------------
@@ -202,7 +200,7 @@ class Checker:
             rows = []
         if not rows:
             self._found.notes.append(
-                f"the org does not tell whether our user has {CALLED[permission]}; without it {blocks}"
+                f"the org does not tell whether segsync's user has {CALLED[permission]}; without it {blocks}"
             )
         elif not rows[0].get(permission):
             self._found.lack(CALLED[permission], blocks)
@@ -212,8 +210,8 @@ class Checker:
         left, most = int(quota.get("Remaining") or 0), int(quota.get("Max") or 0)
         share = self._parts.settings.reserve_share
         self._found.quota = (
-            f"{left:,} of {most:,} calls left in these 24 hours, shared with every tool of the org,"
-            f" of which {share:.0%} stay with the others (reserve_share)"
+            f"{left:,} of {most:,} left of these 24 hours, shared with every tool of the org;"
+            f" {share:.0%} are kept for the others (reserve_share)"
         )
         if left <= most * share:
             self._found.problems.append(

@@ -76,7 +76,7 @@ class TablesConnector:
     def check(self, needs: Needs | None = None) -> Health:
         """Whether every table is there with its columns, and rows can be kept; all problems at once."""
         asked = needs or everything((AudienceKind.TABLE,) if self._memberships else ())
-        found = Findings(str)
+        found = Findings("Ask whoever looks after the data")
         found.account = self._folder.name
         try:
             found.account = self._database.label if self._database else str(self._folder)
@@ -88,7 +88,7 @@ class TablesConnector:
         except ConnectorError as error:
             found.problems += str(error).splitlines()
         found.details = {name: table.origin.label for name, table in self._tables.items()}
-        found.quota = "no limit of calls"
+        found.quota = "no limit"
         return found.health()
 
     def _check_memberships(self, found: Findings) -> None:

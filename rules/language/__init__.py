@@ -5,7 +5,7 @@ No engine, no data, no clock. The parser (lark) is imported when the first expre
 
 from rules.language.cases import Case
 from rules.language.checks.expression import compile_expression
-from rules.language.files import Loaded, load
+from rules.language.files import Loaded, Sent, load, sent
 from rules.language.problems import Problem, Severity
 from rules.language.render import describe, render, render_literal, render_period
 from rules.language.schema import json_schema
@@ -14,6 +14,7 @@ __all__ = [
     "Case",
     "Loaded",
     "Problem",
+    "Sent",
     "Severity",
     "compile_expression",
     "describe",
@@ -22,4 +23,5 @@ __all__ = [
     "render",
     "render_literal",
     "render_period",
+    "sent",
 ]

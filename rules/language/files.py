@@ -16,7 +16,7 @@ from rules.language.definitions import Drafts, SegmentDraft
 from rules.language.order import in_order
 from rules.language.problems import Problem, Severity
 from rules.language.source import Source
-from rules.ruleset import RuleSet, Segment
+from rules.ruleset import RuleSet, Segment, Target
 from rules.vocabulary import Vocabulary
 
 
@@ -65,6 +65,26 @@ def load(path: Path, vocabulary: Vocabulary) -> Loaded:
         )
     texts = MappingProxyType({source.name: source.text for source in sources})
     return Loaded(ruleset, tuple(dict.fromkeys(problems)), cases, texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A segment that a rule file sends somewhere, as it stands there; nothing about it is checked."""
+
+    segment: str
+    name: str
+    target: Target
+
+
+def sent(path: Path) -> tuple[tuple[Sent, ...], bool]:
+    """What the files of `path` send where, and whether all could be read. Needs to know no names."""
+    sources, problems = _read(path)
+    drafts = Drafts(Vocabulary({}, {}))
+    complete = not problems
+    for source in sources:
+        complete = drafts.read(source) and complete
+    found = (Sent(each.id, each.name, target) for each in drafts.segments.values() for target in each.to)
+    return tuple(found), complete
 
 
 def _read(path: Path) -> tuple[list[Source], list[Problem]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
     for command in (init, simulate, demo):
         app.command()(command)
+    connections.command("list")(list_connections)
     connections.command("check")(check_connections)
     app.add_typer(connections, name="connections")
     audiences.command("leave")(leave)
@@ -44,42 +46,45 @@ def init(
     say("Next: put your connections into config.toml, then `segsync connections check` and `segsync plan`.")
 
 
-def check_connections(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
-    """Ask every account who we are and whether anything is missing."""
+def list_connections(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """Show the configured accounts and what is sent there. Asks no platform."""
+    from sync.run.checking import listed
     from sync.run.workspace import Workspace
 
-    rows = []
     with Workspace.open(config_of(context)) as workspace:
-        for name, settings in workspace.settings.connections.items():
-            try:
-                health = workspace.connector(name).check()
-                ok, account, problems = health.ok, health.account, list(health.problems)
-                details = dict(health.details)
-            except UserError as error:
-                ok, account, problems, details = False, "", [str(error)], {}
-            rows.append(
-                {
-                    "connection": name,
-                    "platform": settings.platform,
-                    "ok": ok,
-                    "account": account,
-                    "problems": problems,
-                    "details": details,
-                }
-            )
+        rows = listed(workspace)
     if output is Format.JSON:
-        emit_json({"connections": rows})
+        emit_json({"connections": [asdict(row) for row in rows]})
+        return
+    table(
+        "Connections",
+        ["connection", "platform", "read", "written to", "segments sent there"],
+        ([r.connection, r.platform, r.read, r.written, r.segments] for r in rows),
+    )
+    if not rows:
+        say("The config has no connection yet: add a section [connections.NAME].")
+
+
+def check_connections(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """Ask every account: who are we, what may we do, what is left of the quota, what would be made there.
+
+    Nothing is changed. What the config and the rule files ask of a connection decides what is looked at.
+    """
+    from sync.cli.readiness import tell_readiness
+    from sync.run.checking import check, rules_of
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(config_of(context)) as workspace:
+        rules, readable = rules_of(workspace)
+        found = list(check(workspace, rules))
+    if output is Format.JSON:
+        emit_json({"connections": [one.document() for one in found], "rules_readable": readable})
     else:
-        columns = ["connection", "platform", "ok", "account"]
-        table("Connections", columns, ([row[c] for c in columns] for row in rows))
-        for row in rows:
-            told = ", ".join(f"{name} {value}" for name, value in row["details"].items())  # type: ignore[attr-defined]
-            if told:
-                say(f"{row['connection']}: {told}")
-            for problem in row["problems"]:  # type: ignore[attr-defined]
-                say(f"{row['connection']}: {problem}")
-    if not all(row["ok"] for row in rows):
+        tell_readiness(found, rules_readable=readable)
+    if any(not one.health.ok and not one.fault for one in found):
         raise typer.Exit(int(ExitCode.PLATFORM_FAILED))
+    if any(one.fault for one in found):
+        raise typer.Exit(int(ExitCode.PROBLEMS))
 
 
 def leave(

@@ -22,6 +22,7 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
+from connectors.budget import Budgets, account_key
 from connectors.checking import Findings, to_create
 from connectors.errors import AudienceLost, BadSource, ConnectorError, UnexpectedResponse
 from connectors.health import Health, Needs
@@ -41,8 +42,10 @@ FEATURES = Features(
 class ImaginaryConnector:
     """See connectors.base.Connector."""
 
-    def __init__(self, settings: Mapping[str, SettingValue], clock: Clock) -> None:
-        self._client = Client(str(settings["api_key"]), str(settings["base_url"]), clock)
+    def __init__(self, settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets) -> None:
+        key, address = str(settings["api_key"]), str(settings["base_url"])
+        budget = budgets.account("Imaginary", account_key(key, address))
+        self._client = Client(key, address, clock, budget)
         self._clock = clock
 
     @property
@@ -50,7 +53,7 @@ class ImaginaryConnector:
         return FEATURES
 
     def check(self, needs: Needs | None = None) -> Health:
-        found, asked = Findings(lambda scope: f"Ask Imaginary's support for {scope}"), needs or Needs()
+        found, asked = Findings("Ask Imaginary's support for it"), needs or Needs()
         try:
             found.account = str(self._client.call("GET", "me", expect="account")["account"])
             if asked.audiences:
@@ -59,7 +62,7 @@ class ImaginaryConnector:
                 found.creates += to_create(wanted, self.audiences(), "tag")
         except ConnectorError as error:
             found.problems.append(str(error))
-        found.quota = f"no daily limit of calls; {CONNECTIONS} at the same time"
+        found.quota = f"no daily limit; {CONNECTIONS} calls at the same time"
         return found.health()
 
     def read(self, stream: Stream, after: str | None) -> Iterator[Page]:
