@@ -6,7 +6,7 @@ schedules. What differs between platforms is declared in `Features`, not guessed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -174,19 +174,41 @@ class BatchShape:
     together: bool
     calls_per_change: bool = False  # the platform takes one person per call; a batch is then many calls
     per_call: int | None = None  # a batch takes several calls of so many changes, adds and removes mixed
-    bulk_above: int | None = None  # with `per_call`: a batch of more changes goes out as one bulk job …
-    bulk_calls: int = 0  # … of so many write calls
+    bulk_above: int | None = None  # with `per_call`: of a batch of more changes bulk jobs are made …
+    bulk_calls: int = 0  # … of so many write calls each
+    type_prefix: int = 0  # … for one type of record each, told by so many characters of the address
+    job_s: float = 0.0  # how long the platform works on a job as a rule (bulk, or any call), for forecasts
 
-    def calls(self, adds: int, removes: int) -> int:
-        """Fewest write calls for so many adds and removes to one audience."""
+    def calls(self, adds: int, removes: int, *, types: Sequence[int] = ()) -> int:
+        """Fewest write calls for so many adds and removes to one audience.
+
+        `types`: how many of them are for each type of record, where `type_prefix` tells types apart.
+        """
         if self.calls_per_change:
             return adds + removes
         if self.per_call is not None:
-            if self.bulk_above is not None and adds + removes > self.bulk_above:
-                return self.bulk_calls
-            return -(-(adds + removes) // self.per_call)
+            in_bulk = self._in_bulk(adds + removes, types)
+            rest = adds + removes - sum(in_bulk)
+            return len(in_bulk) * self.bulk_calls - (-rest // self.per_call)
         need_adds, need_removes = -(-adds // self.adds), -(-removes // self.removes)
         return max(need_adds, need_removes) if self.together else need_adds + need_removes
+
+    def jobs(self, adds: int, removes: int, *, types: Sequence[int] = ()) -> int:
+        """How many jobs such a batch makes that the platform works on after our call."""
+        if not self.job_s:
+            return 0
+        if self.bulk_above is not None:
+            return len(self._in_bulk(adds + removes, types))
+        return self.calls(adds, removes, types=types)
+
+    def by_bulk(self, count: int, *, of: int) -> bool:
+        """Whether `count` records of one type, in a batch of `of` changes, are a bulk job: to save calls."""
+        if self.bulk_above is None or self.per_call is None or of <= self.bulk_above:
+            return False
+        return -(-count // self.per_call) > self.bulk_calls
+
+    def _in_bulk(self, changes: int, types: Sequence[int]) -> list[int]:
+        return [count for count in types or (changes,) if self.by_bulk(count, of=changes)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +221,7 @@ class Features:
     name_limit: int = 100  # characters of an audience's name
     concurrency: int = 1  # write calls that may be under way at once
     seconds_per_call: float = 0.5  # what a write call takes as a rule, for forecasts
+    calls_per_s: float | None = None  # most write calls in a second over a long time, for forecasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,3 +379,14 @@ class MarksMembers(Protocol):
 
     def members_mark(self, audience: Audience) -> str | None:
         """A text that changes when anybody changes the members of `audience.remote_id`; None: cannot tell."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """What a connector offers beside the contract if more than one call may come before the changes."""
+
+    def preparation(self, missing: Sequence[Audience], values: Collection[str]) -> int:
+        """Write calls that `ensure` of all `missing` and `declare` of `values` will take; only reads."""
+
+    def declare(self, values: Collection[str]) -> None:
+        """The owned field is about to get these values: make them known, in one call for all."""

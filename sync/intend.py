@@ -129,6 +129,12 @@ def intend(
         reachable = whereabouts.reachable(connection)
         carrier = next((row.id for row in rows if row.segment == CARRIER), None)
         by_key = {(row.segment, row.kind): row for row in rows}
+        shapes = connectors[connection].features.audiences
+        types = {
+            prefix: whereabouts.record_types(connection, prefix)
+            for prefix in {shapes[one.kind].type_prefix for one in ours}
+            if prefix
+        }
         for one in ours:
             row = _without_the_gone(
                 store, by_key[one.segment.id, one.kind.value], wanted=members[one.segment.id] & reachable
@@ -144,7 +150,7 @@ def intend(
                     name=one.name,
                     kind=one.kind,
                     mode=one.segment.mode,
-                    shape=connectors[connection].features.audiences[one.kind],
+                    shape=shapes[one.kind],
                     desired=members[one.segment.id],
                     owned=row.owned,
                     actual=row.actual,
@@ -156,6 +162,7 @@ def intend(
                     expect=one.segment.expect,
                     people=people,
                     carrier=carrier if one.kind is AudienceKind.FIELD else None,
+                    record_types=types.get(shapes[one.kind].type_prefix, ()),
                 )
             )
     return Intended(make(inputs, sources=sources, limits=limits), failed, renames)

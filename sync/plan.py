@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from pyroaring import BitMap
 
@@ -111,6 +111,8 @@ class AudienceInput:
     people: int = 0  # all people, for shares
     carrier: int | None = None
     """FIELD audiences: our id of the field that carries all segments of the connection, and is sent."""
+    record_types: tuple[BitMap, ...] = ()
+    """People by the type of their record, where the platform takes the types in calls of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class PlannedBatch:
     removes: BitMap
     held: bool
     calls: int
+    jobs: int = 0  # of these calls or after them: what the platform then works on for a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,31 +245,48 @@ def _plan_one(
         )
         return replace(plan, batches=carried), brakes
     batches = (
-        *_batches(audience.audience, audience.shape, plan.adds, plan.removes, held=False),
-        *_batches(audience.audience, audience.shape, plan.held_adds, plan.held_removes, held=True),
+        *_batches(audience.audience, audience, plan.adds, plan.removes, held=False),
+        *_batches(audience.audience, audience, plan.held_adds, plan.held_removes, held=True),
     )
     return replace(plan, batches=batches), brakes
 
 
 def _batches(
-    audience: int, shape: BatchShape, adds: BitMap, removes: BitMap, *, held: bool
+    audience: int, source: AudienceInput, adds: BitMap, removes: BitMap, *, held: bool
 ) -> Iterator[PlannedBatch]:
-    """Slices in order of person number: the same plan gives the same batches on every machine."""
-    none = BitMap()
-    add_slices = [adds[i : i + shape.adds] for i in range(0, len(adds), shape.adds)]
-    remove_slices = [removes[i : i + shape.removes] for i in range(0, len(removes), shape.removes)]
+    """Slices in a fixed order of people: the same plan gives the same batches on every machine."""
+    shape, none = source.shape, BitMap()
+    add_slices = list(_slices(adds, shape.adds, source))
+    remove_slices = list(_slices(removes, shape.removes, source))
     if shape.together:
         pairs = list(zip_longest(add_slices, remove_slices, fillvalue=none))
     else:
         pairs = [(s, none) for s in add_slices] + [(none, s) for s in remove_slices]
     for some_adds, some_removes in pairs:
+        sent = [len(some & source.reachable) for some in (some_adds, some_removes)]
+        types = [len(one & some_adds) + len(one & some_removes) for one in source.record_types]
         yield PlannedBatch(
             audience=audience,
             adds=some_adds,
             removes=some_removes,
             held=held,
-            calls=shape.calls(len(some_adds), len(some_removes)),
+            calls=shape.calls(sent[0], sent[1], types=types),
+            jobs=shape.jobs(sent[0], sent[1], types=types),
         )
+
+
+def _slices(people: BitMap, size: int, source: AudienceInput) -> Iterator[BitMap]:
+    """By type of record, so that few batches hold several, then by number; who has no record comes last.
+
+    Those without a record take no call, and must not push others into one call more.
+    """
+    there = people & source.reachable
+    parts = [there & one for one in source.record_types]
+    rest = BitMap.union(BitMap(), *parts)
+    order = [*chain.from_iterable(parts), *(there - rest)] if parts else list(there)
+    for some in (order, list(people - there)):
+        for start in range(0, len(some), size):
+            yield BitMap(some[start : start + size])
 
 
 def _field_batches(plans: Sequence[AudiencePlan]) -> Iterator[PlannedBatch]:
@@ -276,11 +296,11 @@ def _field_batches(plans: Sequence[AudiencePlan]) -> Iterator[PlannedBatch]:
         if plan.source.carrier is not None:
             carriers.setdefault(plan.source.carrier, []).append(plan)
     for carrier, members in carriers.items():
-        shape, none = members[0].source.shape, BitMap()
+        source, none = members[0].source, BitMap()
         now = BitMap.union(none, *(plan.adds | plan.removes for plan in members))
         later = BitMap.union(none, *(plan.held_adds | plan.held_removes for plan in members))
-        yield from _batches(carrier, shape, now, none, held=False)
-        yield from _batches(carrier, shape, later, none, held=True)
+        yield from _batches(carrier, source, now, none, held=False)
+        yield from _batches(carrier, source, later, none, held=True)
 
 
 def _audience_brakes(

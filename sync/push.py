@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pyroaring import BitMap
 
-from connectors.base import Audience, AudienceKind, Connector
+from connectors.base import Audience, AudienceKind, Connector, Prepares
 from connectors.errors import AudienceLost, ConnectorError
 from sync.deliver import Address, Delivery, deliver
 from sync.progress import SILENT, Progress
@@ -42,7 +42,8 @@ class Pushed:
     refused: int = 0
     unknown: int = 0
     created: int = 0  # audiences that were made
-    preparing: int = 0  # write calls that making them took
+    calls: int = 0  # write calls that carried changes
+    preparing_calls: int = 0  # those that made audiences and declared values
     stopped: str | None = None  # why the rest was not sent, in a sentence
     lost: list[int] = field(default_factory=list)  # audiences that were deleted on the platform
 
@@ -105,6 +106,7 @@ def _push_connection(
     progress: Progress,
 ) -> Pushed:
     pushed = Pushed(connection)
+    all_before, before = writes(connector), changing_writes(connector)
     carried = [b for b in batches if _is_carried(rows[b.audience_id])]
     fields = _Fields(rows, carried, batches)
     by_audience: dict[int, list[StoredBatch]] = {}
@@ -116,6 +118,8 @@ def _push_connection(
     for audience_id, some in by_audience.items():
         try:
             audience = _ensured(store, connector, rows[audience_id], pushed)
+            if audience.kind is AudienceKind.FIELD and isinstance(connector, Prepares) and fields.arriving:
+                connector.declare(fields.arriving)
             window = max(_WINDOW, connector.features.concurrency)
             for start in range(0, len(some), window):
                 work = [_work(b, audience, fields) for b in some[start : start + window]]
@@ -126,13 +130,19 @@ def _push_connection(
         except ConnectorError as error:
             pushed.stopped = str(error)
             break
+    pushed.calls = changing_writes(connector) - before - pushed.preparing_calls
+    pushed.preparing_calls = writes(connector) - all_before - pushed.calls
     return pushed
 
 
+def writes(connector: Connector) -> int:
+    """Write calls so far."""
+    return connector.usage().get("writes", 0)
+
+
 def changing_writes(connector: Connector) -> int:
-    """Write calls so far that may have carried changes."""
-    usage = connector.usage()
-    return usage.get("writes", 0) - usage.get("preparing", 0)
+    """Those of them that may have carried changes."""
+    return writes(connector) - connector.usage().get("preparing", 0)
 
 
 def _is_carried(row: AudienceRow) -> bool:
@@ -147,7 +157,7 @@ def _ensured(store: Store, connector: Connector, row: AudienceRow, pushed: Pushe
     remote_id = connector.ensure(audience)
     store.ledger.ensured(row.id, remote_id=remote_id)
     pushed.created += 1
-    pushed.preparing += changing_writes(connector) - before
+    pushed.preparing_calls += changing_writes(connector) - before
     return Audience(row.segment, row.name, AudienceKind(row.kind), remote_id)
 
 
@@ -242,6 +252,7 @@ class _Fields:
         self.batches = carried
         self._audience_of = {batch.id: batch.audience_id for batch in batches}
         self._taken_out = {id_: row.owned - row.actual for id_, row in rows.items()}
+        self.arriving = sorted({rows[batch.audience_id].segment for batch in carried if batch.adds})
         self.intended: dict[str, BitMap] = {}
         connections = {rows[b.audience_id].connection for b in carried}
         for row in rows.values():

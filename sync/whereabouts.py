@@ -28,6 +28,16 @@ class Whereabouts:
             self._reachable[connection] = bitmap(self._database, f"SELECT person FROM ({sql})")
         return self._reachable[connection]
 
+    def record_types(self, connection: str, prefix: int) -> tuple[BitMap, ...]:
+        """Everybody with a contact there, by the first `prefix` characters of the address written to."""
+        sql = addresses_sql(connection, contacts=self._contacts, links=self._links)
+        found = (
+            self._database.cursor().sql(f"SELECT left(address, {prefix}) AS type, person FROM ({sql})")
+        ).to_arrow_table()
+        people = found.column("person").to_numpy()
+        types = found.column("type").to_numpy(zero_copy_only=False)
+        return tuple(BitMap(people[types == one]) for one in sorted(set(types)))
+
     def addresses(self, connection: str, people: BitMap) -> Mapping[int, Address]:
         """How the connection names those of `people` whom it knows."""
         if not people:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from connectors.base import Audience, AudienceKind, RemoteAudience
 from connectors.checking import to_create
@@ -46,6 +46,7 @@ class Audiences:
             for one in self._lists()
         ]
         own = self._property()
+        self._options = _values(own)
         if own is not None:
             found.append(RemoteAudience(self._own_field, str(own.get("label")), AudienceKind.FIELD, None))
         return found
@@ -91,6 +92,17 @@ class Audiences:
             f"property {self._own_field} is a {found.get('fieldType')}, not a multi-checkbox; "
             "choose another own_field or let segsync make it"
         )
+
+    def preparation(self, absent: Collection[Audience], values: Collection[str]) -> int:
+        """Write calls for so many lists, their folder, the own property and its options, as things are."""
+        calls = len(absent)
+        with self._lock:
+            if self._folder and any(one.kind is AudienceKind.LIST for one in absent):
+                self._folder_id = self._folder_id or self._find_folder()
+                calls += self._folder_id is None
+            if values and self._options is None:
+                self._options = _values(self._property())
+            return calls + (not set(values) <= (self._options or set()))
 
     # ---- lists -----------------------------------------------------------------------------------
 
@@ -251,7 +263,7 @@ class Audiences:
     def _extend(self, found: Json, wanted: Mapping[str, str]) -> None:
         """Adds what is missing to the options that are there; keeps those exactly as they are."""
         options = list(found.get("options") or [])
-        there = {str(option["value"]) for option in options}
+        there = _values(found) or set()
         missing = {value: label for value, label in wanted.items() if value not in there}
         if missing:
             body = {"options": _added(options, missing)}
@@ -260,7 +272,7 @@ class Audiences:
             answer = expected(
                 lambda: self._client.write(api.update, "contacts", self._own_field, body, expect="options")
             )
-            there = {str(option["value"]) for option in (answer or {})["options"]}
+            there = _values(answer) or set()
         self._options = there
 
 
@@ -274,6 +286,11 @@ def _added(options: list[Json], wanted: Mapping[str, str]) -> list[Json]:
         labels.add(shown.casefold())
         whole.append({"label": shown, "value": value, "displayOrder": len(whole), "hidden": False})
     return whole
+
+
+def _values(own: Json | None) -> set[str] | None:
+    """What the property can be set to; None: it is not there."""
+    return None if own is None else {str(option["value"]) for option in own.get("options") or []}
 
 
 def _size(one: Json) -> int | None:

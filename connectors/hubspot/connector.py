@@ -6,7 +6,7 @@ built here has a key for consent, addresses or anything else of a contact.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -28,7 +28,7 @@ from connectors.hubspot import mapping
 from connectors.hubspot.answers import Json, Refused
 from connectors.hubspot.audiences import Audiences
 from connectors.hubspot.checking import Checker, Wants
-from connectors.hubspot.client import DATED, Client
+from connectors.hubspot.client import DATED, FIRST_CALLS_PER_S, Client
 from connectors.hubspot.deals import DEALS
 from connectors.hubspot.objects import INPUTS
 from connectors.hubspot.reading import Reader
@@ -130,6 +130,7 @@ class HubspotConnector:
             },
             name_limit=NAME_LIMIT,
             concurrency=self._connections,
+            calls_per_s=FIRST_CALLS_PER_S,
         )
 
     def _contacts(self) -> mapping.ContactShape:
@@ -240,6 +241,14 @@ class HubspotConnector:
         if audience.kind is AudienceKind.FIELD:
             return self._audiences.ensure_field(audience)
         return self._audiences.ensure_list(audience)
+
+    def preparation(self, missing: Sequence[Audience], values: Collection[str]) -> int:
+        """A call for each list, for their folder, for the own property, and one for all its new options."""
+        return self._audiences.preparation(missing, values)
+
+    def declare(self, values: Collection[str]) -> None:
+        """The own property gets options for these values, those of others stay."""
+        self._audiences.require_options(values)
 
     def rename(self, audience: Audience) -> None:
         """A list gets its new name; its members stay. The own property's label is left alone."""

@@ -40,6 +40,7 @@ from connectors.klaviyo.checking import Checker
 from connectors.klaviyo.client import Client
 from connectors.klaviyo.collections import Collections
 from connectors.klaviyo.imports import Imports
+from connectors.klaviyo.operations import OPERATIONS
 from connectors.klaviyo.optouts import PEOPLE_PER_OPT_OUT_CALL, OptOuts
 from connectors.klaviyo.reading import Reader
 from connectors.klaviyo.settings import Settings, checked, settings_problems
@@ -55,6 +56,8 @@ from connectors.registry import SettingValue
 from connectors.values import FIELD_SCHEMA, MEMBER_SCHEMA
 
 NAME_LIMIT = 100
+IMPORT_S = 5.0
+"""About how long Klaviyo works on an import of 10,000 people; a guess, for it promises nothing."""
 TRIES = 5
 ERASURE_WAITS_S = (1, 2, 4, 8, 16)
 
@@ -97,11 +100,14 @@ class KlaviyoConnector:
             self._features = Features(
                 streams=(mapping.profiles_stream(self._settings), activity.events_stream(self._settings)),
                 audiences={
-                    AudienceKind.FIELD: BatchShape(PEOPLE_PER_IMPORT, PEOPLE_PER_IMPORT, together=True),
+                    AudienceKind.FIELD: BatchShape(
+                        PEOPLE_PER_IMPORT, PEOPLE_PER_IMPORT, together=True, job_s=IMPORT_S
+                    ),
                     AudienceKind.LIST: BatchShape(PEOPLE_PER_LIST_CALL, PEOPLE_PER_LIST_CALL, together=False),
                 },
                 name_limit=NAME_LIMIT,
                 concurrency=self._settings.connections,
+                calls_per_s=OPERATIONS["add_profiles_to_list"].rate.steady / 60,
             )
         return self._features
 

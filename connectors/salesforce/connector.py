@@ -5,7 +5,7 @@ Ordinary work writes two things only: who is in a campaign of ours, and the text
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -30,7 +30,7 @@ from connectors.pacing import Clock
 from connectors.registry import SettingValue
 from connectors.salesforce import activity
 from connectors.salesforce.answers import Refused, judged
-from connectors.salesforce.bulk import WRITE_CALLS, run_job
+from connectors.salesforce.bulk import run_job
 from connectors.salesforce.catalog import Catalog
 from connectors.salesforce.checking import Checker, Parts
 from connectors.salesforce.checking import blind as blind_spots
@@ -41,10 +41,8 @@ from connectors.salesforce.reading import Reader, quoted
 from connectors.salesforce.rows import MOST_ROWS
 from connectors.salesforce.settings import Settings, load
 from connectors.salesforce.streams import Streams
-from connectors.salesforce.writing import BULK_ABOVE, ID, LINKS, PREFIXES, Writer, campaign_there
+from connectors.salesforce.writing import FIELD_SHAPE, ID, LINKS, PREFIXES, Writer, campaign_there
 
-FIELD_BATCH = 50_000
-"""People in one batch of the own field: large enough for bulk jobs, small enough to settle after a crash."""
 NAME_LIMIT = 80
 CREATE_TRIES = 4
 MEMBER_SCHEMA = pa.schema(
@@ -83,14 +81,7 @@ class SalesforceConnector:
                 streams=(self._layout.stream, *activity.STREAMS),
                 audiences={
                     AudienceKind.CAMPAIGN: BatchShape(MOST_ROWS, MOST_ROWS, together=False),
-                    AudienceKind.FIELD: BatchShape(
-                        FIELD_BATCH,
-                        FIELD_BATCH,
-                        together=True,
-                        per_call=MOST_ROWS,
-                        bulk_above=BULK_ABOVE,
-                        bulk_calls=WRITE_CALLS,
-                    ),
+                    AudienceKind.FIELD: FIELD_SHAPE,
                 },
                 name_limit=NAME_LIMIT,
                 concurrency=self._settings.connections,
@@ -201,6 +192,14 @@ class SalesforceConnector:
                 return found
         raise Unavailable("Salesforce did not make the campaign")
 
+    def preparation(self, missing: Sequence[Audience], values: Collection[str]) -> int:  # noqa: ARG002
+        """One call for a campaign; for the own field two for each object that lacks it. Values need none."""
+        calls = sum(1 for one in missing if one.kind is not AudienceKind.FIELD)
+        return calls + (self._field.calls_to_make() if calls < len(missing) else 0)
+
+    def declare(self, values: Collection[str]) -> None:
+        """Nothing to do: the own field takes any value."""
+
     def rename(self, audience: Audience) -> None:
         """A campaign gets its new name; its members stay. The own field's label is left alone."""
         if audience.kind is AudienceKind.FIELD:
@@ -225,7 +224,9 @@ class SalesforceConnector:
     # ---- writing ---------------------------------------------------------------------------------
 
     def write(self, batch: Batch) -> list[Outcome]:
-        """⌈adds/200⌉ + ⌈removes/200⌉ calls for campaigns; ⌈N/200⌉ or one bulk job for the own field."""
+        """⌈adds/200⌉ + ⌈removes/200⌉ calls for campaigns; ⌈N/200⌉ for the own field, or of large batches
+        one bulk job an object.
+        """
         blind = list(blind_spots(self._catalog, self._settings))
         if blind:
             raise Unauthorized(f"salesforce: {'; '.join(blind)}")

@@ -53,6 +53,12 @@ class OwnField:
                     " switch the restriction off"
                 )
 
+    def calls_to_make(self) -> int:
+        """Write calls that `ensure` takes as things are: the field and access to it, where it is missing."""
+        if not self._settings.create_field:
+            return 0
+        return 2 * sum(1 for object in OBJECTS if self.name not in self._catalog.fields(object))
+
     def ensure(self) -> str:
         """The field's name. Raises BadSource with an instruction if it is not there or not ours to write."""
         self._catalog.forget()

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from connectors.base import Action, Audience, AudienceKind, Batch, Change, Outcome, OutcomeState
+from connectors.base import Action, Audience, AudienceKind, Batch, BatchShape, Change, Outcome, OutcomeState
 from connectors.errors import AudienceLost, BatchRefused
 from connectors.salesforce.answers import Refused
-from connectors.salesforce.bulk import run_job
+from connectors.salesforce.bulk import WRITE_CALLS, run_job
 from connectors.salesforce.client import Client, Json
 from connectors.salesforce.field import OwnField
 from connectors.salesforce.reading import Reader, quoted
@@ -28,7 +28,20 @@ from connectors.salesforce.rows import (
 )
 
 BULK_ABOVE = 2000
-"""Changes of the own field in one batch: up to so many go by collections, more by one bulk job an object."""
+"""Changes of the own field in one batch: up to so many go by collections, of more bulk jobs are made."""
+FIELD_BATCH = 50_000
+"""People in one batch of the own field: large enough for bulk jobs, small enough to settle after a crash."""
+FIELD_SHAPE = BatchShape(
+    FIELD_BATCH,
+    FIELD_BATCH,
+    together=True,
+    per_call=MOST_ROWS,
+    bulk_above=BULK_ABOVE,
+    bulk_calls=WRITE_CALLS,
+    type_prefix=3,
+    job_s=10.0,
+)
+"""Of a large batch the contacts are one bulk job and the leads another; if they are few, by collections."""
 ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 PREFIXES = {"003": "Contact", "00Q": "Lead"}
 MEMBER_LINKS = {"Contact": "ContactId", "Lead": "LeadId"}
@@ -135,7 +148,7 @@ class Writer:
     # ---- the own field ---------------------------------------------------------------------------
 
     def _set(self, changes: Sequence[Change]) -> list[Outcome]:
-        """Absolute values. More than `BULK_ABOVE` contacts, or leads, of one batch are one bulk job."""
+        """Absolute values. Of more than `BULK_ABOVE` in a batch, contacts and leads are a bulk job each."""
         values = {change.address: _value(change) for change in changes}
         try:
             results = self._set_all(values)
@@ -153,7 +166,7 @@ class Writer:
         rest: list[str] = []
         for object in MEMBER_LINKS:
             ids = sorted(id for id in values if PREFIXES[id[:3]] == object)
-            if len(ids) <= BULK_ABOVE:
+            if not FIELD_SHAPE.by_bulk(len(ids), of=len(values)):
                 rest += ids
                 continue
             rows = [(id, values[id]) for id in ids]

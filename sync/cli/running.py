@@ -11,7 +11,7 @@ from sync.cli.output import Format, FormatOption, emit_json, progress, say, tabl
 from sync.errors import ExitCode
 
 if TYPE_CHECKING:
-    from connectors.base import Features
+    from sync.forecast import Forecast
     from sync.run.report import Report
 
 
@@ -66,8 +66,6 @@ def plan(
         rules, members = pipeline.assign()
         made = pipeline.plan(rules, members)
         report = pipeline.report
-        calls = {name: part.minimum_calls for name, part in report.connections.items() if part.minimum_calls}
-        seconds = {name: forecast_s(workspace.features(name), count) for name, count in calls.items()}
     rows = [
         {
             "segment": one.source.segment,
@@ -85,13 +83,14 @@ def plan(
         for one in made.audiences
     ]
     if output is Format.JSON:
-        emit_json({**report.document(), "audiences": rows, "calls": calls, "call_seconds": seconds})
+        emit_json({**report.document(), "audiences": rows, "forecast": report.forecasts()})
     else:
         if rows:
             columns = list(rows[0])
             table(f"Plan {report.plan_id}", columns, ([row[c] for c in columns] for row in rows))
-        for name, count in calls.items():
-            say(f"{name}: {count:,} write {'call' if count == 1 else 'calls'}, about {seconds[name]:,.0f} s")
+        for name, part in report.connections.items():
+            if report.forecasts().get(name):
+                say(f"{name}: {_cost(part.forecast)}")
         _tell_problems(report)
         if not report.changes and not report.held:
             say("Nothing to do.")
@@ -248,9 +247,13 @@ def _tell_problems(report: Report) -> None:
         say(f"{report.held:,} changes wait: segsync approve {report.plan_id}")
 
 
-def forecast_s(features: Features, calls: int) -> float:
-    """About how long so many write calls take when nothing fails."""
-    return round(calls * features.seconds_per_call / max(1, features.concurrency), 1)
+def _cost(forecast: Forecast) -> str:
+    """Calls and time, in words."""
+    calls, preparing = forecast.calls, forecast.preparing_calls
+    shown = f"{calls:,} write {'call' if calls == 1 else 'calls'}"
+    if preparing:
+        shown += f" and {preparing:,} to prepare {'it' if calls == 1 else 'them'}"
+    return f"{shown}, about {max(1.0, forecast.seconds):,.0f} s"
 
 
 def _share(size: int, people: int) -> str:

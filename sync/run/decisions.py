@@ -67,7 +67,8 @@ def _again(pipeline: Pipeline, workspace: Workspace, shown: StoredPlan, *, appro
     pipeline.remember_living()
     plan, _ = pipeline.look(rules, members, approved=approved)
     _must_be_part(plan, workspace.store.plans.batches(shown.id), shown.id)
-    summary = {**shown.summary, "changes": plan.changes, "held": plan.held}
+    counts = {"changes": plan.changes, "held": plan.held, "forecast": pipeline.report.forecasts()}
+    summary = {**shown.summary, **counts}
     pipeline.report.plan_id = save(
         workspace.store, plan, run_id=pipeline.report.run_id, as_of=shown.as_of, summary=summary
     )

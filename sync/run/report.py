@@ -6,18 +6,20 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from sync.errors import ExitCode
+from sync.forecast import Forecast
 
 
 @dataclass(slots=True)
 class ConnectionReport:
-    """One connection's part. `minimum_calls`: the fewest write calls that could carry the changes."""
+    """One connection's part. `forecast`: the fewest write calls that could do it, as the plan shows them."""
 
     read: int = 0  # rows that arrived
     changes: int = 0  # adds and removals that the platform took
     adds: int = 0
     removes: int = 0
     calls: int = 0  # write calls that carried changes
-    minimum_calls: int = 0
+    preparing_calls: int = 0  # write calls that made or renamed audiences, or declared values
+    forecast: Forecast = field(default_factory=Forecast)
     created: int = 0  # audiences that were made
     renamed: int = 0  # audiences that got the name their segment has now
     refused: int = 0
@@ -28,6 +30,16 @@ class ConnectionReport:
     stopped: str | None = None
     unusable: bool = False  # stopped by a mistake in the config or the file, not by the platform
 
+    @property
+    def minimum_calls(self) -> int:
+        """The fewest write calls that could carry the changes."""
+        return self.forecast.calls
+
+    @property
+    def minimum_preparing_calls(self) -> int:
+        """The fewest that had to come before them."""
+        return self.forecast.preparing_calls
+
     def document(self) -> dict[str, object]:
         """As JSON; `stopped` only if it was."""
         names = (
@@ -37,6 +49,8 @@ class ConnectionReport:
             "removes",
             "calls",
             "minimum_calls",
+            "preparing_calls",
+            "minimum_preparing_calls",
             "created",
             "renamed",
             "refused",
@@ -74,6 +88,11 @@ class Report:
     def connection(self, name: str) -> ConnectionReport:
         """The part of `name`, made when first asked for."""
         return self.connections.setdefault(name, ConnectionReport())
+
+    def forecasts(self) -> dict[str, dict[str, object]]:
+        """What the plan costs on each connection that it writes to."""
+        found = {name: part.forecast for name, part in self.connections.items()}
+        return {name: one.document() for name, one in found.items() if one.calls or one.preparing_calls}
 
     @property
     def failed(self) -> list[str]:

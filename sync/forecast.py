@@ -1,0 +1,89 @@
+"""What a plan costs before it is carried out: write calls and time by connection, if nothing fails.
+
+A forecast is a promise: carrying out the plan takes exactly these calls. It reads; it changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from connectors.base import Audience, AudienceKind, Connector, Features, Prepares
+from connectors.errors import ConnectorError
+from sync.plan import Plan, PlannedBatch
+from sync.push import CARRIER
+from sync.store.ledger import AudienceRow
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One connection's part of a plan."""
+
+    calls: int = 0  # write calls that carry changes
+    preparing_calls: int = 0  # those that make or rename audiences and declare values
+    seconds: float = 0.0
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        return {
+            "calls": self.calls,
+            "preparing_calls": self.preparing_calls,
+            "seconds": self.seconds,
+        }
+
+
+def forecast(
+    plan: Plan,
+    rows: Iterable[AudienceRow],
+    *,
+    connector: Connector,
+    renames: int = 0,
+    with_held: bool = False,
+) -> Forecast:
+    """`rows`: the ledger's audiences of the connection. `with_held`: what is held goes out, too."""
+    known = {row.id: row for row in rows}
+    ours = [batch for batch in plan.batches if batch.audience in known and (with_held or not batch.held)]
+    sent: dict[int, list[PlannedBatch]] = {}
+    values: set[str] = set()
+    for batch in ours:
+        row = known[batch.audience]
+        if row.kind != AudienceKind.FIELD or row.segment == CARRIER:
+            sent.setdefault(batch.audience, []).append(batch)
+        elif batch.adds:
+            values.add(row.segment)
+    missing = [
+        Audience(known[id_].segment, known[id_].name, AudienceKind(known[id_].kind))
+        for id_ in sent
+        if known[id_].remote_id is None
+    ]
+    preparing = renames + (_preparation(connector, missing, values) if sent else 0)
+    features = connector.features
+    kinds = {id_: AudienceKind(known[id_].kind) for id_ in sent}
+    changing_s = sum(audience_s(features, kinds[id_], batches) for id_, batches in sent.items())
+    calls = sum(batch.calls for batch in ours)
+    seconds = changing_s + preparing * features.seconds_per_call
+    if features.calls_per_s:
+        seconds = max(seconds, (calls + preparing) / features.calls_per_s)
+    return Forecast(calls, preparing, round(seconds, 1))
+
+
+def audience_s(features: Features, kind: AudienceKind, batches: Sequence[PlannedBatch]) -> float:
+    """Seconds for the batches of one audience, side by side as far as the connection allows.
+
+    A batch's own calls follow one another, except where the platform takes one person per call.
+    """
+    shape = features.audiences[kind]
+    side_by_side = max(1, features.concurrency)
+    work_s = [batch.calls * features.seconds_per_call + batch.jobs * shape.job_s for batch in batches]
+    longest_s = max(work_s, default=0.0) / (side_by_side if shape.calls_per_change else 1)
+    return max(longest_s, sum(work_s) / side_by_side)
+
+
+def _preparation(connector: Connector, missing: Sequence[Audience], values: set[str]) -> int:
+    """One call for each audience, unless the platform knows better; it may be silent just now."""
+    if isinstance(connector, Prepares):
+        try:
+            return connector.preparation(missing, values)
+        except ConnectorError:
+            pass
+    return len(missing)
