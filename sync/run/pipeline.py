@@ -6,7 +6,6 @@ Only one run is at work on a store at a time. Its lease is renewed by a thread; 
 from __future__ import annotations
 
 import datetime as dt
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,18 +17,16 @@ from connectors.errors import ConnectorError
 from rules.ruleset import RuleSet
 from sync.assign import assign, remember
 from sync.errors import Busy, ExitCode
-from sync.forecast import forecast
 from sync.intend import Wanted, intend, save, wanted_audiences
 from sync.persons import absorb, living_contacts, suppressed_people
 from sync.plan import BrakeLimits, Plan, SourceCount
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled, pull_all
-from sync.push import CARRIER, Pushed, push, writes
+from sync.push import CARRIER, Pushed, changing_writes, push
 from sync.run.report import Report
 from sync.run.rulebook import known_rules, left_over, rules_of_matching
 from sync.run.workspace import Workspace
-from sync.store import LeaseLost, RunInProgress, RunState
-from sync.store.runs import LEASE_S
+from sync.store import RunInProgress, RunState
 from sync.store.tidy import tidy
 from sync.store.values import Money
 from sync.whereabouts import Whereabouts
@@ -122,7 +119,6 @@ class Pipeline:
                 "held": plan.held,
                 "sources": {source.connection: source.now for source in sources},
                 "rules": {name: segment.version for name, segment in rules.segments.items()},
-                "forecast": self.report.forecasts(),
             }
             self.report.plan_id = save(
                 self.store, plan, run_id=self.report.run_id, as_of=self.as_of, summary=summary
@@ -190,6 +186,7 @@ class Pipeline:
             rows = {row.id: row for row in self.store.ledger.audiences()}
             names = {rows[batch.audience_id].connection for batch in open_batches}
             opened = {name: self.workspace.connector(name) for name in names}
+            before = {name: changing_writes(opened[name]) for name in names}
             lake = self.store.lake
             database = lake.connect()
             try:
@@ -207,7 +204,8 @@ class Pipeline:
             finally:
                 database.close()
             for part in done:
-                self._tell_push(part)
+                used = changing_writes(opened[part.connection]) - before[part.connection]
+                self._tell_push(part, used)
                 self._mark_audiences(part, opened[part.connection])
 
     def _rename_audiences(self) -> None:
@@ -217,13 +215,11 @@ class Pipeline:
             connector = self.workspace.connector(row.connection)
             part = self.report.connection(row.connection)
             if isinstance(connector, ManagesAudiences) and not part.stopped:
-                before = writes(connector)
                 try:
                     connector.rename(Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id))
                     part.renamed += 1
                 except ConnectorError as error:
                     part.stopped = str(error)
-                part.preparing_calls += writes(connector) - before
 
     # ── inner ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -280,26 +276,20 @@ class Pipeline:
         for name in {audience.source.connection for audience in plan.audiences}:
             part = self.report.connection(name)
             theirs = [audience for audience in plan.audiences if audience.source.connection == name]
-            rows = self.store.ledger.audiences(name)
-            part.forecast = forecast(
-                plan,
-                rows,
-                connector=self.workspace.connector(name),
-                renames=sum(1 for row in rows if row.id in self._renames),
-                with_held=approved,
-            )
+            ids = {a.source.audience for a in theirs} | {a.source.carrier for a in theirs}
+            sent = [batch for batch in plan.batches if approved or not batch.held]
+            part.minimum_calls = sum(batch.calls for batch in sent if batch.audience in ids)
             part.unreachable = len(BitMap.union(BitMap(), *(a.unreachable for a in theirs)))
             part.withheld = len(BitMap.union(BitMap(), *(a.withheld for a in theirs)))
             held = sum(len(a.held_adds) + len(a.held_removes) for a in theirs)
             part.held = 0 if approved else held
 
-    def _tell_push(self, pushed: Pushed) -> None:
+    def _tell_push(self, pushed: Pushed, used: int) -> None:
         part = self.report.connection(pushed.connection)
         part.adds += pushed.adds
         part.removes += pushed.removes
         part.changes += pushed.changes
-        part.calls += pushed.calls
-        part.preparing_calls += pushed.preparing_calls
+        part.calls += used - pushed.preparing
         part.created += pushed.created
         part.refused += pushed.refused
         part.unknown += pushed.unknown
@@ -351,34 +341,27 @@ def begin(
     as_of: dt.datetime | None = None,
     progress: Progress = SILENT,
 ) -> Iterator[Pipeline]:
-    """Claim the store for one run. Busy if another one is at work; the run's end is always recorded."""
+    """Claim the store for one run. Busy if another one is at work; the run's end is always recorded.
+
+    Work with the pipeline's own `workspace` and `store`: they stop writing at once if the lease is lost.
+    """
     now = workspace.clock.utc_now()
+    runs = workspace.store.runs
     try:
-        run = workspace.store.runs.claim(trigger, as_of=as_of or now, now=now)
+        run = runs.claim(trigger, as_of=as_of or now, now=now)
     except RunInProgress as error:
         raise Busy(str(error)) from error
-    pipeline = Pipeline(workspace, run_id=run.id, as_of=run.as_of, progress=progress)
-    ended = threading.Event()
-    beat = threading.Thread(target=_heartbeat, args=(workspace, run.id, ended), daemon=True)
-    beat.start()
-    state = RunState.FAILED
-    try:
-        yield pipeline
-        code = pipeline.report.exit_code
-        state = {ExitCode.HELD: RunState.HELD, ExitCode.DONE: RunState.DONE}.get(code, RunState.FAILED)
-    finally:
-        ended.set()
-        beat.join()
-        stats = pipeline.report.document()
-        workspace.store.runs.finish(run.id, state, now=workspace.clock.utc_now(), stats=stats)
-
-
-def _heartbeat(workspace: Workspace, run_id: int, ended: threading.Event) -> None:
-    while not ended.wait(LEASE_S / 3):
+    lease = runs.lease(run)
+    with lease.kept(), workspace.under(lease) as mine:
+        pipeline = Pipeline(mine, run_id=run.id, as_of=run.as_of, progress=progress)
+        state = RunState.FAILED
         try:
-            workspace.store.runs.heartbeat(run_id)
-        except LeaseLost:
-            return
+            yield pipeline
+            code = pipeline.report.exit_code
+            state = {ExitCode.HELD: RunState.HELD, ExitCode.DONE: RunState.DONE}.get(code, RunState.FAILED)
+        finally:
+            stats = pipeline.report.document()
+            runs.finish(run, state, now=workspace.clock.utc_now(), stats=stats)
 
 
 def run(

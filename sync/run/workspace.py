@@ -6,6 +6,7 @@ that checking rules works while a platform is down.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import sys
@@ -25,7 +26,7 @@ from sync.config import ConfigError, Settings, load
 from sync.errors import PlatformFailed, UserError
 from sync.fields import FieldSpec
 from sync.secrets import SecretError
-from sync.store import Store
+from sync.store import Lease, Store
 from sync.vocabulary import build
 
 
@@ -38,6 +39,7 @@ class Workspace:
         self.clock = clock
         self._connectors: dict[str, Connector] = {}
         self._features: dict[str, Features] = {}
+        self._leases: dict[str | None, Lease] = {}  # of this process: connection → who may call it just now
 
     @classmethod
     def open(cls, config: Path, *, clock: Clock | None = None) -> Self:
@@ -69,6 +71,20 @@ class Workspace:
             connector.close()
         self._connectors.clear()
         self.store.close()
+
+    @contextmanager
+    def under(self, lease: Lease, *, connection: str | None = None) -> Iterator[Self]:
+        """A view for work under a lease: it stops writing, and calling platforms, once the lease is lost.
+
+        `connection`: the lease is only for this one's calls (a task); else for those that no task has.
+        """
+        view = copy.copy(self)
+        view.store = self.store.guarded(lease)
+        self._leases[connection] = lease
+        try:
+            yield view
+        finally:
+            del self._leases[connection]
 
     # ── connections ──────────────────────────────────────────────────────────────────────────────────
 

@@ -9,28 +9,36 @@ from sync.store.errors import (
     LeaseLost,
     NewerStore,
     NoSpaceLeft,
+    NotShared,
     PlanNotOpen,
     RunInProgress,
+    Stopped,
     StoreError,
 )
 from sync.store.events import PersonEvent
 from sync.store.inbox import Checkpoint, StoredPage
+from sync.store.leases import Guard, Lease, Terms
 from sync.store.ledger import AudienceRow, BatchOutcome, KeptRefusal, Refusal
 from sync.store.plans import Brake, Plan, PlannedBatch, PlanState, StoredBatch
-from sync.store.runs import Run, RunState
+from sync.store.runs import Run, RunState, Step
+from sync.store.scope import Scope
 from sync.store.segments import Membership, SegmentVersion
 from sync.store.store import Store
+from sync.store.tasks import Task, TaskState
 
 __all__ = [
     "AudienceRow",
     "BatchOutcome",
     "Brake",
     "Checkpoint",
+    "Guard",
     "KeptRefusal",
+    "Lease",
     "LeaseLost",
     "Membership",
     "NewerStore",
     "NoSpaceLeft",
+    "NotShared",
     "PersonEvent",
     "Plan",
     "PlanNotOpen",
@@ -40,9 +48,15 @@ __all__ = [
     "Run",
     "RunInProgress",
     "RunState",
+    "Scope",
     "SegmentVersion",
+    "Step",
+    "Stopped",
     "Store",
     "StoreError",
     "StoredBatch",
     "StoredPage",
+    "Task",
+    "TaskState",
+    "Terms",
 ]

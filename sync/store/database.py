@@ -7,10 +7,12 @@ psycopg 3. No network call and no lake write happens inside a transaction of thi
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -18,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from sync.store.errors import NoSpaceLeft, StoreError, is_no_space
+from sync.store.leases import Guard, Terms
 
 BUSY_TIMEOUT_S = 30
 
@@ -26,6 +29,10 @@ class Database:
     """Two engines over one database. `writing()` and `reading()` are the only ways in."""
 
     def __init__(self, url: str) -> None:
+        self.terms = Terms()
+        """Of every lease on this database; read when a lease is made."""
+        self.guard: Guard | None = None
+        self.unguarded: Database = self
         self.url = _normal_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.place = str(self.url.database) if self.is_sqlite else self.url.render_as_string()
@@ -35,6 +42,17 @@ class Database:
             self.reader = _sqlite_engine(self.url, begin="BEGIN", size=4)
         else:
             self.writer = self.reader = _postgres_engine(self.url)
+
+    def guarded(self, guard: Guard) -> Self:
+        """A view on the same connections: each of its writing transactions begins with `guard.prove`.
+
+        That holds for everything that writes through it, the lake's catalog included, in whatever thread.
+        """
+        view = copy.copy(self)
+        view.guard = guard
+        view.writer = self.unguarded.writer.execution_options()  # the same pool with events of its own
+        event.listen(view.writer, "begin", guard.prove)
+        return view
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -60,7 +78,9 @@ class Database:
         return "(extract(epoch from clock_timestamp()) * 1000)::bigint"
 
     def close(self) -> None:
-        """Let go of all connections; on SQLite this also folds the write-ahead log back."""
+        """Let go of all connections; on SQLite this also folds the write-ahead log back. A view has none."""
+        if self.guard is not None:
+            return
         self.reader.dispose()
         self.writer.dispose()
 

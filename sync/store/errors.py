@@ -25,7 +25,15 @@ class RunInProgress(StoreError):
 
 
 class LeaseLost(StoreError):
-    """Another run took over: stop at once and write nothing more."""
+    """Another process took over: stop at once and write nothing more."""
+
+
+class Stopped(StoreError):
+    """This process was asked to end: it begins nothing more and has recorded what it did."""
+
+
+class NotShared(StoreError):
+    """A second worker process wants to work on a store that only one may write to."""
 
 
 class PlanNotOpen(StoreError):

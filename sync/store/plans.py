@@ -58,6 +58,7 @@ class Plan:
     created_at: dt.datetime
     approved_at: dt.datetime | None
     summary: Mapping[str, object]
+    scope: str = ""  # `Scope.key`: which audiences it is about; "" all
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,17 @@ class Plans:
         brakes_: Sequence[Brake] = (),
         opt_outs: Sequence[OptOut] = (),
         summary: Mapping[str, object],
+        scope: str = "",
     ) -> Plan:
-        """Store a plan in one transaction; older plans that are not finished become SUPERSEDED."""
+        """Store a plan in one transaction; older plans of its scope that are not finished become SUPERSEDED.
+
+        A plan about all audiences (`scope` "") supersedes those of every scope.
+        """
         with self._database.writing() as database:
-            database.execute(
-                update(plans)
-                .where(plans.c.state.in_([PlanState.OPEN, PlanState.HELD]))
-                .values(state=PlanState.SUPERSEDED)
-            )
+            older = update(plans).where(plans.c.state.in_([PlanState.OPEN, PlanState.HELD]))
+            if scope:
+                older = older.where(plans.c.scope == scope)
+            database.execute(older.values(state=PlanState.SUPERSEDED))
             key = database.execute(
                 insert(plans).values(
                     run_id=run_id,
@@ -110,6 +114,7 @@ class Plans:
                     plan_hash=plan_hash,
                     created_at=created_at,
                     summary=dict(summary),
+                    scope=scope,
                 )
             ).inserted_primary_key
             assert key is not None  # noqa: S101 - an insert of one row always has one
@@ -146,7 +151,7 @@ class Plans:
             return [Plan(**{**row, "state": PlanState(row["state"])}) for row in found]
 
     def unfinished(self) -> Plan | None:
-        """The plan that is OPEN or HELD; there is at most one."""
+        """The newest plan that is OPEN or HELD; there is at most one for each scope."""
         query = select(plans).where(plans.c.state.in_([PlanState.OPEN, PlanState.HELD]))
         with self._database.reading() as database:
             row = database.execute(query.order_by(plans.c.id.desc()).limit(1)).mappings().first()

@@ -11,6 +11,7 @@ from sync.store.database import Database
 from sync.store.errors import no_space_is_told
 from sync.store.events import Notes, PersonEvents
 from sync.store.inbox import Inbox
+from sync.store.leases import Guard
 from sync.store.ledger import Ledger
 from sync.store.migrate import migrate
 from sync.store.numbers import Numbers
@@ -18,6 +19,7 @@ from sync.store.optouts import OptOuts
 from sync.store.plans import Plans
 from sync.store.runs import Runs
 from sync.store.segments import Segments
+from sync.store.tasks import Tasks
 
 if TYPE_CHECKING:
     from sync.store.lake import Lake
@@ -31,6 +33,7 @@ class Store:
         self.folder = folder
         self.inbox = Inbox(database, folder / "inbox")
         self.runs = Runs(database)
+        self.tasks = Tasks(database)
         self.segments = Segments(database)
         self.ledger = Ledger(database)
         self.plans = Plans(database)
@@ -55,6 +58,21 @@ class Store:
         except BaseException:
             database.close()
             raise
+
+    def guarded(self, guard: Guard) -> Self:
+        """A view of the store for work under a lease: whatever it writes proves the lease first.
+
+        Needs no closing; the store it was made from must stay open.
+        """
+        view = type(self)(self.database.guarded(guard), self.folder)
+        if self._lake is not None:
+            view.lake.memory_limit, view.lake.threads = self._lake.memory_limit, self._lake.threads
+        return view
+
+    def go_on(self) -> None:
+        """Call it before beginning something new: raises `Stopped` or `LeaseLost` if that must not be."""
+        if self.database.guard is not None:
+            self.database.guard.go_on()
 
     @property
     def lake(self) -> Lake:

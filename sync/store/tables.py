@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -90,9 +91,41 @@ runs = Table(
     Column("lease_until", BigInteger, nullable=False),
     Column("stats", JSON, nullable=False),
     Column("rules_hash", String(64)),
+    Column("scope", JSON, nullable=False, server_default="{}"),
+    Column(
+        "queued", Boolean, nullable=False, server_default=false()
+    ),  # for any worker; resumed after a crash
+    Column("schedule", String(200)),
+    Column("slot", UtcDateTime),
+    Column("step", String(20)),  # the step that was begun last
+    Column("fence", BigInteger, nullable=False, server_default="0"),  # grows with every claim
     Index(
         "ux_runs_one_running",
         "state",
+        unique=True,
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
+    Index("ux_runs_slot", "schedule", "slot", unique=True),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("step", String(20), nullable=False),  # pull, push
+    Column("connection", String(200), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("owner", JSON, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("work", JSON, nullable=False),
+    Column("results", JSON, nullable=False),
+    UniqueConstraint("run_id", "step", "connection"),
+    Index(
+        "ux_tasks_one_running",
+        "connection",
         unique=True,
         sqlite_where=text("state = 'running'"),
         postgresql_where=text("state = 'running'"),
@@ -153,6 +186,9 @@ plans = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("approved_at", UtcDateTime),
     Column("summary", JSON, nullable=False),
+    Column(
+        "scope", String(64), nullable=False, server_default=""
+    ),  # `Scope.key`: which audiences it is about
     Index("ix_plans_state", "state"),
 )
 

@@ -200,4 +200,4 @@ def test_owned_is_what_was_done_and_only_that(
             owned -= set(removes - adds - refused)
             assert set(store.ledger.get(audience.id).owned) == owned
             assert store.plans.batches(plan.id)[0].state == "done"
-        store.runs.finish(run.id, RunState.DONE, now=NOW, stats={})
+        store.runs.finish(run, RunState.DONE, now=NOW, stats={})

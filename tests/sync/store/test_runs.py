@@ -29,8 +29,8 @@ def test_only_one_run_at_a_time(store: Store) -> None:
     run = store.runs.claim("manual", as_of=NOW, now=NOW)
     with pytest.raises(RunInProgress, match=r"run 1 \(manual\) is under way"):
         store.runs.claim("manual", as_of=NOW, now=NOW)
-    store.runs.heartbeat(run.id)
-    store.runs.finish(run.id, RunState.DONE, now=NOW + dt.timedelta(minutes=1), stats={"people": 3})
+    store.runs.heartbeat(run)
+    store.runs.finish(run, RunState.DONE, now=NOW + dt.timedelta(minutes=1), stats={"people": 3})
     assert store.runs.get(run.id).stats == {"people": 3}
     assert store.runs.claim("manual", as_of=NOW, now=NOW).id == run.id + 1
     assert [r.state for r in store.runs.latest()] == [RunState.RUNNING, RunState.DONE]
@@ -85,7 +85,7 @@ def test_a_run_that_lost_its_lease_can_write_nothing_more(store: Store) -> None:
         connection.execute(update(runs).values(lease_until=0))
     other = store.runs.claim("manual", as_of=NOW, now=NOW)
     with pytest.raises(LeaseLost):
-        store.runs.heartbeat(run.id)
+        store.runs.heartbeat(run)
     with pytest.raises(LeaseLost):
-        store.runs.finish(run.id, RunState.DONE, now=NOW, stats={})
+        store.runs.finish(run, RunState.DONE, now=NOW, stats={})
     assert store.runs.get(other.id).state is RunState.RUNNING

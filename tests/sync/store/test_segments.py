@@ -18,7 +18,7 @@ NEW = SegmentVersion("new", "n1", "where = 'y'", "New")
 
 
 def next_run(store: Store, run: Run) -> Run:
-    store.runs.finish(run.id, RunState.DONE, now=NOW, stats={})
+    store.runs.finish(run, RunState.DONE, now=NOW, stats={})
     return store.runs.claim("test", as_of=NOW, now=NOW)
 
 

@@ -93,7 +93,7 @@ def push(store: Store) -> None:
         refused = [Refusal(3, "add", "no", "no")] if 3 in batch.adds else []
         store.ledger.record([BatchOutcome(batch.id, batch.adds - BitMap([3]), refused=refused)], at=NOW)
     store.plans.settle(plan.id)
-    store.runs.finish(run.id, RunState.DONE, now=NOW, stats={})
+    store.runs.finish(run, RunState.DONE, now=NOW, stats={})
 
 
 def loop(store: Store) -> None:
