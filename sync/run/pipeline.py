@@ -17,12 +17,13 @@ from connectors.errors import ConnectorError
 from rules.ruleset import RuleSet
 from sync.assign import assign, remember
 from sync.errors import Busy, ExitCode
+from sync.forecast import forecast
 from sync.intend import Wanted, intend, save, wanted_audiences
 from sync.persons import absorb, living_contacts, suppressed_people
 from sync.plan import BrakeLimits, Plan, SourceCount
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled, pull_all
-from sync.push import CARRIER, Pushed, changing_writes, push
+from sync.push import CARRIER, Pushed, push, writes
 from sync.run.report import Report
 from sync.run.rulebook import known_rules, left_over, rules_of_matching
 from sync.run.workspace import Workspace
@@ -119,6 +120,7 @@ class Pipeline:
                 "held": plan.held,
                 "sources": {source.connection: source.now for source in sources},
                 "rules": {name: segment.version for name, segment in rules.segments.items()},
+                "forecast": self.report.forecasts(),
             }
             self.report.plan_id = save(
                 self.store, plan, run_id=self.report.run_id, as_of=self.as_of, summary=summary
@@ -186,7 +188,6 @@ class Pipeline:
             rows = {row.id: row for row in self.store.ledger.audiences()}
             names = {rows[batch.audience_id].connection for batch in open_batches}
             opened = {name: self.workspace.connector(name) for name in names}
-            before = {name: changing_writes(opened[name]) for name in names}
             lake = self.store.lake
             database = lake.connect()
             try:
@@ -204,8 +205,7 @@ class Pipeline:
             finally:
                 database.close()
             for part in done:
-                used = changing_writes(opened[part.connection]) - before[part.connection]
-                self._tell_push(part, used)
+                self._tell_push(part)
                 self._mark_audiences(part, opened[part.connection])
 
     def _rename_audiences(self) -> None:
@@ -215,11 +215,13 @@ class Pipeline:
             connector = self.workspace.connector(row.connection)
             part = self.report.connection(row.connection)
             if isinstance(connector, ManagesAudiences) and not part.stopped:
+                before = writes(connector)
                 try:
                     connector.rename(Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id))
                     part.renamed += 1
                 except ConnectorError as error:
                     part.stopped = str(error)
+                part.preparing_calls += writes(connector) - before
 
     # ── inner ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -276,20 +278,26 @@ class Pipeline:
         for name in {audience.source.connection for audience in plan.audiences}:
             part = self.report.connection(name)
             theirs = [audience for audience in plan.audiences if audience.source.connection == name]
-            ids = {a.source.audience for a in theirs} | {a.source.carrier for a in theirs}
-            sent = [batch for batch in plan.batches if approved or not batch.held]
-            part.minimum_calls = sum(batch.calls for batch in sent if batch.audience in ids)
+            rows = self.store.ledger.audiences(name)
+            part.forecast = forecast(
+                plan,
+                rows,
+                connector=self.workspace.connector(name),
+                renames=sum(1 for row in rows if row.id in self._renames),
+                with_held=approved,
+            )
             part.unreachable = len(BitMap.union(BitMap(), *(a.unreachable for a in theirs)))
             part.withheld = len(BitMap.union(BitMap(), *(a.withheld for a in theirs)))
             held = sum(len(a.held_adds) + len(a.held_removes) for a in theirs)
             part.held = 0 if approved else held
 
-    def _tell_push(self, pushed: Pushed, used: int) -> None:
+    def _tell_push(self, pushed: Pushed) -> None:
         part = self.report.connection(pushed.connection)
         part.adds += pushed.adds
         part.removes += pushed.removes
         part.changes += pushed.changes
-        part.calls += used - pushed.preparing
+        part.calls += pushed.calls
+        part.preparing_calls += pushed.preparing_calls
         part.created += pushed.created
         part.refused += pushed.refused
         part.unknown += pushed.unknown
