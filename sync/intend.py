@@ -23,6 +23,7 @@ from connectors.base import (
 from connectors.errors import ConnectorError
 from rules.ruleset import Drift, RuleSet, Segment, Target
 from sync.errors import UserError
+from sync.marks import mark_of
 from sync.plan import AudienceInput, BrakeLimits, Plan, SourceCount, make
 from sync.progress import SILENT, Progress
 from sync.push import CARRIER, SEPARATOR
@@ -215,6 +216,7 @@ class _Look:
     def _audience(self, one: Wanted, remote: Sequence[RemoteAudience]) -> AudienceRow:
         row = self._row(one.segment.id, one.kind, one.name, suppressed=one.target.include_suppressed)
         found = self._find(row, one.kind, remote)
+        mark = mark_of(self.connector, found, segment=row.segment) if found is not None else None
         if (
             found is not None
             and self._goes_by_name(one.kind)
@@ -225,13 +227,13 @@ class _Look:
             if row.remote_id is not None:
                 self.store.ledger.lost(row.id)
             self._settle(row.id, actual=BitMap())
-        elif row.remote_id is None or row.id in self.open_batches or found.mark != row.remote_mark:
+        elif row.remote_id is None or row.id in self.open_batches or mark != row.remote_mark:
             self.store.ledger.ensured(row.id, remote_id=found.remote_id)
             audience = Audience(row.segment, row.name, one.kind, found.remote_id)
             actual = BitMap()
             for page in self.connector.members(audience):
                 actual |= self.whereabouts.people(self.connection, page.rows)
-            self._settle(row.id, actual=actual, remote_mark=found.mark)
+            self._settle(row.id, actual=actual, remote_mark=mark)
         return self.store.ledger.get(row.id)
 
     def _goes_by_name(self, kind: AudienceKind) -> bool:
@@ -301,6 +303,7 @@ def save(store: Store, plan: Plan, *, run_id: int, as_of: dt.datetime, summary: 
         plan_hash=plan.hash,
         batches_=[PlannedBatch(b.audience, b.adds, b.removes, b.held) for b in plan.batches],
         brakes_=[Brake(b.kind.value, b.message, b.audience) for b in plan.brakes],
+        opt_outs=plan.opt_outs,
         summary=summary,
     )
     _forget_refusals(store, plan)

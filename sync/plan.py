@@ -11,11 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
 
 from pyroaring import BitMap
 
 from connectors.base import AudienceKind, BatchShape
 from rules.ruleset import Drift, Expect, Mode
+
+if TYPE_CHECKING:
+    from sync.store.optouts import OptOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class BrakeKind(StrEnum):
     SOURCE_INCOMPLETE = "source_incomplete"
     TOO_LARGE = "too_large"
     TOO_SMALL = "too_small"
+    OPT_OUTS = "opt_outs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,8 @@ class Plan:
     brakes: tuple[Brake, ...]
     fields: tuple[PlannedBatch, ...] = ()
     """Batches of carriers: one write per person sets all segments of that person at once."""
+    opt_outs: tuple[OptOut, ...] = ()
+    """Opt-outs from elsewhere that are to be recorded; see `sync.optouts`."""
 
     @property
     def batches(self) -> Iterator[PlannedBatch]:
@@ -181,6 +188,8 @@ class Plan:
             digest.update(f"{batch.audience}:{batch.held}".encode())
             digest.update(batch.adds.serialize())
             digest.update(batch.removes.serialize())
+        for one in self.opt_outs:
+            digest.update(f"{one.connection}:{one.contact}:{one.source_contact}:{one.held}".encode())
         return digest.hexdigest()[:16]
 
 

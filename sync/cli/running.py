@@ -66,6 +66,7 @@ def plan(
         rules, members = pipeline.assign()
         made = pipeline.plan(rules, members)
         report = pipeline.report
+    due = report.changes + report.opt_outs
     rows = [
         {
             "segment": one.source.segment,
@@ -91,14 +92,18 @@ def plan(
         for name, part in report.connections.items():
             if report.forecasts().get(name):
                 say(f"{name}: {_cost(part.forecast)}")
+        for name, part in report.connections.items():
+            if part.opt_outs or part.opt_outs_held:
+                held = f", and {part.opt_outs_held:,} that are held" if part.opt_outs_held else ""
+                say(f"{name}: opt-outs to record: {part.opt_outs:,}{held}")
         _tell_problems(report)
-        if not report.changes and not report.held:
+        if not due and not report.held:
             say("Nothing to do.")
-        elif report.changes:
-            say(f"{report.changes:,} changes to send: segsync apply")
+        elif due:
+            say(f"{due:,} changes to send: segsync apply")
     if report.exit_code is ExitCode.PLATFORM_FAILED:
         raise typer.Exit(int(report.exit_code))
-    if exit_code and (report.changes or report.held):
+    if exit_code and (due or report.held):
         raise typer.Exit(int(ExitCode.WORK_TO_DO))
 
 
@@ -225,9 +230,13 @@ def tell(report: Report) -> None:
                 for name, part in report.connections.items()
             ),
         )
+    for name, part in report.connections.items():
+        if part.opt_outs_recorded:
+            say(f"{name}: opt-outs recorded: {part.opt_outs_recorded:,}")
     _tell_problems(report)
-    sent = sum(part.changes for part in report.connections.values())
-    if report.plan_id is not None and not (report.changes or report.held or sent or report.failed):
+    sent = sum(part.changes + part.opt_outs_recorded for part in report.connections.values())
+    due = report.changes + report.opt_outs
+    if report.plan_id is not None and not (due or report.held or sent or report.failed):
         say("Nothing to do: every audience is as the rules want it.")
 
 

@@ -44,7 +44,8 @@ def approve(workspace: Workspace, plan_id: int, *, progress: Progress = SILENT) 
         newest = store.plans.unfinished()
         hint = f"plan {newest.id} waits now" if newest else "no plan waits for an approval"
         raise UserError(f"plan {plan_id} is {shown.state.value}; {hint}")
-    if not any(batch.held for batch in store.plans.batches(plan_id)):
+    holds = any(batch.held for batch in store.plans.batches(plan_id))
+    if not holds and not any(one.held for one in store.opt_outs.of_plan(plan_id)):
         raise UserError(f"plan {plan_id} holds nothing back; `segsync apply` sends it")
     with begin(workspace, "approve", progress=progress) as pipeline:
         fresh = _again(pipeline, workspace, shown, approved=True)
@@ -65,7 +66,8 @@ def _again(pipeline: Pipeline, workspace: Workspace, shown: StoredPlan, *, appro
     pipeline.report.segments = {name: len(some) for name, some in members.items()}
     pipeline.report.people = workspace.store.lake.rows("people")
     pipeline.remember_living()
-    plan, _ = pipeline.look(rules, members, approved=approved)
+    opt_outs = pipeline.store.opt_outs.of_plan(shown.id)
+    plan, _ = pipeline.look(rules, members, approved=approved, shown=opt_outs)
     _must_be_part(plan, workspace.store.plans.batches(shown.id), shown.id)
     counts = {"changes": plan.changes, "held": plan.held, "forecast": pipeline.report.forecasts()}
     summary = {**shown.summary, **counts}

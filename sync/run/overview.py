@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sync.optouts import contacts_of
 from sync.push import CARRIER
 from sync.run.workspace import Workspace
 
@@ -77,10 +78,11 @@ def _waiting(workspace: Workspace) -> dict[str, Any] | None:
     if plan is None:
         return None
     held = [batch for batch in store.plans.batches(plan.id, done=False) if batch.held]
-    if not held:
+    opt_outs = contacts_of(one for one in store.opt_outs.of_plan(plan.id) if one.held)
+    if not held and not opt_outs:
         return None
     return {
         "plan": plan.id,
-        "held": sum(len(batch.adds) + len(batch.removes) for batch in held),
+        "held": sum(len(batch.adds) + len(batch.removes) for batch in held) + len(opt_outs),
         "brakes": [brake.message for brake in store.plans.brakes(plan.id)],
     }

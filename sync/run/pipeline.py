@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pyroaring import BitMap
 
-from connectors.base import Audience, AudienceKind, Connector, ManagesAudiences
+from connectors.base import Audience, AudienceKind, ManagesAudiences
 from connectors.errors import ConnectorError
 from rules.ruleset import RuleSet
 from sync.assign import assign, remember
@@ -20,14 +20,18 @@ from sync.errors import Busy, ExitCode
 from sync.forecast import forecast
 from sync.intend import Wanted, intend, save, wanted_audiences
 from sync.persons import absorb, living_contacts, suppressed_people
-from sync.plan import BrakeLimits, Plan, SourceCount
+from sync.plan import Plan, SourceCount
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled, pull_all
-from sync.push import CARRIER, Pushed, push, writes
+from sync.push import Pushed, push, writes
+from sync.run.consent import brake_limits, record_opt_outs, with_opt_outs
+from sync.run.marking import mark_audiences
+from sync.run.opened import Opened
 from sync.run.report import Report
 from sync.run.rulebook import known_rules, left_over, rules_of_matching
 from sync.run.workspace import Workspace
 from sync.store import RunInProgress, RunState
+from sync.store.optouts import StoredOptOut
 from sync.store.tidy import tidy
 from sync.store.values import Money
 from sync.whereabouts import Whereabouts
@@ -130,24 +134,26 @@ class Pipeline:
         return plan
 
     def look(
-        self, rules: RuleSet, members: Mapping[str, BitMap], *, approved: bool = False
+        self,
+        rules: RuleSet,
+        members: Mapping[str, BitMap],
+        *,
+        approved: bool = False,
+        shown: Sequence[StoredOptOut] | None = None,
     ) -> tuple[Plan, list[SourceCount]]:
-        """Read the destinations and make the plan, without storing it. `approved`: nothing stays held."""
-        settings = self.workspace.settings
+        """Read the destinations and make the plan, without storing it. `approved`: nothing stays held.
+
+        `shown`: opt-outs of the plan that is carried out; no others are taken up.
+        """
         wanted = self._wanted(rules)
         sources = self._source_counts()
         lake = self.store.lake
         database = lake.connect()
         try:
-            limits = BrakeLimits(
-                removals_share=float(settings.brakes.removals_share),
-                removals_min=settings.brakes.removals_min,
-                shrink_share=float(settings.brakes.shrink_share),
-            )
             done = intend(
                 self.store,
                 wanted,
-                connectors=_Opened(self.workspace),
+                connectors=Opened(self.workspace),
                 members=members,
                 suppressed=suppressed_people(database, lake.relation("people")),
                 people=lake.rows("people"),
@@ -155,7 +161,7 @@ class Pipeline:
                     database, contacts=lake.relation("contacts"), links=lake.relation("links")
                 ),
                 sources=sources,
-                limits=limits,
+                limits=brake_limits(self.workspace.settings),
                 progress=self.progress,
             )
         finally:
@@ -167,7 +173,10 @@ class Pipeline:
         for name, reason in done.failed.items():
             self.report.connection(name).stopped = reason
         self._tell_plan(done.plan, approved=approved)
-        return done.plan, sources
+        plan = with_opt_outs(
+            self.workspace, self.store, done.plan, self.report, at=self.as_of, shown=shown, approved=approved
+        )
+        return plan, sources
 
     def remember_living(self) -> None:
         """Count the contacts of each source, for the brakes, when this run pulls nothing."""
@@ -180,6 +189,7 @@ class Pipeline:
     def push(self, plan_id: int) -> None:
         """Step 5: send what the plan has open."""
         self._rename_audiences()
+        record_opt_outs(self.workspace, self.store, self.report, plan_id, at=self.as_of)
         open_batches = self.store.plans.open_batches(plan_id)
         if not open_batches:
             self.store.plans.settle(plan_id)
@@ -206,7 +216,8 @@ class Pipeline:
                 database.close()
             for part in done:
                 self._tell_push(part)
-                self._mark_audiences(part, opened[part.connection])
+                sent = {batch.audience_id for batch in open_batches}
+                mark_audiences(self.store, part.connection, opened[part.connection], pushed=sent)
 
     def _rename_audiences(self) -> None:
         """A segment's audience follows its name; who is in it does not change."""
@@ -308,37 +319,11 @@ class Pipeline:
             self.report.notices.append(f"{lost}; the next run makes it again")
             part.stopped = part.stopped or "an audience was deleted on the platform during the push"
 
-    def _mark_audiences(self, pushed: Pushed, connector: Connector) -> None:
-        """What the platform says now is what the next look compares with."""
-        try:
-            remote = {one.remote_id: one.mark for one in connector.audiences()}
-        except ConnectorError:
-            return  # the next look reads the members instead
-        for row in self.store.ledger.audiences(pushed.connection):
-            if row.remote_id in remote and row.segment != CARRIER:
-                self.store.ledger.marked(row.id, remote_mark=remote[row.remote_id])
-
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         self.report.seconds[step] = self.report.seconds.get(step, 0.0) + time.perf_counter() - start
-
-
-class _Opened(Mapping[str, Connector]):
-    """The workspace's connections by name, opened when asked for."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-
-    def __getitem__(self, name: str) -> Connector:
-        return self._workspace.connector(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._workspace.settings.connections)
-
-    def __len__(self) -> int:
-        return len(self._workspace.settings.connections)
 
 
 @contextmanager

@@ -26,6 +26,9 @@ class ConnectionReport:
     unreachable: int = 0  # different people who belong to an audience but have no contact there
     withheld: int = 0  # different people who belong to one but must not be marketed to
     held: int = 0  # changes that wait for an approval
+    opt_outs: int = 0  # contacts that opted out elsewhere and are to be opted out here
+    opt_outs_held: int = 0  # … and wait for an approval
+    opt_outs_recorded: int = 0  # … and now are
     unknown: int = 0  # changes that got no answer; sent again by the next run
     stopped: str | None = None
     unusable: bool = False  # stopped by a mistake in the config or the file, not by the platform
@@ -58,6 +61,9 @@ class ConnectionReport:
             "withheld",
             "held",
             "unknown",
+            "opt_outs",
+            "opt_outs_held",
+            "opt_outs_recorded",
         )
         shown: dict[str, object] = {name: getattr(self, name) for name in names}
         if self.stopped:
@@ -93,6 +99,11 @@ class Report:
         """What the plan costs on each connection that it writes to."""
         found = {name: part.forecast for name, part in self.connections.items()}
         return {name: one.document() for name, one in found.items() if one.calls or one.preparing_calls}
+
+    @property
+    def opt_outs(self) -> int:
+        """Opt-outs from elsewhere that are to be recorded, and not held."""
+        return sum(part.opt_outs for part in self.connections.values())
 
     @property
     def failed(self) -> list[str]:

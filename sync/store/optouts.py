@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from sync.store.database import Database
-from sync.store.tables import opt_outs
+from sync.store.tables import opt_outs, plans
 
 _PART = 500
 
@@ -119,9 +119,12 @@ class OptOuts:
 
 
 def plan_opt_outs(database: Connection, plan_id: int, rows: Sequence[OptOut], *, at: dt.datetime) -> None:
-    """Rows of a new plan; what older plans only intended, and what was refused then, is forgotten."""
+    """Rows of a new plan; what replaced plans only intended, and what was refused then, is forgotten."""
     forgotten = (OptOutState.PLANNED, OptOutState.REFUSED)
-    database.execute(delete(opt_outs).where(opt_outs.c.state.in_(forgotten)))
+    waiting = select(plans.c.id).where(plans.c.state.in_(("open", "held")))
+    database.execute(
+        delete(opt_outs).where(opt_outs.c.state.in_(forgotten), opt_outs.c.plan_id.not_in(waiting))
+    )
     if rows:
         more = {"plan_id": plan_id, "state": OptOutState.PLANNED, "at": at}
         database.execute(insert(opt_outs), [{**asdict(row), **more} for row in rows])
