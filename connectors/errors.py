@@ -6,6 +6,7 @@ Messages name the connection's platform and what to do; they carry no address, n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 
 class ConnectorError(Exception):
@@ -18,6 +19,22 @@ class RateLimited(ConnectorError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QuotaSpent(RateLimited):
+    """Park the run: our share of the day's calls is used up. `resets_at`: when one call may look again."""
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, resets_at: datetime | None = None
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.resets_at = resets_at
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        if self.resets_at is None:
+            return message
+        return f"{message}; calls are made again from {self.resets_at:%Y-%m-%d %H:%M} UTC on"
 
 
 class Unavailable(ConnectorError):

@@ -12,12 +12,13 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import connectors
 
 if TYPE_CHECKING:
     from connectors.base import Connector
+    from connectors.budget import Budgets
     from connectors.pacing import Clock
     from connectors.simulation import Simulation
 
@@ -38,13 +39,22 @@ class Setting:
     default: SettingValue = None
 
 
+class Opens(Protocol):
+    """Checks settings and makes the connector, without network. Raises BadSource."""
+
+    def __call__(
+        self, settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None, /
+    ) -> Connector:
+        """`budgets`: what is left of each account's limits, shared by all; None: by this process only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What `connectors/NAME/__init__.py` exposes as PLATFORM. `open` checks settings, without network."""
+    """What `connectors/NAME/__init__.py` exposes as PLATFORM."""
 
     name: str
     settings: tuple[Setting, ...]
-    open: Callable[[Mapping[str, SettingValue], Clock], Connector]
+    open: Opens
     simulator: Callable[[int], Simulation] | None = None
     """Builds the simulated platform with so many people in it (0: an empty account)."""
     problems: Callable[[Mapping[str, SettingValue]], Iterable[str]] | None = None

@@ -30,14 +30,15 @@ from connectors.registry import Platform, Setting, SettingValue
 
 if TYPE_CHECKING:
     from connectors.base import Connector
+    from connectors.budget import Budgets
     from connectors.pacing import Clock
     from connectors.simulation import Simulation
 
 
-def _open(settings: Mapping[str, SettingValue], clock: Clock) -> Connector:
+def _open(settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None) -> Connector:
     from connectors.hubspot.connector import open_connection
 
-    return open_connection(settings, clock)
+    return open_connection(settings, clock, budgets)
 
 
 def _problems(settings: Mapping[str, SettingValue]) -> Iterable[str]:
@@ -79,6 +80,7 @@ PLATFORM = Platform(
         Setting("lookback_s", default=600, meaning="seconds read again before the last position"),
         Setting("full_days", default=7, meaning="days after which everybody is listed again; 0: never"),
         Setting("archived_hours", default=24, meaning="hours after which the archive is looked at again"),
+        Setting("account", meaning="name of the account, to share limits with a connection of another key"),
         Setting("daily_reserve", default=0.1, meaning="share of the day's calls left to other tools"),
     ),
     open=_open,

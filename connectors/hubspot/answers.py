@@ -12,7 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.errors import ConnectorError, RateLimited, Unauthorized, Unavailable, UnexpectedResponse
+from connectors.errors import (
+    ConnectorError,
+    QuotaSpent,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+    UnexpectedResponse,
+)
 from connectors.redaction import without_addresses
 
 Json = dict[str, Any]
@@ -138,7 +145,7 @@ def _limited(headers: Mapping[str, str], told: Json) -> RateLimited:
     wait_s = retry_after_s(headers)
     policy = f"{told.get('policyName') or ''} {told.get('message') or ''}".lower()
     if "daily" in policy:
-        return RateLimited(
+        return QuotaSpent(
             "the account's HubSpot calls for today are used up",
             retry_after_s=DAILY_WAIT_S if wait_s is None else wait_s,
         )

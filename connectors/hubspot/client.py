@@ -23,20 +23,22 @@ import urllib3
 from hubspot import HubSpot  # type: ignore[import-untyped]
 from urllib3.util.retry import Retry
 
-from connectors.errors import RateLimited, Unauthorized, Unavailable, UnexpectedResponse
+from connectors.budget import Budget
+from connectors.errors import Unauthorized, Unavailable, UnexpectedResponse
 from connectors.hubspot.answers import DAILY_WAIT_S, Allowance, Json, Refused, parsed, reaction
 from connectors.hubspot.tokens import OAuthApp, OAuthTokens, ServiceKey, Tokens
 from connectors.pacing import Clock, Limits, Pacer
+from connectors.standing import AtOnce, Quota, Window
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 AREA = re.compile(r"^/crm/v[34]/(objects|lists|properties|associations|exports|owners|pipelines)(?=/|$)")
 DATED = "2026-09"
 TIMEOUT_S = (5.0, 60.0)
-SEARCHES_PER_S = 3.9
+SEARCHES = Window.of("search", calls=4, seconds=1)
 """HubSpot allows 5 a second to the whole account (4 in 2022), shared with all its tools."""
-FIRST_CALLS_PER_S = 9.8
-"""The smallest plan's 100 in ten seconds, until the headers of the first answer tell more."""
-USED = 0.98
+ONE_SEARCH = AtOnce("search at once", 1)
+FIRST_CALLS = Window.of("calls", calls=100, seconds=10)
+"""The smallest plan's, until the headers of the first answer tell more."""
 TRIES = 8
 """A first load is ten thousand calls in a row: one that fails five times must not end it."""
 
@@ -138,6 +140,7 @@ class Client:
         connections: int,
         daily_reserve: float,
         clock: Clock,
+        budget: Budget,
     ) -> None:
         self.api_version = api_version
         self._base_url = base_url.rstrip("/")
@@ -156,12 +159,12 @@ class Client:
         api = HubSpot(access_token="", host=self._base_url, api_factory=hook)
         self.crm = api.crm
         self._raw = self.crm.contacts.basic_api.api_client
-        self.pacer = Pacer(
-            Limits(concurrency=connections, rate_per_s=FIRST_CALLS_PER_S, tries=TRIES), clock=clock
-        )
-        self.searches = Pacer(Limits(concurrency=1, rate_per_s=SEARCHES_PER_S, tries=TRIES), clock=clock)
+        self._day = Quota(daily_reserve, ask_again_s=DAILY_WAIT_S)
+        calls = Limits(concurrency=connections, windows=(FIRST_CALLS,), quota=self._day, tries=TRIES)
+        searches = replace(calls, concurrency=1, windows=(SEARCHES,), at_once=ONE_SEARCH)
+        self.pacer = Pacer(calls, clock=clock, budget=budget)
+        self.searches = Pacer(searches, clock=clock, budget=budget)
         self._lock = threading.Lock()
-        self._day_over_until_s: float | None = None
         self.allowance: Allowance | None = None
         self.reads = 0
         self.writes = 0
@@ -207,7 +210,6 @@ class Client:
         write: bool = False,
     ) -> Json | None:
         def send() -> Json | None:
-            self._mind_the_day()
             token = self._sending.token = self._tokens.current()
             with self._lock:
                 self.writes += write
@@ -253,25 +255,14 @@ class Client:
     def _learn(self, headers: Mapping[str, str]) -> None:
         """Pace by what the platform says it allows; leave a share of the day to the company's other tools."""
         seen = Allowance.of(headers)
-        with self._lock:
-            if seen.window_calls:
-                rate = USED * seen.window_calls / seen.window_s
-                if rate != self.pacer.limits.rate_per_s:
-                    self.pacer.limits = replace(self.pacer.limits, rate_per_s=rate)
-            if seen.day_calls and seen.day_remaining is not None:
-                self.allowance = seen
-                low = seen.day_remaining <= self.daily_reserve * seen.day_calls
-                self._day_over_until_s = self._clock.now_s() + DAILY_WAIT_S if low else None
-
-    def _mind_the_day(self) -> None:
-        with self._lock:
-            until_s = self._day_over_until_s
-        if until_s is not None and self._clock.now_s() < until_s:
-            raise RateLimited(
-                f"{self.daily_reserve:.0%} of the account's HubSpot calls of a day are left to its other "
-                "tools (daily_reserve), and only those are left today",
-                retry_after_s=until_s - self._clock.now_s(),
-            )
+        if seen.window_calls:
+            window = Window.of(FIRST_CALLS.name, calls=seen.window_calls, seconds=seen.window_s)
+            if self.pacer.limits.windows != (window,):
+                self.pacer.limits = replace(self.pacer.limits, windows=(window,))
+        if seen.day_calls and seen.day_remaining is not None:
+            self.allowance = seen
+            used = seen.day_calls - seen.day_remaining
+            self.pacer.budget.told(self._day, used=used, limit=seen.day_calls)
 
     def _exchange(self, form: Mapping[str, str]) -> Json:
         """One call to the token address; not paced, for it happens inside a call that is."""

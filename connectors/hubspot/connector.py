@@ -21,6 +21,7 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
+from connectors.budget import Budgets, account_key, shared_budgets
 from connectors.checking import everything
 from connectors.errors import AudienceLost, BadSource, UnexpectedResponse
 from connectors.health import Health, Needs
@@ -28,7 +29,7 @@ from connectors.hubspot import mapping
 from connectors.hubspot.answers import Json, Refused
 from connectors.hubspot.audiences import Audiences
 from connectors.hubspot.checking import Checker, Wants
-from connectors.hubspot.client import DATED, FIRST_CALLS_PER_S, Client
+from connectors.hubspot.client import DATED, FIRST_CALLS, Client
 from connectors.hubspot.deals import DEALS
 from connectors.hubspot.objects import INPUTS
 from connectors.hubspot.reading import Reader
@@ -48,7 +49,9 @@ MEMBER_SCHEMA = pa.schema(
 FIELD_SCHEMA = MEMBER_SCHEMA.append(pa.field("value", pa.string()))
 
 
-def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> HubspotConnector:
+def open_connection(
+    settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None
+) -> HubspotConnector:
     """Check the settings and make the connector; nothing is sent. Raises BadSource."""
     given = {name: value for name, value in settings.items() if value is not None}
     problems = list(settings_problems(given))
@@ -59,13 +62,16 @@ def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> Hubsp
     if problems:
         raise BadSource(f"hubspot: {'; '.join(problems)}")
     connections = int(str(given.get("connections", 6)))
+    base_url = str(given.get("base_url") or HOME)
+    account = str(given.get("account") or "") or account_key(key or app.client_id + app.refresh_token)
     client = Client(
         access=key or app,
-        base_url=str(given.get("base_url") or HOME),
+        base_url=base_url,
         api_version=str(given.get("api_version") or DATED),
         connections=connections,
         daily_reserve=float(str(given.get("daily_reserve", 0.1))),
         clock=clock,
+        budget=(budgets or shared_budgets(clock)).account("HubSpot", account_key(account, base_url)),
     )
     return HubspotConnector(
         client,
@@ -130,7 +136,7 @@ class HubspotConnector:
             },
             name_limit=NAME_LIMIT,
             concurrency=self._connections,
-            calls_per_s=FIRST_CALLS_PER_S,
+            calls_per_s=FIRST_CALLS.rate_per_s,
         )
 
     def _contacts(self) -> mapping.ContactShape:

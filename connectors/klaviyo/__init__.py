@@ -24,14 +24,15 @@ from connectors.registry import Platform, Setting, SettingValue
 
 if TYPE_CHECKING:
     from connectors.base import Connector
+    from connectors.budget import Budgets
     from connectors.pacing import Clock
     from connectors.simulation import Simulation
 
 
-def _open(settings: Mapping[str, SettingValue], clock: Clock) -> Connector:
+def _open(settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None) -> Connector:
     from connectors.klaviyo.connector import open_connection
 
-    return open_connection(settings, clock)
+    return open_connection(settings, clock, budgets)
 
 
 def _problems(settings: Mapping[str, SettingValue]) -> Iterable[str]:
@@ -63,6 +64,8 @@ PLATFORM = Platform(
         ),
         Setting("currency", meaning="ISO 4217 code of the account's amounts; the business's own if missing"),
         Setting("connections", default=4, meaning="calls at the same time, 1 to 10"),
+        Setting("account", meaning="name of the account, to share limits with a connection of another key"),
+        Setting("daily_reserve", default=0.1, meaning="share of a day's new lists left to other tools"),
         Setting("lookback_s", default=600, meaning="seconds of profiles read again before the last position"),
         Setting("event_lookback_s", default=86_400, meaning="the same for events, which often arrive late"),
         Setting("full_read_days", default=7, meaning="days until all profiles are read again; 0: never"),

@@ -14,12 +14,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from connectors.budget import Budget, MemoryBudget
 from connectors.errors import ConnectorError, Unavailable, UnexpectedResponse
 from connectors.klaviyo.answers import Json, Refused, parsed, reaction, refusal, whole_number
 from connectors.klaviyo.operations import OPERATIONS, Operation, Rate
 from connectors.pacing import Clock, Limits, Pacer
+from connectors.standing import USED, Window
 
-MARGIN = 0.98
 TIMEOUT_S = (5, 60)
 IMPORT_TIMEOUT_S = (5, 120)
 MEDIA_TYPE = "application/vnd.api+json"
@@ -27,18 +28,36 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Query = Mapping[str, str | int]
 
 
-def limits(rate: Rate, *, connections: int) -> Limits:
-    """The even pace that stays under both windows of an endpoint (see `Limits` for the formula)."""
-    burst = max(0, min(rate.burst // 2, int(MARGIN * rate.burst) - 2))
-    per_s = (MARGIN * rate.steady - burst) / 60
+DAY_S = 86_400
+AT_ONCE_A_DAY = 0.85
+"""So much of a day goes out at once; the rest comes evenly, for no answer tells when a day begins."""
+
+
+def windows(name: str, rate: Rate, *, daily_reserve: float) -> tuple[Window, ...]:
+    """The even pace that stays under the second and the minute of an endpoint, and our share of its day."""
+    burst = max(0, min(rate.burst // 2, int(USED * rate.burst) - 2))
     # In one second at most per_s + burst + 1 calls go out, in a minute 60·per_s + burst + 1.
-    return Limits(concurrency=connections, rate_per_s=per_s, burst=burst)
+    even = Window.of(name, calls=rate.steady, seconds=60, burst=burst)
+    if rate.per_day is None:
+        return (even,)
+    ours = rate.per_day * (1 - daily_reserve)
+    day = Window.of(f"{name}, day", calls=ours, seconds=DAY_S, burst=int(AT_ONCE_A_DAY * ours))
+    return (even, day)
 
 
 class Client:
     """Paced, counted calls; each endpoint has windows of its own."""
 
-    def __init__(self, *, key: str, base_url: str | None, connections: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        key: str,
+        base_url: str | None,
+        connections: int,
+        clock: Clock,
+        budget: Budget | None = None,
+        daily_reserve: float = 0.1,
+    ) -> None:
         import urllib3
         from klaviyo_api import KlaviyoAPI, openapi_client  # type: ignore[import-untyped]
 
@@ -52,6 +71,8 @@ class Client:
         self._faults = (urllib3.exceptions.HTTPError, openapi_client.ApiException, OSError)
         self._clock = clock
         self._connections = connections
+        self._budget = budget or MemoryBudget("Klaviyo", clock=clock)
+        self._daily_reserve = daily_reserve
         self._pacers: dict[str, Pacer] = {}
         self._lock = threading.Lock()
         self.reads = 0
@@ -104,7 +125,9 @@ class Client:
         with self._lock:
             if key not in self._pacers:
                 rate = operation.slow if slow and operation.slow is not None else operation.rate
-                self._pacers[key] = Pacer(limits(rate, connections=self._connections), clock=self._clock)
+                drawn = windows(key, rate, daily_reserve=self._daily_reserve)
+                limits = Limits(concurrency=self._connections, windows=drawn)
+                self._pacers[key] = Pacer(limits, clock=self._clock, budget=self._budget)
             return self._pacers[key]
 
     def _send(
@@ -194,4 +217,4 @@ def next_cursor(page: Mapping[str, Any]) -> str | None:
     return found[0] if found else None
 
 
-__all__ = ["Client", "Json", "Refused", "limits", "next_cursor"]
+__all__ = ["Client", "Json", "Refused", "next_cursor", "windows"]

@@ -25,6 +25,7 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
+from connectors.budget import Budgets, account_key, shared_budgets
 from connectors.checking import everything
 from connectors.errors import (
     AudienceLost,
@@ -62,7 +63,9 @@ TRIES = 5
 ERASURE_WAITS_S = (1, 2, 4, 8, 16)
 
 
-def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> KlaviyoConnector:
+def open_connection(
+    settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None
+) -> KlaviyoConnector:
     """Check the settings and make the connector; nothing is sent. Raises BadSource."""
     given = {name: value for name, value in settings.items() if value is not None}
     problems = list(settings_problems(given))
@@ -73,7 +76,15 @@ def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> Klavi
         raise BadSource(f"klaviyo: {'; '.join(problems)}")
     known = checked(given)
     base_url = str(given["base_url"]).rstrip("/") if given.get("base_url") else None
-    client = Client(key=key, base_url=base_url, connections=known.connections, clock=clock)
+    account = account_key(str(given.get("account") or key), base_url)
+    client = Client(
+        key=key,
+        base_url=base_url,
+        connections=known.connections,
+        clock=clock,
+        budget=(budgets or shared_budgets(clock)).account("Klaviyo", account),
+        daily_reserve=known.daily_reserve,
+    )
     return KlaviyoConnector(client, known, clock=clock)
 
 

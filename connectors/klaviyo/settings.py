@@ -30,6 +30,7 @@ class Settings:
     predictive: bool = True
     currency: str | None = None
     connections: int = 4
+    daily_reserve: float = 0.1
     lookback_s: int = WHOLE["lookback_s"]
     event_lookback_s: int = WHOLE["event_lookback_s"]
     full_read_days: int = WHOLE["full_read_days"]
@@ -54,6 +55,7 @@ def checked(settings: Mapping[str, SettingValue]) -> Settings:
         predictive=bool(settings.get("predictive", True)),
         currency=str(settings["currency"]) if settings.get("currency") else None,
         connections=int(str(settings.get("connections", 4))),
+        daily_reserve=float(str(settings.get("daily_reserve", 0.1))),
         record_opt_outs=settings.get("record_opt_outs", False) is True,
         **whole,
     )
@@ -64,6 +66,9 @@ def settings_problems(settings: Mapping[str, SettingValue]) -> Iterator[str]:
     connections = settings.get("connections", 4)
     if not _whole(connections) or not 1 <= int(str(connections)) <= MOST_CONNECTIONS:
         yield "connections: must be between 1 and 10"
+    reserve = settings.get("daily_reserve", 0.1)
+    if isinstance(reserve, bool) or not isinstance(reserve, int | float) or not 0 <= reserve < 1:
+        yield "daily_reserve: is a share of the day's calls, from 0 to less than 1"
     for name in WHOLE:
         if not _whole(settings.get(name, 0)):
             yield f"{name}: must be a whole number, not less than 0"

@@ -18,14 +18,15 @@ from connectors.registry import Platform, Setting, SettingValue
 
 if TYPE_CHECKING:
     from connectors.base import Connector
+    from connectors.budget import Budgets
     from connectors.pacing import Clock
     from connectors.simulation import Simulation
 
 
-def _open(settings: Mapping[str, SettingValue], clock: Clock) -> Connector:
+def _open(settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None) -> Connector:
     from connectors.mailchimp.connector import open_connection
 
-    return open_connection(settings, clock)
+    return open_connection(settings, clock, budgets)
 
 
 def _problems(settings: Mapping[str, SettingValue]) -> Iterable[str]:
@@ -51,6 +52,7 @@ PLATFORM = Platform(
         Setting(
             "connections", default=6, meaning="calls at the same time, 1 to 10; the account has 10 in all"
         ),
+        Setting("account", meaning="name of the account, to share limits with a connection of another key"),
         Setting("own_field", default="SEGMENTS", meaning="merge tag of the field that segsync owns"),
         Setting("lookback_s", default=60, meaning="seconds read again before the last position"),
         Setting("full_days", default=7, meaning="days after which everybody is listed again; 0: never"),

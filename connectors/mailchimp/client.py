@@ -26,9 +26,11 @@ from mailchimp_marketing.api.root_api import RootApi
 from mailchimp_marketing.api_client import ApiClient
 from requests.adapters import HTTPAdapter
 
+from connectors.budget import Budget
 from connectors.errors import ConnectorError, RateLimited, Unauthorized, Unavailable, UnexpectedResponse
 from connectors.pacing import Clock, Limits, Pacer, retry_after_s
 from connectors.redaction import without_addresses
+from connectors.standing import AtOnce
 
 Json = dict[str, Any]
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -148,10 +150,13 @@ class PooledApiClient(ApiClient):  # type: ignore[misc]
 class Client:
     """Paced, counted calls. Every method raises the engine's reactions, or `Refused` for the caller."""
 
-    def __init__(self, *, key: str, base_url: str, connections: int, clock: Clock) -> None:
+    def __init__(
+        self, *, key: str, base_url: str, connections: int, clock: Clock, budget: Budget | None = None
+    ) -> None:
         self._api = PooledApiClient(key=key, base_url=base_url, connections=connections)
         self._clock = clock
-        self.pacer = Pacer(Limits(concurrency=connections), clock=clock)
+        at_once = AtOnce("at once", connections)
+        self.pacer = Pacer(Limits(concurrency=connections, at_once=at_once), clock=clock, budget=budget)
         self._lock = threading.Lock()
         self._bare_403 = 0
         self.reads = 0

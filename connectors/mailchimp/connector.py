@@ -23,6 +23,7 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
+from connectors.budget import Budgets, account_key, shared_budgets
 from connectors.checking import everything
 from connectors.errors import (
     AudienceLost,
@@ -45,7 +46,9 @@ PEOPLE_PER_CALL = 500
 NAME_LIMIT = 100
 
 
-def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> MailchimpConnector:
+def open_connection(
+    settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None
+) -> MailchimpConnector:
     """Check the settings and make the connector; nothing is sent. Raises BadSource."""
     given = {name: value for name, value in settings.items() if value is not None}
     problems = list(settings_problems(given))
@@ -58,8 +61,10 @@ def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> Mailc
     if problems:
         raise BadSource(f"mailchimp: {'; '.join(problems)}")
     connections = int(str(given.get("connections", 6)))
+    account = account_key(str(given.get("account") or key), address)
+    budget = (budgets or shared_budgets(clock)).account("Mailchimp", account)
     return MailchimpConnector(
-        Client(key=key, base_url=address, connections=connections, clock=clock),
+        Client(key=key, base_url=address, connections=connections, clock=clock, budget=budget),
         clock=clock,
         list_id=str(given.get("list") or "") or None,
         own_field=str(given.get("own_field", "SEGMENTS")),

@@ -27,14 +27,15 @@ from connectors.registry import Platform, Setting, SettingValue
 
 if TYPE_CHECKING:
     from connectors.base import Connector
+    from connectors.budget import Budgets
     from connectors.pacing import Clock
     from connectors.simulation import Simulation
 
 
-def _open(settings: Mapping[str, SettingValue], clock: Clock) -> Connector:
+def _open(settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None) -> Connector:
     from connectors.salesforce.connector import open_connection
 
-    return open_connection(settings, clock)
+    return open_connection(settings, clock, budgets)
 
 
 def _problems(settings: Mapping[str, SettingValue]) -> Iterable[str]:
@@ -62,7 +63,7 @@ PLATFORM = Platform(
         Setting("api_version", default="66.0", meaning="version of the API"),
         Setting("base_url", meaning="another address than Salesforce's, e.g. a simulator's"),
         Setting("connections", default=4, meaning="calls at the same time, 1 to 25"),
-        Setting("reserve_share", default=0.2, meaning="share of the daily calls that is left to other tools"),
+        Setting("daily_reserve", default=0.1, meaning="share of the daily calls that is left to other tools"),
         Setting("lookback_s", default=300, meaning="seconds before the last read that are read again"),
         Setting(
             "fields",

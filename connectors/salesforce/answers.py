@@ -10,7 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from connectors.errors import ConnectorError, RateLimited, Unauthorized, Unavailable, UnexpectedResponse
+from connectors.errors import (
+    ConnectorError,
+    QuotaSpent,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+    UnexpectedResponse,
+)
 
 QUOTA_WAIT_S = 3600.0
 CONCURRENCY_WAIT_S = 60.0
@@ -108,7 +115,7 @@ def _limited(answer: Answer, message: str) -> RateLimited:
         return RateLimited("Salesforce has too many calls", retry_after_s=float(said))
     if "concurrent" in message.lower() or answer.status == 429:
         return RateLimited("Salesforce has too many calls at once", retry_after_s=CONCURRENCY_WAIT_S)
-    return RateLimited("the org's daily calls are used up", retry_after_s=QUOTA_WAIT_S)
+    return QuotaSpent("the org's daily Salesforce calls are used up", retry_after_s=QUOTA_WAIT_S)
 
 
 def judged(refused: Refused) -> UnexpectedResponse:

@@ -208,10 +208,10 @@ class Checker:
     def _quota(self) -> None:
         quota = self._parts.client.limits()["DailyApiRequests"]
         left, most = int(quota.get("Remaining") or 0), int(quota.get("Max") or 0)
-        share = self._parts.settings.reserve_share
+        share = self._parts.settings.daily_reserve
         self._found.quota = (
             f"{left:,} of {most:,} left of these 24 hours, shared with every tool of the org;"
-            f" {share:.0%} are kept for the others (reserve_share)"
+            f" {share:.0%} are kept for the others (daily_reserve)"
         )
         if left <= most * share:
             self._found.problems.append(

@@ -25,10 +25,12 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError, SalesforceOperationError
 from simple_salesforce.login import SalesforceLogin
 
-from connectors.errors import RateLimited, Unauthorized, Unavailable
+from connectors.budget import Budget
+from connectors.errors import Unauthorized, Unavailable
 from connectors.pacing import Clock, Limits, Pacer
 from connectors.salesforce.answers import QUOTA_WAIT_S, Answer, SessionOver, reaction
 from connectors.salesforce.settings import SUFFIX, Settings
+from connectors.standing import Quota
 
 Json = dict[str, Any]
 Result = TypeVar("Result")
@@ -79,9 +81,11 @@ class Transport(HTTPAdapter):
 class Client:
     """Paced, counted calls. Raises the engine's reactions, or `Refused` for the caller."""
 
-    def __init__(self, settings: Settings, *, clock: Clock) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock, budget: Budget | None = None) -> None:
         self._settings = settings
-        self.pacer = Pacer(Limits(concurrency=settings.connections), clock=clock)
+        self._day = Quota(settings.daily_reserve, approximate=True, ask_again_s=QUOTA_WAIT_S)
+        limits = Limits(concurrency=settings.connections, quota=self._day)
+        self.pacer = Pacer(limits, clock=clock, budget=budget)
         self.clock = clock
         self._http = requests.Session()
         self._transport = Transport(base_url=settings.base_url, connections=settings.connections)
@@ -96,8 +100,6 @@ class Client:
         self._lock = threading.Lock()
         self.reads = 0
         self.writes = 0
-        self.used: int | None = None
-        self.daily: int | None = None
 
     def close(self) -> None:
         """Let go of all sockets."""
@@ -215,7 +217,6 @@ class Client:
         self, call: Callable[[Salesforce], Result], *, write: bool, expect: str | None = None
     ) -> Result:
         """One send; a session that has ended is renewed once, by whichever thread comes first."""
-        self._spare_quota()
         sf = self._logged_in(instead_of=None)
         try:
             return self._attempt(sf, call, write=write, expect=expect)
@@ -285,22 +286,10 @@ class Client:
                 self.reads += 1
 
     def _learn_quota(self, answer: Answer) -> None:
-        """The counter of the org is approximate and runs backwards: the highest one counts."""
+        """The counter of the org is approximate and runs backwards: the highest one counts for an hour."""
         found = re.match(r"api-usage=(\d+)/(\d+)", answer.headers.get("Sforce-Limit-Info", ""))
         if found:
-            with self._lock:
-                self.used = max(self.used or 0, int(found.group(1)))
-                self.daily = int(found.group(2))
-
-    def _spare_quota(self) -> None:
-        if self.used is None or self.daily is None:
-            return
-        if self.used >= self.daily * (1 - self._settings.reserve_share):
-            raise RateLimited(
-                f"{self.used} of the org's {self.daily} daily calls are used; the rest is left to its other"
-                " tools (reserve_share)",
-                retry_after_s=QUOTA_WAIT_S,
-            )
+            self.pacer.budget.told(self._day, used=int(found.group(1)), limit=int(found.group(2)))
 
 
 def _bulk(sf: Salesforce, object: str) -> Any:

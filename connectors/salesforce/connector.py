@@ -23,6 +23,7 @@ from connectors.base import (
     RemoteAudience,
     Stream,
 )
+from connectors.budget import Budgets, account_key, shared_budgets
 from connectors.checking import everything
 from connectors.errors import AudienceLost, Unauthorized, Unavailable, UnexpectedResponse
 from connectors.health import Health, Needs
@@ -51,10 +52,14 @@ MEMBER_SCHEMA = pa.schema(
 FIELD_SCHEMA = MEMBER_SCHEMA.append(pa.field("value", pa.string()))
 
 
-def open_connection(settings: Mapping[str, SettingValue], clock: Clock) -> SalesforceConnector:
+def open_connection(
+    settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None
+) -> SalesforceConnector:
     """Check the settings and make the connector; nothing is sent. Raises BadSource."""
     given = load(settings)
-    return SalesforceConnector(Client(given, clock=clock), given)
+    account = account_key(given.domain, given.base_url)
+    budget = (budgets or shared_budgets(clock)).account("Salesforce", account)
+    return SalesforceConnector(Client(given, clock=clock, budget=budget), given)
 
 
 class SalesforceConnector:

@@ -28,7 +28,7 @@ class Settings:
     api_version: str
     base_url: str | None
     connections: int
-    reserve_share: float
+    daily_reserve: float
     lookback_s: int
     fields: tuple[str, ...] | None
     own_field: str
@@ -65,9 +65,9 @@ def settings_problems(settings: Mapping[str, SettingValue]) -> Iterator[str]:
     connections = settings.get("connections", 4)
     if not _whole(connections) or not 1 <= int(str(connections)) <= MOST_CONNECTIONS:
         yield f"connections: must be between 1 and {MOST_CONNECTIONS}"
-    share = settings.get("reserve_share", 0.2)
+    share = settings.get("daily_reserve", 0.1)
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
-        yield "reserve_share: must be at least 0 and less than 1"
+        yield "daily_reserve: must be at least 0 and less than 1"
     if not _whole(settings.get("lookback_s", 300)):
         yield "lookback_s: must be a whole number, not less than 0"
     if not CUSTOM_FIELD.fullmatch(str(settings.get("own_field", "Segments__c"))):
@@ -108,7 +108,7 @@ def load(settings: Mapping[str, SettingValue]) -> Settings:
         api_version=str(given.get("api_version", "66.0")),
         base_url=text("base_url"),
         connections=int(str(given.get("connections", 4))),
-        reserve_share=float(str(given.get("reserve_share", 0.2))),
+        daily_reserve=float(str(given.get("daily_reserve", 0.1))),
         lookback_s=int(str(given.get("lookback_s", 300))),
         fields=tuple(str(f) for f in fields) if isinstance(fields, Sequence) else None,
         own_field=str(given.get("own_field", "Segments__c")),

@@ -28,10 +28,15 @@ from connectors.registry import Platform, Setting, SettingValue
 
 if TYPE_CHECKING:
     from connectors.base import Connector
+    from connectors.budget import Budgets
     from connectors.pacing import Clock
 
 
-def _open(settings: Mapping[str, SettingValue], clock: Clock) -> Connector:
+def _open(
+    settings: Mapping[str, SettingValue],
+    clock: Clock,
+    budgets: Budgets | None = None,  # noqa: ARG001 - files and databases have no limits to share
+) -> Connector:
     from connectors.tables.connector import open_tables
 
     return open_tables(settings, clock)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import RateLimited, Unauthorized, Unavailable
 from connectors.pacing import Limits, ManualClock, Pacer, SystemClock
+from connectors.standing import Window
 
 
 def failing(*errors: Exception) -> tuple[Callable[[], str], list[float], ManualClock]:
@@ -40,7 +41,7 @@ def test_no_window_sees_more_calls_than_the_rate_allows(
     rate: float, burst: int, pauses: list[float], window_s: float
 ) -> None:
     clock = ManualClock()
-    pacer = Pacer(Limits(rate_per_s=rate, burst=burst), clock=clock)
+    pacer = Pacer(Limits(windows=(Window("calls", rate, burst),)), clock=clock)
     sent: list[float] = []
     for pause in pauses:
         clock.advance(pause if pause > 1 else 0)
@@ -51,7 +52,7 @@ def test_no_window_sees_more_calls_than_the_rate_allows(
 
 def test_the_rate_is_used_fully_and_a_burst_is_not_delayed() -> None:
     clock = ManualClock()
-    pacer = Pacer(Limits(rate_per_s=10, burst=5), clock=clock)
+    pacer = Pacer(Limits(windows=(Window("calls", 10, 5),)), clock=clock)
     for _ in range(6):
         pacer.call(clock.now_s)
     assert clock.now_s() == 0

@@ -9,7 +9,7 @@ import pytest
 from openapi_core.testing import MockRequest
 
 from connectors.base import Action, Audience, AudienceKind, Batch, Change
-from connectors.klaviyo.client import limits
+from connectors.klaviyo.client import windows
 from connectors.klaviyo.operations import OPERATIONS, Rate
 from connectors.klaviyo.simulated.filters import ALLOWED
 from connectors.klaviyo.simulated.routes import MORE
@@ -61,7 +61,7 @@ def test_the_simulator_allows_the_filters_that_klaviyo_allows(resource: str) -> 
 
 @pytest.mark.parametrize("rate", sorted({o.rate for o in OPERATIONS.values()}, key=lambda r: r.steady))
 def test_our_pace_stays_under_both_windows_and_uses_nine_tenths(rate: Rate) -> None:
-    pace = limits(rate, connections=4)
+    pace = windows("call", rate, daily_reserve=0.1)[0]
     assert pace.rate_per_s is not None
     for seconds, most in ((1, rate.burst), (60, rate.steady)):
         assert pace.rate_per_s * seconds + pace.burst + 1 < most + 1  # whole calls

@@ -134,7 +134,7 @@ def test_a_login_that_fails_is_tried_again(org: SalesforceRig, kind: Kind) -> No
 
 def test_a_share_of_the_daily_calls_is_left_to_others(org: SalesforceRig) -> None:
     org.salesforce.daily_calls = 100
-    connector = org.connect(reserve_share=0.4)
+    connector = org.connect(daily_reserve=0.4)
     for _ in range(30):
         connector.audiences()
 
@@ -142,7 +142,7 @@ def test_a_share_of_the_daily_calls_is_left_to_others(org: SalesforceRig) -> Non
         for _ in range(100):
             connector.audiences()
 
-    with pytest.raises(RateLimited, match="reserve_share") as caught:
+    with pytest.raises(RateLimited, match="daily_reserve") as caught:
         many()
     assert caught.value.retry_after_s == 3600
     assert 60 <= org.salesforce.used <= 64  # the counter is approximate
@@ -207,7 +207,7 @@ def listed(status: int, code: str, message: str = "words") -> Answer:
         (listed(401, "INVALID_SESSION_ID"), SessionOver),
         (listed(401, "OTHER"), Unauthorized),
         (Answer(401, b"<html>"), Unavailable),
-        (listed(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), RateLimited),
+        (listed(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), QuotaSpent),
         (listed(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests Limit exceeded."), RateLimited),
         (listed(403, "API_DISABLED_FOR_ORG"), Unauthorized),
         (listed(403, "INSUFFICIENT_ACCESS"), Unauthorized),
@@ -293,7 +293,7 @@ def test_errors_from_the_outside_are_all_ours(org: SalesforceRig) -> None:
         ({"base_url": "acme"}, "base_url"),
         ({"connections": 26}, "connections"),
         ({"connections": True}, "connections"),
-        ({"reserve_share": 1.0}, "reserve_share"),
+        ({"daily_reserve": 1.0}, "daily_reserve"),
         ({"lookback_s": -1}, "lookback_s"),
         ({"own_field": "Segments"}, "own_field"),
         ({"fields": "Email"}, "fields"),

@@ -14,14 +14,17 @@ from connectors.registry import Platform, Setting, SettingValue
 
 if TYPE_CHECKING:
     from connectors.base import Connector
+    from connectors.budget import Budgets
     from connectors.pacing import Clock
     from connectors.simulation import Simulation
 
 
-def _open(settings: Mapping[str, SettingValue], clock: Clock) -> Connector:
+def _open(settings: Mapping[str, SettingValue], clock: Clock, budgets: Budgets | None = None) -> Connector:
     from connectors.imaginary.connector import ImaginaryConnector
 
-    return ImaginaryConnector(settings, clock)
+    from connectors.budget import shared_budgets
+
+    return ImaginaryConnector(settings, clock, budgets or shared_budgets(clock))
 
 
 def _simulator(people: int) -> Simulation:

@@ -7,8 +7,10 @@ from typing import Any
 
 import requests
 
+from connectors.budget import Budget
 from connectors.errors import RateLimited, Unauthorized, Unavailable, UnexpectedResponse
 from connectors.pacing import Clock, Limits, Pacer, retry_after_s
+from connectors.standing import AtOnce
 
 CONNECTIONS = 6
 Json = dict[str, Any]
@@ -25,8 +27,9 @@ class Refused(Exception):
 class Client:
     """Paced, counted calls."""
 
-    def __init__(self, key: str, base_url: str, clock: Clock) -> None:
-        self.pacer = Pacer(Limits(concurrency=CONNECTIONS), clock=clock)
+    def __init__(self, key: str, base_url: str, clock: Clock, budget: Budget) -> None:
+        at_once = AtOnce("at once", CONNECTIONS)
+        self.pacer = Pacer(Limits(concurrency=CONNECTIONS, at_once=at_once), clock=clock, budget=budget)
         self._clock = clock
         self._base_url = base_url
         self._http = requests.Session()
