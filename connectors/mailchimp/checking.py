@@ -26,8 +26,8 @@ FIELDS_OF_MOST_PLANS = 30
 
 
 GRANT = (
-    "In Mailchimp, open Profile, Account & billing, Users, and change the role of the key's user, or take a key"
-    " of a user with such a role"
+    "In Mailchimp, open Profile, Account & billing, Users, and change the role of the key's user, or take a"
+    " key of a user with such a role"
 )
 
 
