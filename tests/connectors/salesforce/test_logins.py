@@ -13,6 +13,7 @@ from connectors.base import Action, Audience, AudienceKind, Batch, Change
 from connectors.errors import (
     BadSource,
     ConnectorError,
+    QuotaSpent,
     RateLimited,
     Unauthorized,
     Unavailable,
