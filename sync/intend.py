@@ -21,6 +21,7 @@ from connectors.base import (
     RemoteAudience,
 )
 from connectors.errors import ConnectorError
+from connectors.naming import only_one_named
 from rules.ruleset import Drift, RuleSet, Segment, Target
 from sync.errors import UserError
 from sync.marks import mark_of
@@ -280,7 +281,7 @@ class _Look:
             return next((one for one in same_kind if one.remote_id == row.remote_id), None)
         if kind is AudienceKind.FIELD:
             return next(iter(same_kind), None)
-        return next((one for one in same_kind if one.name.casefold() == row.name.casefold()), None)
+        return only_one_named(same_kind, row.name)
 
     def _settle(self, audience_id: int, *, actual: BitMap, remote_mark: str | None = None) -> None:
         """Members were read: what was sent without an answer and is there came from us, and whom we were

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from connectors.klaviyo.answers import Json
 from connectors.klaviyo.client import Client, Query, next_cursor
 
 PAGE = 100
+MARK_PAGES = 10
+"""Pages of ids that take less time at Klaviyo's pace than one call for the count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,24 @@ class Collections:
         query: Query = {"fields[profile]": "email", "page[size]": PAGE}
         return self.rows("get_profiles_for_list", list_id, query=query)
 
+    def members_mark(self, list_id: str) -> str:
+        """Who is on a list, in short: the same text as long as nobody came or went.
+
+        Klaviyo tells of no change in a list, so the ids of those who came last are looked at. In a short list
+        that is everybody; for a long one the count is asked for, too (15 calls a minute), which tells of
+        those who left.
+        """
+        ids: list[str] = []
+        query: Query = {"sort": "-joined_group_at", "page[size]": PAGE}
+        pages = self.answers("get_profile_ids_for_list", list_id, query=query)
+        for number, answer in enumerate(pages, start=1):
+            ids += [str(row["id"]) for row in answer["data"]]
+            if number == MARK_PAGES and next_cursor(answer) is not None:
+                asked: Query = {"additional-fields[list]": "profile_count"}
+                found = self._client.call("get_list", list_id, query=asked, slow=True)["data"]
+                return f"{(found.get('attributes') or {}).get('profile_count')} {_digest(ids)}"
+        return f"{len(ids)} {_digest(ids)}"
+
     def all_properties(self) -> Iterator[list[Json]]:
         """Everybody with address and properties."""
         query: Query = {"fields[profile]": "email,properties", "sort": "id", "page[size]": PAGE}
@@ -82,3 +103,8 @@ class Collections:
             if after == cursor:
                 raise Unavailable("Klaviyo's pages lead in a circle; trying again later")
             cursor = after
+
+
+def _digest(ids: list[str]) -> str:
+    """In no order: who came in the same second stands in any."""
+    return hashlib.sha256(",".join(sorted(ids)).encode()).hexdigest()[:16]

@@ -52,6 +52,7 @@ from connectors.klaviyo.writing import (
     Writer,
     refusal,
 )
+from connectors.naming import only_one_named
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
 from connectors.values import FIELD_SCHEMA, MEMBER_SCHEMA
@@ -216,20 +217,20 @@ class KlaviyoConnector:
 
     def _find_list(self, audience: Audience) -> str | None:
         """By id, else by name without regard to case, if exactly one list has it."""
-        try:
-            lists = self._account.lists()
-        except Refused as refused:
-            raise judged(refused) from None
-        if any(one.id == audience.remote_id for one in lists):
+        lists = [one for one in self.audiences() if one.kind is AudienceKind.LIST]
+        if any(one.remote_id == audience.remote_id for one in lists):
             return audience.remote_id
-        folded = audience.name.casefold()
-        same = [one for one in lists if one.name.casefold() == folded]
-        if len(same) > 1:
-            ids = ", ".join(one.id for one in same)
-            raise BadSource(
-                f'klaviyo: {len(same)} lists are called "{audience.name}" ({ids}); rename all but one'
-            )
-        return same[0].id if same else None
+        found = only_one_named(lists, audience.name)
+        return None if found is None else found.remote_id
+
+    def members_mark(self, audience: Audience) -> str | None:
+        """A text that changes with the members of a list, for few calls; see `Collections.members_mark`."""
+        if audience.kind is AudienceKind.FIELD:
+            return None
+        try:
+            return self._account.members_mark(str(audience.remote_id))
+        except Refused as refused:
+            raise _lost(refused) from None
 
     def rename(self, audience: Audience) -> None:
         """A list gets its new name; its members stay. The own property has one name for all segments."""
