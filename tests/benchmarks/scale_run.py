@@ -27,15 +27,22 @@ LONGEST_WAIT_S = 0.02
 
 
 class Hurried(SystemClock):
-    """The computer's clock for somebody who does not wait; `waited_s`: what all threads would have waited."""
+    """The computer's clock for somebody who does not wait: time that is slept passes at once.
+
+    `waited_s`: how much longer it would have taken with waiting.
+    """
 
     def __init__(self) -> None:
         self.waited_s = 0.0
         self._lock = threading.Lock()
 
+    def now_s(self) -> float:
+        return super().now_s() + self.waited_s
+
     def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.waited_s += max(0.0, seconds)
+        until_s = self.now_s() + seconds
+        with self._lock:  # threads that sleep at the same time wait only once
+            self.waited_s = max(self.waited_s, until_s - super().now_s())
         time.sleep(min(max(seconds, 0.0), LONGEST_WAIT_S))
 
 
