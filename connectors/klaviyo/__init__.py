@@ -1,18 +1,37 @@
-"""Klaviyo, by its SDK klaviyo-api 25.0.0 (API revision 2026-10-15). The fact sheet:
+"""Klaviyo by its SDK klaviyo-api 25.0.0, without its models and retries. The fact sheet.
 
-Documented by the vendor's OpenAPI (revision 2026-07-15; 25.0.0 changes no path or parameter we use):
-- Limits: fixed windows of 1 s and 60 s per endpoint and account, with RateLimit headers (`operations.py`).
-- Profiles are filtered by `updated` with "greater than" only; predictions cut 750 calls a minute to 150.
-- A bulk import takes 10,000 profiles, 5 MB, 100 KB each, and answers 202; errors come with the finished job.
-- Lists take 1,000 ids a call, 150 new lists a day, names may repeat. Tags never label people.
-- Scopes: profiles:read/write, lists:read/write, events:read, metrics:read, segments:read;
-  data-privacy:write to erase; accounts:read only to show the account's name. Leave out subscriptions:write.
-Second-hand: one malformed profile refuses the whole import, and one unknown id the whole list call; null
-`next` on the last page; 403 pages of a bot check that say nothing about the key; a null clears nothing in an
-import; adding to a list starts "added to list" flows.
-Unverified, so nothing leans on it: whether consent, lists or events move `updated`; how long cursors and
-jobs live; when values can be read after a job is complete; the words of 401, 403 and 404.
-Never written: consent of any kind. Nobody is created: people are named by profile id only.
+Marks: recorded (traffic of the real service), documented (by the vendor), unverified (told by others, or a
+guess that nothing leans on). What segsync itself does stands under its last heading.
+
+API
+- documented: revision 2026-10-15; it changes no path or parameter we use since the described 2026-07-15.
+- documented: profiles are filtered by `updated` with "greater than" only; deleted ones leave no trace.
+- documented: an import answers 202; what it refused comes with the finished job.
+- documented: tags never label people, so a segment is a value of one array property, or a list.
+Limits
+- documented: fixed windows of 1 s and 60 s per endpoint and account, told by RateLimit headers; no daily one.
+- documented: imports take 10,000 profiles, 5 MB, 100 KB each, 150 a minute; lists 1,000 ids a call.
+- documented: 150 new lists a day; predictions cut 750 calls a minute to 150; opt-outs 100 addresses a call.
+- recorded: a 429 may come without Retry-After.
+Scopes
+- documented: metrics:read, profiles:read, events:read to read; lists:read, segments:read with `lists`.
+- documented: lists:read, lists:write, profiles:write to write, imports included.
+- documented: subscriptions:write only with `record_opt_outs`; without it the key cannot subscribe anybody.
+- documented: data-privacy:write to erase; accounts:read only to show the account's name.
+- unverified: the words of 401, 403 and 404; that scopes are looked at before the content of a call.
+Traps
+- unverified: one malformed profile refuses the whole import, one unknown id the whole list call.
+- unverified: `next` is null on the last page; a 403 page of a bot check says nothing about the key.
+- documented: a null clears nothing in an import.
+- unverified: names of lists may repeat; adding to a list starts "added to list" flows.
+- documented: an unsubscription makes a profile for an unknown address, and with a list reaches all others.
+- unverified: whether members move a list's `updated`, or consent, lists and events a profile's.
+- unverified: how long cursors and jobs live; when values can be read after a job is complete.
+What segsync does
+- Who left a list is found by comparing the ids of the last 1,000 who came and, for longer lists, the count.
+- An opt-out from elsewhere looks first, names no list, and looks again until the profile says so.
+- Never written: consent, except those opt-outs where `record_opt_outs` is on; the calls that could subscribe
+  do not exist here. Nobody is created: people are named by profile id only.
 """
 
 from __future__ import annotations

@@ -1,20 +1,38 @@
-"""Salesforce, REST API 66.0 and Bulk API 2.0 (SDK simple-salesforce 1.12). The fact sheet:
+"""Salesforce REST and Bulk 2.0 by its SDK simple-salesforce 1.12. The fact sheet.
 
-Marked [rec] seen in recorded traffic, [doc] the vendor's pages, [?] unverified.
+Marks: recorded (traffic of the real service), documented (by the vendor), unverified (told by others, or a
+guess that nothing leans on). What segsync itself does stands under its last heading.
 
-- Logins: client credentials or JWT bearer through an External Client App with the scope `api` [doc]. Ended
-  sessions answer 401 INVALID_SESSION_ID; we log in once for all threads and send the call again.
-- Limits: calls per rolling 24 hours, shared by every tool of the org; `Sforce-Limit-Info` counts them,
-  approximately [rec]. 25 long calls at once (5 in developer orgs) [doc]; we use 4. A share is left to others.
-- Collections: 200 records a call; 200 OK with errors inside, one result a row, in order [rec].
-- Bulk 2.0: one job for the own field of more than 2,000 people; JobComplete does not mean that all rows
-  worked; results come in any order [doc].
-- Times have whole seconds [rec], so ties are normal: reads go by (SystemModstamp, Id), with an overlap.
-- A field our user may not see is in no answer [rec]: a hidden HasOptedOutOfEmail means *unknown*. Nobody is
-  written to while it cannot be read, unless `write_without_opt_out` says so.
-- A converted lead can be read but not written [rec]; writes go to the contact it became.
-- Deleted records go to the bin for about 15 days [doc]; erasing does no more than that, unless
-  `hard_delete` is on and our user has that permission.
+API
+- documented: version 66.0 here (`api_version`); logins by client credentials or JWT bearer, through an
+  External Client App.
+- recorded: sessions last two hours, or as the org's policy says.
+- unverified: one that has ended answers 401 INVALID_SESSION_ID.
+- recorded: collections answer 200 with errors inside, one result a row, in order.
+- documented: a bulk job that is complete need not have worked for all rows; results come in any order.
+Limits
+- recorded: `Sforce-Limit-Info` counts the calls of 24 hours, shared by every tool of the org, approximately.
+- documented: 200 records a collections call; 25 long calls at once, 5 in developer orgs.
+- documented: 2,000 rows a page; 100 MB a bulk job; bulk pays above about 2,000 rows.
+- unverified: 100,000 calls and 1,000 a licence in Enterprise.
+Scopes
+- documented: the login's scope `api`; all else are permissions of the run-as user, among them API Enabled.
+- documented: Customize Application to make the field; UserPermissionAccess tells which of them the user has.
+- recorded: an object's description tells createable, updateable, deletable.
+- unverified: Manage Profiles and Permission Sets to show a new field; Marketing User to make campaigns.
+- unverified: Bulk API Hard Delete for `hard_delete`.
+Traps
+- recorded: a field the user may not see is in no answer: a hidden HasOptedOutOfEmail means unknown.
+- recorded: times have whole seconds, so ties are normal.
+- recorded: a converted lead can be read but not written.
+- documented: deleted records go to the bin for about 15 days.
+- unverified: names of campaigns may repeat.
+- unverified: a new field is hidden from everybody; an empty text clears or is ignored; words of row errors.
+What segsync does
+- Reads go by (SystemModstamp, Id) with an overlap; one login serves all threads.
+- Nobody is written to while opt-outs cannot be read, unless `write_without_opt_out` says so.
+- Writes to a converted lead go to the contact it became; erasing for good needs `hard_delete`.
+- Topics are left out: neither reports nor mailings can select by them, and each assignment is a record.
 - Never written: HasOptedOutOfEmail, Individual, consent records; nobody is created.
 """
 

@@ -31,6 +31,7 @@ from sync.identify.keys import email_key
 from sync.identify.people import provenance
 from sync.run.rulebook import known_rules, rules_of_matching
 from sync.run.workspace import Workspace
+from sync.store.optouts import StoredOptOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Answer:
     segments: tuple[SegmentAnswer, ...]
     sources: Mapping[str, tuple[str, str, dt.datetime | None]]  # fact → connection.column, contact, when
     contacts: tuple[LinkedContact, ...]
+    opt_outs: tuple[StoredOptOut, ...] = ()  # what was written to platforms because of others
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -65,6 +67,11 @@ class Answer:
                 f"{key.kind} {key.masked}{' (former)' if key.former else ''}" for key in contact.keys
             )
             yield f"  contact {contact.external_id} on {contact.connection}: {keys or 'no key'}"
+        for told in self.opt_outs:
+            yield (
+                f"  opt-out on {told.connection}: {told.state}, {told.at:%Y-%m-%d %H:%M} UTC,"
+                f" because of {told.source}"
+            )
         for one in self.segments:
             since = f" since {one.since:%Y-%m-%d %H:%M}" if one.since else ""
             yield ""
@@ -88,6 +95,16 @@ class Answer:
             "contacts": [
                 {"connection": c.connection, "external_id": c.external_id, "keys": [k.masked for k in c.keys]}
                 for c in self.contacts
+            ],
+            "opt_outs": [
+                {
+                    "connection": told.connection,
+                    "state": told.state.value,
+                    "at": told.at.isoformat(),
+                    "source": told.source,
+                    "reason": told.reason,
+                }
+                for told in self.opt_outs
             ],
             "segments": [
                 {
@@ -142,6 +159,7 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
                     database, person, links=lake.relation("links"), rules=rules_of_matching(workspace, fields)
                 )
             ),
+            opt_outs=tuple(workspace.store.opt_outs.log(person=person)),
         )
     finally:
         database.close()
