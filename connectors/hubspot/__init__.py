@@ -1,24 +1,37 @@
-"""HubSpot CRM, API version 2026-09 (SDK hubspot-api-client 12.0.0, its transport hooked). The fact sheet:
+"""HubSpot CRM by its SDK hubspot-api-client 12.0.0, whose transport is hooked. The fact sheet.
 
-Marks: [rec] seen in recorded traffic, [doc] documented, [2nd] told by others, [?] unverified.
-- Keys: a service key (Development → Keys → Service keys) or an OAuth app; legacy private app tokens go on
-  working [doc]. Scopes: crm.objects.contacts.read/.write, crm.schemas.contacts.read/.write, crm.lists.read/
-  .write; with `companies` and `deals` crm.objects.companies.read and crm.objects.deals.read [doc].
-- Limits: 100, 190 or 250 calls in 10 s by plan, told by headers [rec]; search 5 a second per account, told by
-  none [rec]; 250,000 to 1,000,000 calls a day [doc]. A share of the day (`daily_reserve`) is left to others.
-- Paths are dated; the SDK knows v3 and v4 only, which end in 2027 [doc]. `api_version = "v3"` uses them.
-- Search lags up to 30 s, its `total` counts what is gone, results contradict the filter [rec]; at most 10,000
-  results, and more may share one millisecond [2nd]. So everybody is read by list (100 a page), changes by
-  search in halved windows, and by list again when search cannot tell.
-- Erased contacts leave no trace: everybody is listed again every `full_days` days [?].
-- Batches of 100; one bad row fails all unless each carries a trace id [2nd]; results come in no order [rec];
-  errors may come with 200 [doc]. A property's options are replaced as a whole [doc].
-- Lists: names are unique whatever their case [doc]; members per call are stated nowhere [?].
-- Consent is only read: `hs_email_optout`, one such property per subscription type, bounces, quarantine, the
-  confirmation state [rec: names]; on request the preferences API [doc]. Opted out anywhere is opted out;
-  a property that is missing makes the state unknown. Nothing here can subscribe anybody.
-- A deal is one row of activity for each contact on it, and keeps its id when it is won, lost or reopened.
-  Deals that are deleted, and contacts taken off a deal, stay as they were read.
+Marks: recorded (traffic of the real service), documented (by the vendor), unverified (told by others, or a
+guess that nothing leans on). What segsync itself does stands under its last heading.
+
+API
+- documented: paths are dated, 2026-09 here; the SDK knows v3 and v4 only, which end in 2027 (`api_version`).
+- documented: a service key (Development, Keys, Service keys) or an OAuth app; old private apps go on.
+- documented: a property's options are replaced as a whole; list names are unique whatever their case.
+- recorded: values are texts or null; results of a batch come in no order.
+Limits
+- recorded: headers tell the calls of 10 s and of the day; searches only the day's, OAuth apps no day's.
+- documented: 100, 190 or 250 calls in 10 s by plan; 250,000 to 1,000,000 a day; search 5 a second.
+- documented: pages of 100, batches of 100, searches of 200 and at most 10,000 results.
+- unverified: how many members of a list one call takes, so `ids_per_call` is a setting.
+Scopes
+- documented: crm.schemas.contacts.read and crm.objects.contacts.read to read; crm.lists.read for every plan.
+- documented: crm.objects.companies.read with `companies`, crm.objects.deals.read with `deals`.
+- documented: crm.lists.write for lists; crm.schemas.contacts.write and crm.objects.contacts.write for the
+  property.
+- documented: communication_preferences.statuses.batch.read with `ask_unsubscribed`.
+- unverified: that one belongs to Marketing Hub Enterprise; a 403 names the scope; scope before content.
+Traps
+- recorded: search lags up to 30 s, its `total` counts what is gone, results contradict the filter.
+- recorded: the modification time moves without us, up to 25 s after a write.
+- unverified: more than 10,000 records share one millisecond after updates of HubSpot's own.
+- documented: one bad row fails its whole batch unless each row carries a trace id.
+- documented: errors may come with a 200; erasing an unknown address blocks it for good.
+- recorded: consent is in `hs_email_optout`, one such property per subscription type, bounces, quarantine.
+- unverified: erased contacts leave no trace.
+What segsync does
+- Everybody is read by list, changes by search in halved windows, and everybody again every `full_days` days.
+- Opted out anywhere is opted out; a property that is missing makes the state unknown. Consent is only read.
+- A deal is one row of activity per contact on it. Deleted deals, contacts taken off a deal, stay as read.
 """
 
 from __future__ import annotations

@@ -1,12 +1,32 @@
-"""Mailchimp, Marketing API 3.0 (SDK mailchimp-marketing 3.0.80, its transport replaced). The fact sheet:
+"""Mailchimp by its SDK mailchimp-marketing 3.0.80, whose transport is replaced. The fact sheet.
 
-- Limits: 10 simultaneous connections per key and nothing else; no rate headers. We use 6, blocking.
-- A tag is a static segment; one call adds 500 and removes 500 people by address, and never touches consent.
-- `last_changed` has a resolution of one second; archived members need a read of their own; offset
-  paging over a moving set loses rows, so pages overlap (reading.py).
-- Erased members leave no trace: everybody is listed again every `full_days` days.
+Marks: recorded (traffic of the real service), documented (by the vendor), unverified (told by others, or a
+guess that nothing leans on). What segsync itself does stands under its last heading.
+
+API
+- documented: Marketing API 3.0; the key ends in its data centre (`…-us21`).
+- documented: a tag is a static segment; one call adds 500 and removes 500 people by address.
+- unverified: that call never touches consent; how it treats unsubscribed and archived people.
+- recorded: empty values are empty texts; `contact_id` survives a change of address.
+Limits
+- documented: 10 simultaneous connections per key, those we gave up included, and no daily limit.
+- recorded: no answer has a rate header.
+- documented: pages of 1,000; 50 tags shown with a member; answers within 120 s.
+- unverified: names of tags up to 100 characters; merge tags up to 10; 30 merge fields in most plans.
+Scopes
+- unverified: keys have none and may do what the role of their user may; viewer and author may not write.
+- documented: the account tells the role and the plan.
+Traps
+- recorded: `last_changed` has whole seconds, and tag writes move it, so our own come back in the next read.
+- unverified: archived members are left out unless asked for.
+- documented: replacing a segment's members empties it of those of others; `sync_tags` replaces all tags.
+- recorded: an archived member that is created anew is subscribed again, tags and all.
+- documented: an erased address cannot be imported again.
+- unverified: a bare 403 is the gateway's, under load; erased members leave no trace.
+What segsync does
+- Pages overlap, for offset paging over a moving set loses rows; everybody comes anew every `full_days` days.
+- At most 6 connections by default, which wait for each other.
 - Never written: the consent state of a person. Nothing here creates or re-subscribes anybody.
-- Keys have no scopes; they may do what their user's role may. They end in their data centre (`…-us21`).
 """
 
 from __future__ import annotations

@@ -1,21 +1,29 @@
-"""Platform `tables`: CSV and Parquet files, or any database SQLAlchemy can reach.
+"""CSV and Parquet files, or any database SQLAlchemy can reach. The fact sheet.
 
 Source of contacts and activity by a declared mapping of columns; destination of memberships as rows
 `segment, external_id, address, since` of one table or file.
 
-Limits and traps, measured or by design
-- CSV is read by RFC 4180: any encoding, gzip, byte-order mark, `, ; | tab` found out from the header. Every
-  record that cannot be a row is rejected with its line. A quote inside an unquoted field is a letter.
+Marks: recorded (seen in real exports), documented (by a standard or the library), unverified (a guess that
+nothing leans on). What segsync itself does stands under its last heading.
+
+API
+- documented: CSV is RFC 4180; Parquet by Arrow; databases by SQLAlchemy, PostgreSQL by COPY.
+- recorded: exports come in any encoding, with `, ; | tab`, gzip or not, with or without a byte-order mark.
+Limits
+- documented: none of calls; rows are read in pages and written 10,000 at a time.
+Scopes
+- documented: the right to read the tables or files, and to make and write the one of memberships.
+Traps
+- recorded: records that cannot be a row, and two rows of one key; each is rejected with its line.
+- documented: local hours that come twice are taken the first time, those that never come as after the gap.
+What segsync does
 - A file that did not change (size, time, hash of both ends) yields nothing. A changed one is read again as a
   whole; with an incremental column only its rows at or above the highest value so far come out.
 - Contacts without an incremental column are a listing of everybody: who is missing from a changed file is
   gone. A read in which a row was refused lists nobody, for that row's contact is not gone.
-- Two rows of a file with one key: the first is kept, the later ones are rejected with both lines. In several
-  files named by one pattern, the later file (by name) wins.
-- Two decimals of money are kept, more are rounded half to even. Local hours that come twice are taken the
-  first time; those that never come as the moment after the gap.
-- A database is read in one statement; PostgreSQL by COPY. Without an incremental column, every read is a
-  full one.
+- The first of two rows with one key is kept; of several files of one pattern the later (by name) wins.
+- A quote inside an unquoted field is a letter. Two decimals of money are kept, more rounded half to even.
+- A database is read in one statement; without an incremental column, every read is a full one.
 - Only rows of our segments are ever deleted from the memberships table.
 """
 

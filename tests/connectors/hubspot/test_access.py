@@ -166,10 +166,10 @@ def test_missing_scopes_are_named_by_check_and_pause_the_connection(portal: Port
 
 
 def test_check_tells_quota_and_what_would_be_created(portal: Portal) -> None:
-    details = portal.connect().check().details
-    assert details["own field"] == "segsync_segments (will be created)"
-    assert details["calls left today"].endswith(" of 650000")
-    assert details["currency"] == "EUR"
+    health = portal.connect().check()
+    assert [made.name for made in health.creates] == ["segsync_segments"]
+    assert " of 650,000 left today" in health.quota
+    assert health.details["currency"] == "EUR"
 
 
 def test_a_share_of_the_day_is_left_to_other_tools(portal: Portal) -> None:

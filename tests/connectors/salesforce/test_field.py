@@ -9,6 +9,7 @@ from pyroaring import BitMap
 
 from connectors.base import Action, Audience, AudienceKind, Batch, Change, Connector, OutcomeState
 from connectors.errors import AudienceLost, BadSource, BatchRefused, Unauthorized, Unavailable
+from connectors.health import Needs, WantedAudience
 from connectors.salesforce.simulated.schema import Field
 from connectors.simulation import Kind, Script, When
 from sync.deliver import Address, deliver
@@ -272,9 +273,9 @@ def test_a_missing_field_comes_with_an_instruction(org: SalesforceRig) -> None:
     connector = org.connect()
     with pytest.raises(BadSource, match=r"make a field of type Picklist \(Multi-Select\)"):
         connector.ensure(FIELD)
-    health = connector.check()
-    assert health.ok  # campaigns work without it
-    assert OWN_FIELD in health.details["own_field"]
+    campaigns = Needs(audiences=(WantedAudience("vip", AudienceKind.CAMPAIGN),))
+    assert connector.check(campaigns).ok  # campaigns work without it
+    assert all(OWN_FIELD in problem for problem in connector.check().problems)
     assert AudienceKind.FIELD not in {a.kind for a in connector.audiences()}
 
 
@@ -295,7 +296,7 @@ def making(rig: SalesforceRig) -> Connector:
 
 def test_the_field_is_made_with_its_permission_if_we_are_asked_to(org: SalesforceRig) -> None:
     connector = making(org)
-    assert connector.check().details["own_field"] == "will be made"
+    assert [made.name for made in connector.check().creates] == [OWN_FIELD, OWN_FIELD]
     assert connector.ensure(FIELD) == OWN_FIELD
     assert connector.ensure(FIELD) == OWN_FIELD
     created = [o for o in org.simulation.traffic.operations.elements() if o.startswith("POST")]

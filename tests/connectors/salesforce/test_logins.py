@@ -164,7 +164,9 @@ def test_a_quota_used_up_by_others_is_told_and_not_waited_for(org: SalesforceRig
 def test_check_tells_the_quota(org: SalesforceRig) -> None:
     health = org.connect().check()
     assert health.account == "Acme"
-    assert int(health.details["calls_left"]) < int(health.details["calls_a_day"]) == 100_000
+    left, of, most, *_ = health.quota.split()
+    assert int(left.replace(",", "")) < int(most.replace(",", "")) == 100_000
+    assert of == "of"
 
 
 # ---- opt-outs that cannot be seen ------------------------------------------------------------------

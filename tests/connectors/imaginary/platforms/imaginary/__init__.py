@@ -1,7 +1,14 @@
-"""Imaginary, a platform that exists in these tests only. The fact sheet:
+"""Imaginary, a platform that exists in these tests only. The fact sheet.
 
-- Limits: 6 calls at the same time; contacts come in pages of 50, oldest change first.
-- A tag takes 25 people in and 25 out by address in one call, and never touches consent.
+API
+- documented: contacts come oldest change first; a tag is written by address.
+Limits
+- documented: 6 calls at the same time; pages of 50; 25 people in and 25 out in one call.
+Scopes
+- documented: a key may do everything.
+Traps
+- unverified: names of tags are compared without regard to case.
+What segsync does
 - Never written: consent of any kind. Nothing here creates anybody.
 """
 
