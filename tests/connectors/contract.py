@@ -22,14 +22,23 @@ from connectors.base import (
 )
 from connectors.errors import AudienceLost, CursorExpired, RateLimited, Unauthorized, Unavailable
 from connectors.simulation import Chance, Kind, Script, When
+from tests.connectors.changing import ChangingContract
 from tests.connectors.managing import ManagingContract
+from tests.connectors.refusing import RefusingContract
 from tests.connectors.rig import Rig, assert_kinds, by_id, changes, contacts, ensured, stream_of
 
 __all__ = ["ConnectorContract", "Rig", "assert_kinds"]
 
 
-class ConnectorContract(ManagingContract):
+class ConnectorContract(ChangingContract, RefusingContract, ManagingContract):
     """The contract. Subclass it and give a fixture `rig`."""
+
+    @pytest.fixture(autouse=True)
+    def _bypassed(self, rig: Rig, request: pytest.FixtureRequest) -> None:
+        """A test that can mean nothing on a platform is not run there, and the report says why."""
+        reason = rig.bypass.get(request.function.__name__)
+        if reason is not None:
+            pytest.skip(f"means nothing here: {reason}")
 
     # ---- reading ---------------------------------------------------------------------------------
 

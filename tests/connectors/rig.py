@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import MappingProxyType
 
 from connectors.base import Action, Audience, AudienceKind, Change, Connector, Page, Stream, StreamKind
 from connectors.pacing import ManualClock
-from connectors.simulation import Simulation
+from connectors.simulation import Reply, Request, Simulation
+from tests.connectors.prescribing import Refusal, intercept, intercepted, turn_round
+
+YEAR_S = 366 * 86_400
 
 
 class Rig(ABC):
     """One platform set up for the contract: simulator running, clock in our hands."""
 
+    platform: str
+    """Its name in the registry."""
     simulation: Simulation
     clock: ManualClock
     address: str
@@ -25,6 +32,22 @@ class Rig(ABC):
     connections: int = 6
     read_again: int = 0
     """Contacts that an incremental read brings once more, because they share the last moment it had seen."""
+    most_read_again: int = 0
+    """Rows that a read brings once more at most when it is resumed from the cursor of one of its pages."""
+    tells_deletes: bool = True
+    """Whether reading changes names deleted contacts; else only a listing of everybody lacks them."""
+    crowd: int = 20
+    """People in a batch whose answer comes in any order."""
+    unordered: tuple[str, ...] = ()
+    """Keys in answers whose lists the platform gives in no certain order."""
+    field_is_halved: bool = False
+    """Whether the run halves batches of the owned field; else those of the first other kind."""
+    bypass: Mapping[str, str] = MappingProxyType({})
+    """Test → why it can mean nothing here; reported as skipped with this reason."""
+
+    @abstractmethod
+    def settings(self) -> Mapping[str, object]:
+        """The settings of a connection, as a config would have them."""
 
     @abstractmethod
     def connect(self, **settings: object) -> Connector:
@@ -57,6 +80,80 @@ class Rig(ABC):
     @abstractmethod
     def delete(self, audience: Audience) -> None:
         """Somebody deletes the audience by hand."""
+
+    @abstractmethod
+    def rename(self, audience: Audience, name: str) -> None:
+        """Somebody renames the audience by hand."""
+
+    @abstractmethod
+    def take_out(self, audience: Audience, address: str) -> None:
+        """Somebody takes a contact out of the audience by hand."""
+
+    @abstractmethod
+    def delete_contact(self, address: str) -> None:
+        """Somebody deletes a contact, in the way that leaves the fewest traces."""
+
+    @abstractmethod
+    def stranger(self, number: int) -> tuple[str, str]:
+        """(external_id, address) that looks right and belongs to nobody."""
+
+    @abstractmethod
+    def documented(self) -> Sequence[Refusal]:
+        """Every refusal of the write call that the fact sheet documents."""
+
+    @abstractmethod
+    def poison_reply(self) -> Reply:
+        """How the platform refuses a whole call without saying because of whom."""
+
+    @abstractmethod
+    def revoke(self) -> None:
+        """The credentials of all connections are worth nothing from now on."""
+
+    @abstractmethod
+    def restore(self) -> None:
+        """They are valid again."""
+
+    # ---- the same for most -----------------------------------------------------------------------
+
+    def listing_settings(self) -> Mapping[str, object]:
+        """Settings with which a read can tell who is gone."""
+        return {}
+
+    def ahead(self) -> tuple[Connector, Stream, str | None]:
+        """A connection, its contacts, and a cursor from a time that has not come yet."""
+        self.clock.advance(YEAR_S)
+        early = self.connect()
+        stream = stream_of(early, StreamKind.CONTACTS)[0]
+        cursor = [page.cursor for page in early.read(stream, None)][-1]
+        self.clock.advance(-YEAR_S)
+        return self.connect(), stream, cursor
+
+    def answer_in_another_order(self) -> None:
+        """From now on."""
+        turn_round(self.simulation, self.unordered)
+
+    def names(self, request: Request, external_id: str, address: str) -> bool:
+        """Whether a write call is about this person, among others."""
+        body = request.body.decode()
+        return f'"{external_id}"' in body or f'"{address}"' in body
+
+    def poison(self, external_id: str, address: str) -> None:
+        """From now on the platform refuses every write that holds this person."""
+
+        def refuse(request: Request) -> Reply | None:
+            poisoned = self.simulation.is_write(request) and self.names(request, external_id, address)
+            return self.poison_reply() if poisoned else None
+
+        intercept(self.simulation, refuse)
+
+    def refusing(self, refusal: Refusal) -> AbstractContextManager[None]:
+        """While the block runs, the write call is refused so."""
+
+        def refuse(request: Request) -> Reply | None:
+            wanted = self.simulation.operation(request) == self.write_operation
+            return refusal.reply if wanted else None
+
+        return intercepted(self.simulation, refuse)
 
 
 def stream_of(connector: Connector, kind: StreamKind) -> list[Stream]:

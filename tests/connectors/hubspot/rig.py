@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
 from connectors.base import Audience, Connector
-from connectors.hubspot.simulator import HubspotSimulator
+from connectors.hubspot.simulated.problem import Problem
+from connectors.hubspot.simulator import KEY, HubspotSimulator
 from connectors.pacing import ManualClock
 from connectors.registry import platform
-from connectors.simulation import serve
+from connectors.simulation import Reply, serve
+from tests.connectors.hubspot.refusals import DOCUMENTED
+from tests.connectors.prescribing import Refusal
 from tests.connectors.rig import Rig
 
 PEOPLE = 2300
@@ -24,7 +27,10 @@ OPT_OUTS: tuple[dict[str, str], ...] = (
 
 
 class HubspotRig(Rig):
+    platform = "hubspot"
     people = PEOPLE
+    unordered = ("results", "errors", "recordIdsMissing", "recordsIdsAdded", "recordIdsRemoved")
+    field_is_halved = True  # batches of a list are divided by the connector itself
     write_operation = "PUT /lists/{id}/memberships/add-and-remove"
     read_operation = "GET /objects/contacts"
 
@@ -34,8 +40,11 @@ class HubspotRig(Rig):
         self.address = address
         self._open: list[Connector] = []
 
+    def settings(self) -> Mapping[str, object]:
+        return {**self.hubspot.credentials, "base_url": self.address, "archived_hours": 0}
+
     def connect(self, **settings: object) -> Connector:
-        given = {**self.hubspot.credentials, "base_url": self.address, "archived_hours": 0, **settings}
+        given = {**self.settings(), **settings}
         connector = platform("hubspot").open(given, self.clock)  # type: ignore[arg-type]
         self._open.append(connector)
         return connector
@@ -67,6 +76,35 @@ class HubspotRig(Rig):
 
     def delete(self, audience: Audience) -> None:
         self.hubspot.lists.delete(self.hubspot.lists.find(str(audience.remote_id)))
+
+    def rename(self, audience: Audience, name: str) -> None:
+        self.hubspot.lists.rename(self.hubspot.lists.find(str(audience.remote_id)), name)
+
+    def take_out(self, audience: Audience, address: str) -> None:
+        record = self.hubspot.records.by_address(address)
+        assert record is not None
+        del self.hubspot.lists.find(str(audience.remote_id)).members[record.id]
+
+    def delete_contact(self, address: str) -> None:
+        record = self.hubspot.records.by_address(address)
+        assert record is not None
+        self.hubspot.records.archive(record)
+
+    def stranger(self, number: int) -> tuple[str, str]:
+        return f"99{number:07}", f"stranger{number}@example.com"
+
+    def documented(self) -> Sequence[Refusal]:
+        return DOCUMENTED
+
+    def poison_reply(self) -> Reply:
+        problem = Problem(400, "a validation rule of the account was not met")
+        return Reply(400, json.dumps(problem.body()).encode())
+
+    def revoke(self) -> None:
+        self.hubspot.key = "pat-na1-ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+    def restore(self) -> None:
+        self.hubspot.key = KEY
 
     def close(self) -> None:
         """At the end of every test: no request the simulator ever received may touch consent, addresses,

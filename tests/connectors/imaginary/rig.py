@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 import connectors
 from connectors.base import Audience, Connector
+from connectors.errors import AudienceLost, RateLimited, Unauthorized, Unavailable, UnexpectedResponse
 from connectors.pacing import ManualClock
 from connectors.registry import platform
-from connectors.simulation import serve
+from connectors.simulation import Reply, Request, serve
+from tests.connectors.prescribing import Refusal, bare, intercept, told
 from tests.connectors.rig import Rig
 
 PLATFORMS = Path(__file__).parent / "platforms"
@@ -40,7 +43,16 @@ def simulated(people: int, clock: ManualClock) -> Any:
 
 
 class ImaginaryRig(Rig):
+    platform = "imaginary"
     people = 160
+    unordered = ("contacts", "tags", "members")
+    bypass = MappingProxyType(
+        {
+            "test_a_deleted_contact_is_seen": "it never tells, and its connector lists everybody only once",
+            "test_halving_isolates_a_poison_record": "it names everybody whom it refuses",
+            "test_halving_costs_few_calls": "it names everybody whom it refuses",
+        }
+    )
     write_operation = "POST /tags/{id}/members"
     read_operation = "GET /contacts"
 
@@ -49,9 +61,11 @@ class ImaginaryRig(Rig):
         self.clock = clock
         self.address = address
 
+    def settings(self) -> Mapping[str, object]:
+        return {**self.imaginary.credentials, "base_url": self.address}
+
     def connect(self, **settings: object) -> Connector:
-        given = {**self.imaginary.credentials, "base_url": self.address, **settings}
-        return platform("imaginary").open(given, self.clock)
+        return platform("imaginary").open({**self.settings(), **settings}, self.clock)  # type: ignore[dict-item]
 
     def wrong_credentials(self) -> Mapping[str, object]:
         return {"api_key": "somebody-elses"}
@@ -81,6 +95,42 @@ class ImaginaryRig(Rig):
 
     def delete(self, audience: Audience) -> None:
         del self.imaginary.tags[audience.remote_id]
+
+    def rename(self, audience: Audience, name: str) -> None:
+        self.imaginary.tags[audience.remote_id] = (name, self._ids(audience))
+
+    def take_out(self, audience: Audience, address: str) -> None:
+        ids = self._ids(audience)
+        ids -= {id_ for id_ in ids if self.imaginary.contacts[id_]["email"] == address}
+
+    def delete_contact(self, address: str) -> None:
+        gone = [id_ for id_, one in self.imaginary.contacts.items() if one["email"] == address]
+        for id_ in gone:
+            del self.imaginary.contacts[id_]
+
+    def stranger(self, number: int) -> tuple[str, str]:
+        return f"s{number}", f"stranger{number}@example.com"
+
+    def documented(self) -> Sequence[Refusal]:
+        return (
+            told(400, {"error": "unheard_of"}, UnexpectedResponse),
+            told(401, {"error": "wrong_key"}, Unauthorized),
+            told(404, {"error": "no_such_tag"}, AudienceLost),
+            told(429, {}, RateLimited, Retry_After="3600"),
+            bare(503, b"", Unavailable),
+        )
+
+    def poison_reply(self) -> Reply:
+        return Reply(500)
+
+    def revoke(self) -> None:
+        def refuse(_: Request) -> Reply:
+            return Reply(401, b'{"error": "wrong_key"}')
+
+        self._undo = intercept(self.imaginary, refuse)
+
+    def restore(self) -> None:
+        self._undo()
 
 
 @contextmanager

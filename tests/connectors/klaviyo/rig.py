@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
 from connectors.base import Audience, Connector
 from connectors.klaviyo.simulated.account import Profile
-from connectors.klaviyo.simulator import KlaviyoSimulator
+from connectors.klaviyo.simulator import KEY, KlaviyoSimulator
 from connectors.pacing import ManualClock
 from connectors.registry import platform
-from connectors.simulation import serve
+from connectors.simulation import Reply, serve
 from tests.connectors.klaviyo.referee import FOLDER, Referee
+from tests.connectors.klaviyo.refusals import DOCUMENTED
+from tests.connectors.prescribing import Refusal
 from tests.connectors.rig import Rig, keys
 
 PEOPLE = 330
@@ -24,7 +26,11 @@ OPT_OUT = "POST /api/profile-subscription-bulk-delete-jobs"
 
 
 class KlaviyoRig(Rig):
+    platform = "klaviyo"
     people = PEOPLE
+    tells_deletes = False  # profiles that are gone are in no answer any more
+    most_read_again = 300  # whole seconds that many share, and a day of events
+    unordered = ("data",)
     write_operation = "POST /api/lists/{id}/relationships/profiles"
     read_operation = "GET /api/profiles"
     connections = 4
@@ -39,9 +45,12 @@ class KlaviyoRig(Rig):
         self.may_opt_out = False
         self._before = {p.id: p.consent.rank() for p in simulation.account.profiles.values()}
 
+    def settings(self) -> Mapping[str, object]:
+        return {**self.klaviyo.credentials, "base_url": self.address, "lookback_s": 0}
+
     def connect(self, **settings: object) -> Connector:
         self.may_opt_out |= settings.get("record_opt_outs") is True
-        given = {**self.klaviyo.credentials, "base_url": self.address, "lookback_s": 0, **settings}
+        given = {**self.settings(), **settings}
         connector = platform("klaviyo").open(given, self.clock)  # type: ignore[arg-type]
         self._open.append(connector)
         return connector
@@ -77,6 +86,33 @@ class KlaviyoRig(Rig):
 
     def delete(self, audience: Audience) -> None:
         del self.klaviyo.account.lists[str(audience.remote_id)]
+
+    def rename(self, audience: Audience, name: str) -> None:
+        self.klaviyo.account.lists[str(audience.remote_id)].name = name
+
+    def take_out(self, audience: Audience, address: str) -> None:
+        group = self.klaviyo.account.lists[str(audience.remote_id)]
+        self.klaviyo.account.leave(group, self.profile(address).id)
+
+    def delete_contact(self, address: str) -> None:
+        self.klaviyo.account.vanish(self.profile(address))
+
+    def stranger(self, number: int) -> tuple[str, str]:
+        return f"01ZZZZZZZZZZZZZZZZZZZZ{number:04}", f"stranger{number}@example.com"
+
+    def documented(self) -> Sequence[Refusal]:
+        return DOCUMENTED
+
+    def poison_reply(self) -> Reply:
+        error = {"id": "x", "status": 400, "code": "invalid", "title": "Invalid input.", "detail": "No."}
+        body = {"errors": [{**error, "source": {"pointer": "/data"}}]}
+        return Reply(400, json.dumps(body).encode(), {"Content-Type": "application/vnd.api+json"})
+
+    def revoke(self) -> None:
+        self.klaviyo.key = "pk_" + "f" * 34
+
+    def restore(self) -> None:
+        self.klaviyo.key = KEY
 
     def close(self) -> None:
         """At the end of every test: nothing sent may touch consent or addresses, or break the description."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
 from connectors.base import Audience, Connector
-from connectors.mailchimp.simulator import MailchimpSimulator
+from connectors.mailchimp.simulated.audience import subscriber_hash
+from connectors.mailchimp.simulator import KEY, MailchimpSimulator
 from connectors.pacing import ManualClock
 from connectors.registry import platform
-from connectors.simulation import serve
+from connectors.simulation import Reply, Request, serve
+from tests.connectors.mailchimp.refusals import DOCUMENTED
+from tests.connectors.prescribing import Refusal
 from tests.connectors.rig import Rig, keys
 
 PEOPLE = 2300
@@ -20,7 +23,11 @@ FORBIDDEN = {"status", "status_if_new", "marketing_permissions", "email_address"
 
 
 class MailchimpRig(Rig):
+    platform = "mailchimp"
     people = PEOPLE
+    tells_deletes = False  # who was erased is in no answer any more
+    most_read_again = 1000  # seconds are read again as a whole, and many people share one
+    unordered = ("members_added", "members_removed", "errors", "email_addresses")
     write_operation = "POST /lists/{id}/segments/{id}"
     read_operation = "GET /lists/{id}/members"
 
@@ -30,8 +37,11 @@ class MailchimpRig(Rig):
         self.address = address
         self._open: list[Connector] = []
 
+    def settings(self) -> Mapping[str, object]:
+        return {**self.mailchimp.credentials, "base_url": self.address, "lookback_s": 0}
+
     def connect(self, **settings: object) -> Connector:
-        given = {**self.mailchimp.credentials, "base_url": self.address, "lookback_s": 0, **settings}
+        given = {**self.settings(), **settings}
         connector = platform("mailchimp").open(given, self.clock)  # type: ignore[arg-type]
         self._open.append(connector)
         return connector
@@ -66,6 +76,40 @@ class MailchimpRig(Rig):
     def delete(self, audience: Audience) -> None:
         home = self.mailchimp.audience
         home.drop_segment(home.segments[int(str(audience.remote_id))])
+
+    def rename(self, audience: Audience, name: str) -> None:
+        self.mailchimp.audience.segments[int(str(audience.remote_id))].name = name
+
+    def take_out(self, audience: Audience, address: str) -> None:
+        home = self.mailchimp.audience
+        member = home.find(address)
+        assert member is not None
+        home.untag(member, home.segments[int(str(audience.remote_id))])
+
+    def delete_contact(self, address: str) -> None:
+        """For good; archived people are contacts still, who have opted out."""
+        member = self.mailchimp.audience.find(address)
+        assert member is not None
+        self.mailchimp.audience.remove(member)
+
+    def stranger(self, number: int) -> tuple[str, str]:
+        return f"stranger{number}", f"stranger{number}@example.com"
+
+    def names(self, request: Request, external_id: str, address: str) -> bool:
+        return subscriber_hash(address) in request.path or super().names(request, external_id, address)
+
+    def documented(self) -> Sequence[Refusal]:
+        return DOCUMENTED
+
+    def poison_reply(self) -> Reply:
+        content = {"type": "x", "title": "Invalid Resource", "status": 400, "detail": "This cannot be."}
+        return Reply(400, json.dumps(content).encode())
+
+    def revoke(self) -> None:
+        self.mailchimp.key = "f" * 32 + "-us1"
+
+    def restore(self) -> None:
+        self.mailchimp.key = KEY
 
     def close(self) -> None:
         """At the end of every test: no body the simulator ever received may touch consent or addresses."""

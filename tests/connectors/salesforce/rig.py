@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
 from connectors.base import Audience, AudienceKind, Connector
 from connectors.pacing import ManualClock
 from connectors.registry import platform
+from connectors.salesforce.simulated.ids import made_id
 from connectors.salesforce.simulator import TOKEN_PATH, SalesforceSimulator
-from connectors.simulation import serve
+from connectors.simulation import Reply, Request, serve
+from tests.connectors.prescribing import Refusal, intercept
 from tests.connectors.rig import Rig, keys
+from tests.connectors.salesforce.refusals import DOCUMENTED
 
 CONTACTS, LEADS = 900, 450
 PAGE = 300
@@ -29,6 +32,9 @@ DAY_S = 86_400
 
 
 class SalesforceRig(Rig):
+    platform = "salesforce"
+    crowd = 2010  # a batch of the field that goes out as a bulk job, whose results come in any order
+    most_read_again = 1  # an empty last page
     write_operation = "POST /composite/sobjects CampaignMember"
     read_operation = "GET /query Contact"
 
@@ -41,9 +47,12 @@ class SalesforceRig(Rig):
         self.opt_outs = self._opt_outs()
         self._open: list[Connector] = []
 
-    def connect(self, **settings: object) -> Connector:
+    def settings(self) -> Mapping[str, object]:
         own = {"base_url": self.address, "lookback_s": 0, "connections": self.connections}
-        given = {**self.salesforce.credentials, **own, **settings}
+        return {**self.salesforce.credentials, **own}
+
+    def connect(self, **settings: object) -> Connector:
+        given = {**self.settings(), **settings}
         connector = platform("salesforce").open(given, self.clock)  # type: ignore[arg-type]
         self._open.append(connector)
         return connector
@@ -74,6 +83,51 @@ class SalesforceRig(Rig):
 
     def delete(self, audience: Audience) -> None:
         self.org.delete("Campaign", audience.remote_id)
+
+    def rename(self, audience: Audience, name: str) -> None:
+        self.org.change("Campaign", str(audience.remote_id), Name=name)
+
+    def take_out(self, audience: Audience, address: str) -> None:
+        members = self.org.tables["CampaignMember"].values()
+        (member,) = [
+            one["Id"]
+            for one in members
+            if one["CampaignId"] == audience.remote_id and address in (one["ContactId"], one["LeadId"])
+        ]
+        self.org.delete("CampaignMember", member)
+
+    def delete_contact(self, address: str) -> None:
+        self.org.delete("Lead" if address.startswith("00Q") else "Contact", address)
+
+    def stranger(self, number: int) -> tuple[str, str]:
+        id = made_id("003", 9_000_000 + number)
+        return id, id
+
+    def answer_in_another_order(self) -> None:
+        """The simulated jobs shuffle their results by themselves; other answers come in the order sent."""
+
+    def names(self, request: Request, external_id: str, address: str) -> bool:
+        return address in request.body.decode()
+
+    def documented(self) -> Sequence[Refusal]:
+        return DOCUMENTED
+
+    def poison_reply(self) -> Reply:
+        content = [{"message": "An unexpected error occurred.", "errorCode": "UNKNOWN_EXCEPTION"}]
+        return Reply(400, json.dumps(content).encode())
+
+    def revoke(self) -> None:
+        """No session is valid any more, and there is no new one."""
+
+        def refuse(request: Request) -> Reply | None:
+            content = {"error": "invalid_grant", "error_description": "no client credentials user enabled"}
+            return Reply(400, json.dumps(content).encode()) if request.path == TOKEN_PATH else None
+
+        self.salesforce.expire_sessions()
+        self._undo = intercept(self.salesforce, refuse)
+
+    def restore(self) -> None:
+        self._undo()
 
     def _opt_outs(self) -> dict[str, object]:
         rows = [r for name in ("Contact", "Lead") for r in self.org.tables[name].values()]

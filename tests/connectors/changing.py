@@ -1,0 +1,86 @@
+"""The part of the contract about what changes without us: deleted contacts, renamed audiences, clocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from connectors.base import Action, Batch, StreamKind
+from connectors.errors import CursorExpired
+from tests.connectors.rig import Rig, by_id, changes, contacts, ensured, stream_of
+
+
+class ChangingContract:
+    """Mixed into ConnectorContract."""
+
+    def test_resuming_doubles_nothing(self, rig: Rig) -> None:
+        """What comes once more after a checkpoint is the very row that came before it."""
+        connector = rig.connect()
+        for stream in connector.features.streams:
+            pages = list(connector.read(stream, None))
+            for taken in range(1, len(pages) + 1):
+                before = by_id(stream, pages[:taken])
+                rest = list(connector.read(stream, pages[taken - 1].cursor))
+                after = by_id(stream, rest)
+                assert sum(page.rows.num_rows for page in rest) == len(after), (stream.name, taken)
+                again = before.keys() & after.keys()
+                assert {id_: after[id_] for id_ in again} == {id_: before[id_] for id_ in again}
+                if stream.incremental:
+                    assert len(again) <= rig.most_read_again, (stream.name, taken)
+
+    def test_a_deleted_contact_is_seen(self, rig: Rig) -> None:
+        """At once where the platform tells; else by a listing that does not name it, repeated after days."""
+        connector = rig.connect(**rig.listing_settings())
+        stream = stream_of(connector, StreamKind.CONTACTS)[0]
+        pages = list(connector.read(stream, None))
+        before = by_id(stream, pages)
+        gone, address = contacts(connector, 3)[2]
+        rig.clock.advance(60)
+        rig.delete_contact(address)
+        rig.clock.advance(60)
+        if rig.tells_deletes:
+            told = by_id(stream, connector.read(stream, pages[-1].cursor))
+            assert told[gone]["deleted"] is True
+            assert not any(row["deleted"] for id_, row in told.items() if id_ != gone)
+        else:
+            rig.clock.advance(8 * 86_400)
+            listing = list(connector.read(stream, pages[-1].cursor))
+            assert len({page.listing for page in listing}) == 1
+            assert listing[0].listing not in (None, pages[0].listing)
+            assert before.keys() - by_id(stream, listing).keys() == {gone}
+        whole = by_id(stream, connector.read(stream, None))
+        assert {id_ for id_, row in whole.items() if not row["deleted"]} == before.keys() - {gone}
+
+    def test_a_cursor_from_the_future_hides_nothing(self, rig: Rig) -> None:
+        """A clock was wrong for a while, or an older state was put back: nothing is missed."""
+        connector, stream, cursor = rig.ahead()
+        rig.add_contact(9_000_001)
+        rig.clock.advance(60)
+        try:
+            pages = list(connector.read(stream, cursor))
+        except CursorExpired:
+            pages = list(connector.read(stream, None))
+        assert len(by_id(stream, pages)) in (1, rig.people + 1)
+
+    def test_an_audience_renamed_by_hand_stays_the_same(self, rig: Rig) -> None:
+        connector = rig.connect()
+        audience = ensured(connector)
+        people = contacts(connector, 3)
+        connector.write(Batch(audience, changes(Action.ADD, people[:1])))
+        rig.rename(audience, "Renamed by somebody")
+        there = {one.remote_id for one in connector.audiences()}
+        again = replace(audience, remote_id=connector.ensure(audience))
+        assert again == audience
+        assert {one.remote_id for one in connector.audiences()} == there
+        connector.write(Batch(again, changes(Action.ADD, people[1:])))
+        assert rig.carriers(audience) == {address for _, address in people}
+
+    def test_a_member_that_somebody_took_out_can_be_put_in_again(self, rig: Rig) -> None:
+        connector = rig.connect()
+        audience = ensured(connector)
+        people = contacts(connector, 3)
+        batch = Batch(audience, changes(Action.ADD, people))
+        connector.write(batch)
+        rig.take_out(audience, people[1][1])
+        assert rig.carriers(audience) == {people[0][1], people[2][1]}
+        connector.write(batch)
+        assert rig.carriers(audience) == {address for _, address in people}
