@@ -343,3 +343,12 @@ def test_a_platform_that_fails_during_a_check_is_not_asked_for_the_rest() -> Non
         health = one.check(writing(AudienceKind.LIST, read=True))
         assert len(health.problems) == 1
         assert health.missing == ()
+        asked = [logged.operation for logged in one.simulator.traffic.log]
+        assert "POST /lists/search" not in asked
+
+
+def test_what_would_be_made_is_not_guessed_where_the_config_is_wrong() -> None:
+    with account("hubspot") as one:
+        health = one.check(writing(AudienceKind.LIST), properties=["no_such_property"])
+        assert ["no_such_property" in problem for problem in health.problems] == [True]
+        assert health.creates == ()
