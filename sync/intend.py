@@ -295,8 +295,16 @@ class _Look:
         settled(self.store.database, [batch.id for batch in batches])
 
 
-def save(store: Store, plan: Plan, *, run_id: int, as_of: dt.datetime, summary: Mapping[str, object]) -> int:
-    """Store the plan with all its batches; returns its id. Older plans that are open are superseded."""
+def save(
+    store: Store,
+    plan: Plan,
+    *,
+    run_id: int,
+    as_of: dt.datetime,
+    summary: Mapping[str, object],
+    scope: str = "",
+) -> int:
+    """Store the plan with all its batches; returns its id. Open plans of its scope are superseded."""
     stored = store.plans.save(
         run_id=run_id,
         as_of=as_of,
@@ -306,6 +314,7 @@ def save(store: Store, plan: Plan, *, run_id: int, as_of: dt.datetime, summary: 
         brakes_=[Brake(b.kind.value, b.message, b.audience) for b in plan.brakes],
         opt_outs=plan.opt_outs,
         summary=summary,
+        scope=scope,
     )
     _forget_refusals(store, plan)
     return stored.id

@@ -72,16 +72,21 @@ def push(
     addresses: Addresses,
     at: dt.datetime,
     progress: Progress = SILENT,
+    only: str | None = None,
 ) -> list[Pushed]:
     """Send everything of the plan that is open and not held; one `Pushed` per connection with work.
 
-    Connections work beside each other; one that fails stops alone and says why.
+    Connections work beside each other; one that fails stops alone and says why. `only`: this connection's
+    part, of which there is always a `Pushed`; what the plan's state is then is the caller's business.
     """
     rows = {row.id: row for row in store.ledger.audiences()}
     work: dict[str, list[StoredBatch]] = {}
     open_batches = store.plans.open_batches(plan_id)
     for batch in open_batches:
         work.setdefault(rows[batch.audience_id].connection, []).append(batch)
+    if only is not None:
+        part = work.get(only, [])
+        return [_push_connection(store, only, part, rows, connectors[only], addresses, at, progress)]
     progress.step("push", sum(len(b.adds) + len(b.removes) for b in open_batches))
     with ThreadPoolExecutor(max_workers=max(1, len(work))) as pool:
         sent = [
@@ -122,6 +127,7 @@ def _push_connection(
                 connector.declare(fields.arriving)
             window = max(_WINDOW, connector.features.concurrency)
             for start in range(0, len(some), window):
+                store.go_on()
                 work = [_work(b, audience, fields) for b in some[start : start + window]]
                 _send_window(store, connector, work, known, fields, pushed, at, progress)
         except AudienceLost:

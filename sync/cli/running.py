@@ -1,4 +1,4 @@
-"""Commands of a run: run, pull, plan, apply, approve, status."""
+"""Commands of a run: run, pull, plan, apply, approve, worker, status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
-    for command in (run, pull, plan, apply, approve, status):
+    for command in (run, pull, plan, apply, approve, worker, status):
         app.command()(command)
 
 
@@ -129,6 +129,28 @@ def approve(
     with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
         report = let_go(workspace, plan, progress=shown)
     end(report, output)
+
+
+def worker(
+    context: typer.Context,
+    threads: Annotated[
+        int, typer.Option(min=1, help="connections of one run that this process takes at a time")
+    ] = 2,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="end when nothing waits")] = False,
+) -> None:
+    """Work on queued runs and help with those of other processes; Ctrl-C or SIGTERM ends it cleanly."""
+    import signal
+
+    from sync.run.working import Worker
+    from sync.run.workspace import Workspace
+
+    with (
+        Workspace.open(config_of(context)) as workspace,
+        Worker.opened(workspace, threads=threads) as at_work,
+    ):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: at_work.stop())
+        at_work.run(until_idle=until_idle)
 
 
 def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:

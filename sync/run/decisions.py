@@ -10,15 +10,16 @@ from pyroaring import BitMap
 
 from rules.ruleset import RuleSet
 from sync.errors import UserError
-from sync.intend import save
 from sync.plan import Plan
 from sync.progress import SILENT, Progress
-from sync.run.pipeline import Pipeline, begin
+from sync.run.pipeline import begin
 from sync.run.report import Report
 from sync.run.rulebook import known_rules
+from sync.run.steps import Pipeline
 from sync.run.workspace import Workspace
 from sync.store.plans import Plan as StoredPlan
 from sync.store.plans import PlanState, StoredBatch
+from sync.store.scope import EVERYTHING, Scope
 
 
 def apply(workspace: Workspace, *, progress: Progress = SILENT) -> Report:
@@ -27,11 +28,11 @@ def apply(workspace: Workspace, *, progress: Progress = SILENT) -> Report:
     done = workspace.store.plans.latest(limit=1)
     if shown is None and not done:
         raise UserError("there is no plan yet; `segsync plan` makes one")
-    with begin(workspace, "apply", progress=progress) as pipeline:
+    with begin(workspace, "apply", scope=_scope(shown), progress=progress) as pipeline:
         if shown is None:
             pipeline.report.notices.append(f"plan {done[0].id} is done already; nothing is left to send")
             return pipeline.report
-        plan_id = _again(pipeline, workspace, shown)
+        plan_id = _again(pipeline, shown)
         pipeline.push(plan_id)
     return pipeline.report
 
@@ -47,8 +48,9 @@ def approve(workspace: Workspace, plan_id: int, *, progress: Progress = SILENT) 
     holds = any(batch.held for batch in store.plans.batches(plan_id))
     if not holds and not any(one.held for one in store.opt_outs.of_plan(plan_id)):
         raise UserError(f"plan {plan_id} holds nothing back; `segsync apply` sends it")
-    with begin(workspace, "approve", progress=progress) as pipeline:
-        fresh = _again(pipeline, workspace, shown, approved=True)
+    with begin(workspace, "approve", scope=_scope(shown), progress=progress) as pipeline:
+        store = pipeline.store
+        fresh = _again(pipeline, shown, approved=True)
         store.plans.approve(fresh, at=pipeline.as_of)
         sources = shown.summary.get("sources")
         for name, count in sources.items() if isinstance(sources, dict) else ():
@@ -57,8 +59,15 @@ def approve(workspace: Workspace, plan_id: int, *, progress: Progress = SILENT) 
     return pipeline.report
 
 
-def _again(pipeline: Pipeline, workspace: Workspace, shown: StoredPlan, *, approved: bool = False) -> int:
+def _scope(shown: StoredPlan | None) -> Scope:
+    """What the plan was about: looking again must look at just that."""
+    known = shown.summary.get("scope") if shown is not None else None
+    return Scope.read(known) if isinstance(known, dict) else EVERYTHING
+
+
+def _again(pipeline: Pipeline, shown: StoredPlan, *, approved: bool = False) -> int:
     """Look at the destinations again; store what is left of the shown plan and return its id."""
+    workspace = pipeline.workspace
     _, rules = known_rules(workspace)
     _must_be_same_rules(shown, rules)
     latest = workspace.store.segments.latest()
@@ -71,9 +80,7 @@ def _again(pipeline: Pipeline, workspace: Workspace, shown: StoredPlan, *, appro
     _must_be_part(plan, workspace.store.plans.batches(shown.id), shown.id)
     counts = {"changes": plan.changes, "held": plan.held, "forecast": pipeline.report.forecasts()}
     summary = {**shown.summary, **counts}
-    pipeline.report.plan_id = save(
-        workspace.store, plan, run_id=pipeline.report.run_id, as_of=shown.as_of, summary=summary
-    )
+    pipeline.report.plan_id = pipeline.save(plan, as_of=shown.as_of, summary=summary)
     return pipeline.report.plan_id
 
 

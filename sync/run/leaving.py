@@ -15,9 +15,10 @@ from sync.errors import PlatformFailed, UserError
 from sync.intend import save
 from sync.plan import AudienceInput, BrakeLimits, Plan, make
 from sync.progress import SILENT, Progress
-from sync.run.pipeline import Pipeline, begin
+from sync.run.pipeline import begin
 from sync.run.report import Report
 from sync.run.rulebook import known_rules, left_over
+from sync.run.steps import Pipeline
 from sync.run.workspace import Workspace
 from sync.store import AudienceRow
 from sync.whereabouts import Whereabouts
@@ -47,8 +48,8 @@ def leave(
         )
     with begin(workspace, f"audience {how.value}", progress=progress) as pipeline:
         if how is not Leaving.KEEP:
-            _take_out(pipeline, workspace, row, delete=how is Leaving.DELETE)
-        workspace.store.ledger.release(row.id)
+            _take_out(pipeline, pipeline.workspace, row, delete=how is Leaving.DELETE)
+        pipeline.store.ledger.release(row.id)
     return pipeline.report
 
 

@@ -25,7 +25,7 @@ class StoreCatalog(SqlCatalog):
     def __init__(self, database: Database, warehouse: str) -> None:
         # SqlCatalog's own __init__ would make a third engine without our rules
         super(SqlCatalog, self).__init__(NAME, warehouse=warehouse)
-        self.engine = database.writer
+        self.engine = database.writer  # guarded, if the database is: a commit proves the lease as well
         self._reader = database.reader
         self._schema_version = "v1"
 

@@ -54,6 +54,12 @@ class Database:
         event.listen(view.writer, "begin", guard.prove)
         return view
 
+    def prove(self) -> None:
+        """Raises `LeaseLost` if this is a guarded view and its lease is not ours any more."""
+        if self.guard is not None:
+            with self.writing():
+                pass
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction; committed at the end of the block, rolled back if it raises."""

@@ -139,6 +139,7 @@ class Inbox:
                             rows=rows.num_rows,
                             state="committed",
                             cursor=cursor,
+                            run_id=run_id,
                         )
                     )
                 counted = func.coalesce(checkpoints.c.rows_last, 0) + rows.num_rows
@@ -175,6 +176,19 @@ class Inbox:
         """Keep rows that could not be used; the same place with the same reason is kept once."""
         with self._database.writing() as database:
             _keep_rejected(database, connection, stream, list(rejected), run_id)
+
+    def arrived(self, connection: str, run_id: int) -> tuple[dict[str, int], int]:
+        """What a run has read of a source, over all its attempts: stream → rows, and rows rejected.
+
+        Only until the pages are swept, which a later step of the run does.
+        """
+        ours = (pages.c.connection == connection, pages.c.run_id == run_id)
+        query = select(pages.c.stream, func.sum(pages.c.rows)).where(*ours).group_by(pages.c.stream)
+        bad = (rejected_rows.c.connection == connection, rejected_rows.c.last_seen_run == run_id)
+        with self._database.reading() as database:
+            rows = {stream: int(count) for stream, count in database.execute(query)}
+            rejected = select(func.count()).select_from(rejected_rows).where(*bad)
+            return rows, int(database.execute(rejected).scalar_one())
 
     def rejected(self, connection: str | None = None, *, limit: int = 1000) -> list[dict[str, object]]:
         """Newest first: connection, stream, where, reason, raw, first_seen_run, last_seen_run."""

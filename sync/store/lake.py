@@ -89,6 +89,7 @@ class Lake:
         self.memory_limit: str | None = None
         """For DuckDB, e.g. "2GB"; None: 60 % of the machine's memory."""
         self.threads: int | None = None
+        self._database = database
         self._catalog = StoreCatalog(database, self.folder.as_uri())
         self._tables: dict[str, tuple[str, Table]] = {}
         self._files: dict[tuple[str, int], tuple[LakeFile, ...]] = {}
@@ -256,6 +257,7 @@ class Lake:
                         for file in added:
                             change.append_data_file(_data_file(loaded, file))
             except CommitFailedException as error:
+                self._database.prove()  # whoever was taken over is told just that
                 raise StoreError(
                     f"another process changed the lake's table {table} at the same moment; run again"
                 ) from error

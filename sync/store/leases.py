@@ -34,6 +34,17 @@ class Guard(Protocol):
         """Raises `Stopped` or `LeaseLost` if this process should begin nothing more."""
 
 
+class Stop(threading.Event):
+    """Set by whoever wants work to end; also counts as set when the one above it is."""
+
+    def __init__(self, above: threading.Event | None = None) -> None:
+        super().__init__()
+        self._above = above
+
+    def is_set(self) -> bool:
+        return super().is_set() or (self._above is not None and self._above.is_set())
+
+
 def steady_s() -> float:
     """Seconds on a clock that goes on while the machine sleeps; only differences mean something."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
@@ -68,8 +79,8 @@ class Lease:
         self.task_id = task_id
         self.fence = fence
         self.terms = database.terms
-        self.stopping = threading.Event()
-        """Set by whoever wants this process to end: nothing new is begun, what is under way is recorded."""
+        self.stopping: threading.Event = Stop()
+        """Set by whoever wants this work to end: nothing new is begun, what is under way is recorded."""
         self._database = database
         self._lost = threading.Event()
         self._sent_s = float("-inf")

@@ -171,6 +171,17 @@ class Plans:
         """What is still to be sent (also what was sent without an answer), in order."""
         return self.batches(plan_id, held=held, done=False)
 
+    def done(self, run_id: int) -> dict[int, tuple[int, int]]:
+        """Audience → (added, removed) by all plans of a run, over all its attempts."""
+        query = select(batches.c.audience_id, batches.c.done_adds, batches.c.done_removes)
+        query = query.join(plans, plans.c.id == batches.c.plan_id).where(plans.c.run_id == run_id)
+        found: dict[int, tuple[int, int]] = {}
+        with self._database.reading() as database:
+            for audience, adds, removes in database.execute(query):
+                before = found.get(audience, (0, 0))
+                found[audience] = before[0] + len(adds), before[1] + len(removes)
+        return found
+
     def brakes(self, plan_id: int) -> list[Brake]:
         """The brakes the plan tripped."""
         query = select(brakes).where(brakes.c.plan_id == plan_id).order_by(brakes.c.id)

@@ -58,6 +58,7 @@ pages = Table(
     Column("rows", BigInteger, nullable=False),
     Column("state", String(20), nullable=False),  # committed, absorbed
     Column("cursor", Text),
+    Column("run_id", BigInteger),  # the run that read it
     UniqueConstraint("connection", "stream", "sequence"),
     Index("ix_pages_state", "state"),
 )

@@ -6,7 +6,7 @@ whose lease ran out, is claimed again with the next fence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -71,8 +71,13 @@ class Tasks:
                     values = {"state": TaskState.OPEN, "fence": tasks.c.fence + 1, "work": dict(what)}
                     database.execute(update(tasks).where(tasks.c.id == old.id).values(values))
 
-    def claim(self, *, run_id: int | None = None, step: Step | None = None) -> Task | None:
-        """Claim a task of a running run that nobody alive works on; None if there is none at present."""
+    def claim(
+        self, *, run_id: int | None = None, step: Step | None = None, without: Collection[int] = ()
+    ) -> Task | None:
+        """Claim a task of a running run that nobody alive works on; None if there is none at present.
+
+        `without`: ids of tasks that this process cannot do.
+        """
         query = (
             select(tasks)
             .join(runs, runs.c.id == tasks.c.run_id)
@@ -88,7 +93,7 @@ class Tasks:
                 database.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CLAIMING})
             now_ms = self._database.now_ms(database)
             for row in database.execute(query).mappings().all():
-                if self._free(database, row, now_ms):
+                if row["id"] not in without and self._free(database, row, now_ms):
                     mine = {"owner": me(), "lease_until": now_ms + self._database.terms.lease_ms}
                     mine |= {"state": TaskState.RUNNING, "fence": tasks.c.fence + 1}
                     database.execute(update(tasks).where(tasks.c.id == row["id"]).values(mine))

@@ -25,6 +25,7 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("step", sa.String(length=20), nullable=True))
     op.add_column("runs", sa.Column("fence", sa.BigInteger(), nullable=False, server_default="0"))
     op.create_index("ux_runs_slot", "runs", ["schedule", "slot"], unique=True)
+    op.add_column("pages", sa.Column("run_id", sa.BigInteger(), nullable=True))
     op.add_column("plans", sa.Column("scope", sa.String(length=64), nullable=False, server_default=""))
     op.create_table(
         "tasks",
@@ -56,6 +57,7 @@ def downgrade() -> None:
     op.drop_index("ux_tasks_one_running", table_name="tasks")
     op.drop_table("tasks")
     op.drop_column("plans", "scope")
+    op.drop_column("pages", "run_id")
     op.drop_index("ux_runs_slot", table_name="runs")
     for column in ("fence", "step", "slot", "schedule", "queued", "scope"):
         op.drop_column("runs", column)

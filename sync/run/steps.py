@@ -1,0 +1,301 @@
+"""The five steps of a run, and how each leaves its mark in the report.
+
+Each leaves the store consistent and may be repeated, so a run may end after any, and be resumed by anybody.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
+
+from pyroaring import BitMap
+
+from connectors.base import Audience, AudienceKind, ManagesAudiences
+from connectors.errors import ConnectorError
+from rules.ruleset import RuleSet
+from sync.assign import assign, remember
+from sync.intend import Wanted, intend, save, wanted_audiences
+from sync.persons import absorb, living_contacts, suppressed_people
+from sync.plan import Plan, SourceCount
+from sync.progress import SILENT, Progress
+from sync.pull import Pulled
+from sync.push import writes
+from sync.run.consent import brake_limits, record_opt_outs, with_opt_outs
+from sync.run.opened import Opened
+from sync.run.report import Report
+from sync.run.rulebook import known_rules, rules_of_matching
+from sync.run.sharing import pull_part, push_part, share, whereabouts
+from sync.run.telling import tell_earlier, tell_left_over, tell_plan, tell_pulled, tell_pushed
+from sync.run.workspace import Workspace
+from sync.store import Lease, Run, Step, Task
+from sync.store.optouts import StoredOptOut
+from sync.store.tidy import tidy
+from sync.store.values import Money
+from sync.whereabouts import Whereabouts
+
+
+class Pipeline:
+    """One run. Steps are called in order; each leaves the store consistent, so a run may end after any."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        run: Run,
+        *,
+        lease: Lease,
+        threads: int | None = None,
+        progress: Progress = SILENT,
+    ) -> None:
+        self.workspace = workspace
+        self.store = workspace.store
+        self.run = run
+        self.as_of = run.as_of
+        self.lease = lease
+        self.threads = threads
+        self.progress = progress
+        self.report = Report(run_id=run.id, as_of=run.as_of)
+        tell_earlier(self.report, run, self.store)
+        self._pulled: dict[str, Pulled] = {}
+        self._living: dict[str, int] = {}
+        self._renames: dict[int, str] = {}
+
+    # ── steps ────────────────────────────────────────────────────────────────────────────────────────
+
+    def all_steps(self) -> None:
+        """As much of the five steps as the run's scope asks for."""
+        self.pull()
+        self.identify()
+        if not self.run.scope.plans:
+            return
+        rules, members = self.assign()
+        self.plan(rules, members)
+        if self.run.scope.push and self.report.plan_id is not None:
+            self.push(self.report.plan_id)
+
+    def pull(self) -> None:
+        """Step 1: every source from its checkpoint. A source that fails is reported; the rest goes on."""
+        asked = self.run.scope.sources
+        names = [name for name in self.workspace.sources if asked is None or name in asked]
+        with self._step(Step.PULL):
+            for name in names:  # a mistake in the config ends the run before anything is read
+                self.workspace.connector(name)
+            self._pulled = tell_pulled(self.report, self._share(Step.PULL, {name: {} for name in names}))
+
+    def identify(self) -> None:
+        """Step 2: absorb what was pulled; contacts become people."""
+        settings = self.workspace.settings
+        _, fields = self.workspace.vocabulary()
+        rules = rules_of_matching(self.workspace, fields)
+        rates = {currency: float(rate) for currency, rate in settings.business.rates.items()}
+        own_names: dict[str, list[str]] = {}
+        for row in self.store.ledger.audiences():
+            own_names.setdefault(row.connection, []).append(row.name)
+        with self._step(Step.IDENTIFY):
+            done = absorb(
+                self.store,
+                {name: self.workspace.known(name)[0] for name in self.workspace.sources},
+                fields=fields,
+                rules=rules,
+                money=Money(settings.business.currency, rates),
+                own_names=own_names,
+                run_id=self.report.run_id,
+                at=self.as_of,
+                progress=self.progress,
+            )
+            if done.changed_rows:
+                tidy(self.store.lake, now=self.workspace.clock.utc_now())
+        self._living = done.living
+        self.report.people = done.people
+        self.report.lake_rows_changed += done.changed_rows
+        self.report.rejected += done.rejected
+        self.report.merges += done.merges
+        self.report.splits += done.splits
+        self.report.notices += done.blocked
+
+    def assign(self) -> tuple[RuleSet, Mapping[str, BitMap]]:
+        """Step 3: the members of every segment, stored with the version of its rule."""
+        with self._step(Step.ASSIGN):
+            vocabulary, rules = known_rules(self.workspace)
+            self.progress.step("assign")
+            evaluation = assign(self.store, rules, vocabulary=vocabulary, as_of=self.as_of)
+            remember(self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of)
+        self.report.people = evaluation.people
+        self.report.segments = {name: len(members) for name, members in evaluation.members.items()}
+        return rules, evaluation.members
+
+    def plan(self, rules: RuleSet, members: Mapping[str, BitMap]) -> Plan:
+        """Step 4: what has to change where; stored whole before anything is sent."""
+        with self._step(Step.PLAN):
+            plan, sources = self.look(rules, members)
+            summary = {
+                "changes": plan.changes,
+                "held": plan.held,
+                "sources": {source.connection: source.now for source in sources},
+                "rules": {name: segment.version for name, segment in rules.segments.items()},
+                "forecast": self.report.forecasts(),
+                "scope": self.run.scope.document(),
+            }
+            self.report.plan_id = self.save(plan, as_of=self.as_of, summary=summary)
+            self._keep_baselines(sources)
+            tell_left_over(self.report, self.store, rules)
+        return plan
+
+    def save(self, plan: Plan, *, as_of: dt.datetime, summary: Mapping[str, object]) -> int:
+        """Store the plan as one of this run and its scope; returns its id."""
+        scope = self.run.scope.key
+        return save(self.store, plan, run_id=self.run.id, as_of=as_of, summary=summary, scope=scope)
+
+    def look(
+        self,
+        rules: RuleSet,
+        members: Mapping[str, BitMap],
+        *,
+        approved: bool = False,
+        shown: Sequence[StoredOptOut] | None = None,
+    ) -> tuple[Plan, list[SourceCount]]:
+        """Read the destinations and make the plan, without storing it. `approved`: nothing stays held.
+
+        `shown`: opt-outs of the plan that is carried out; no others are taken up.
+        """
+        wanted = self._wanted(rules)
+        sources = self._source_counts()
+        lake = self.store.lake
+        database = lake.connect()
+        try:
+            done = intend(
+                self.store,
+                wanted,
+                connectors=Opened(self.workspace),
+                members=members,
+                suppressed=suppressed_people(database, lake.relation("people")),
+                people=lake.rows("people"),
+                whereabouts=Whereabouts(
+                    database, contacts=lake.relation("contacts"), links=lake.relation("links")
+                ),
+                sources=sources,
+                limits=brake_limits(self.workspace.settings),
+                progress=self.progress,
+            )
+        finally:
+            database.close()
+        self._renames = done.renames
+        for audience, old in done.renames.items():
+            row = self.store.ledger.get(audience)
+            self.report.notices.append(f'"{old}" on {row.connection} gets the name "{row.name}"')
+        for name, reason in done.failed.items():
+            self.report.connection(name).stopped = reason
+        tell_plan(self.report, done.plan, self.workspace, renames=done.renames, approved=approved)
+        plan = with_opt_outs(
+            self.workspace, self.store, done.plan, self.report, at=self.as_of, shown=shown, approved=approved
+        )
+        return plan, sources
+
+    def remember_living(self) -> None:
+        """Count the contacts of each source, for the brakes, when this run pulls nothing."""
+        database = self.store.lake.connect()
+        try:
+            self._living = living_contacts(database, self.store.lake.relation("contacts"))
+        finally:
+            database.close()
+
+    def push(self, plan_id: int) -> None:
+        """Step 5: send what the plan has open."""
+        self._rename_audiences()
+        record_opt_outs(self.workspace, self.store, self.report, plan_id, at=self.as_of)
+        open_batches = self.store.plans.open_batches(plan_id)
+        if open_batches:
+            with self._step(Step.PUSH):
+                rows = {row.id: row for row in self.store.ledger.audiences()}
+                names = sorted({rows[batch.audience_id].connection for batch in open_batches})
+                total = sum(len(batch.adds) + len(batch.removes) for batch in open_batches)
+                self._share(Step.PUSH, {name: {"plan": plan_id} for name in names}, total=total)
+        self.store.plans.settle(plan_id)
+        tell_pushed(self.report, self.store, self.store.tasks.of(self.run.id, Step.PUSH))
+
+    def _share(
+        self, step: Step, work: Mapping[str, Mapping[str, object]], *, total: int | None = None
+    ) -> list[Task]:
+        """The step's tasks, done by us and by whoever else is there."""
+        self.progress.step(step.value, total)
+        with closing(self.store.lake.connect()) as database:  # one for all our threads
+            addresses = whereabouts(self.store, database).addresses if step is Step.PUSH else None
+            return share(
+                self.workspace,
+                self.run,
+                step,
+                work,
+                part=pull_part if addresses is None else partial(push_part, addresses=addresses),
+                stopping=self.lease.stopping,
+                threads=self.threads,
+                progress=self.progress,
+            )
+
+    def _rename_audiences(self) -> None:
+        """A segment's audience follows its name; who is in it does not change."""
+        for audience, _ in sorted(self._renames.items()):
+            row = self.store.ledger.get(audience)
+            connector = self.workspace.connector(row.connection)
+            part = self.report.connection(row.connection)
+            if isinstance(connector, ManagesAudiences) and not part.stopped:
+                before = writes(connector)
+                try:
+                    connector.rename(Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id))
+                    part.renamed += 1
+                except ConnectorError as error:
+                    part.stopped = str(error)
+                part.preparing_calls += writes(connector) - before
+
+    # ── inner ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _wanted(self, rules: RuleSet) -> tuple[Wanted, ...]:
+        only = self.run.scope.segments
+        if only is not None:
+            rules = replace(rules, segments={n: one for n, one in rules.segments.items() if n in only})
+        asked = {target.connection for segment in rules.segments.values() for target in segment.to}
+        features, silent = {}, []
+        for name in self.workspace.destinations:
+            if name in asked:
+                try:
+                    features[name] = self.workspace.features(name)
+                except ConnectorError as error:
+                    self.report.connection(name).stopped = str(error)
+                    silent.append(name)
+        prefix = self.workspace.settings.audience_prefix
+        return wanted_audiences(rules, features, prefix=prefix, without=silent)
+
+    def _source_counts(self) -> list[SourceCount]:
+        counts = []
+        for name in self.workspace.sources:
+            now = self._living.get(name, 0)
+            good = self.store.notes.get(f"good:{name}")
+            pulled = self._pulled.get(name)
+            counts.append(
+                SourceCount(
+                    connection=name,
+                    before=good if isinstance(good, int) else now,
+                    now=now,
+                    ended_early=pulled is not None and pulled.stopped is not None,
+                )
+            )
+        return counts
+
+    def _keep_baselines(self, sources: list[SourceCount]) -> None:
+        """A source that shrank keeps its old count until a person has approved what follows from it."""
+        limit = 1 - float(self.workspace.settings.brakes.shrink_share)
+        for source in sources:
+            if not source.ended_early and source.now >= source.before * limit:
+                self.store.notes.set(f"good:{source.connection}", source.now)
+
+    @contextmanager
+    def _step(self, step: Step) -> Iterator[None]:
+        """One step: whoever has to go on from here finds it, and what the report said when it began."""
+        self.store.go_on()
+        self.store.runs.reached(self.run, step, stats=self.report.document())
+        start = time.perf_counter()
+        yield
+        seconds = self.report.seconds
+        seconds[step.value] = seconds.get(step.value, 0.0) + time.perf_counter() - start

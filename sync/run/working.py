@@ -1,0 +1,118 @@
+"""A worker: takes what waits in the store's queue, and helps with what others have begun.
+
+Any number of worker processes may share a PostgreSQL store and its lake's folder; on SQLite there is one. A
+worker that is asked to stop begins nothing more, records what is under way, and lets go of its claims.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from connectors.errors import ConnectorError
+from sync.errors import UserError
+from sync.progress import SILENT, Progress
+from sync.run.pipeline import carry_out
+from sync.run.sharing import POLL_S, perform
+from sync.run.workspace import Workspace
+from sync.store import LeaseLost, Stopped, StoreError
+from sync.store.sole import worker as may_work
+
+THREADS = 2
+"""Tasks of one run that a worker takes at a time, so that something is left for the others."""
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Works on one store until it is stopped. `opened` checks that it may."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        threads: int | None = THREADS,
+        stopping: threading.Event | None = None,
+        progress: Progress = SILENT,
+    ) -> None:
+        self.workspace = workspace
+        self.threads = threads
+        self.stopping = stopping or threading.Event()
+        self._progress = progress
+        self._unable: set[int] = set()
+
+    @classmethod
+    @contextmanager
+    def opened(cls, workspace: Workspace, *, threads: int | None = THREADS) -> Iterator[Self]:
+        """A worker that has the right to work here; `NotShared` if a second one on SQLite."""
+        with may_work(workspace.store):
+            yield cls(workspace, threads=threads)
+
+    def stop(self) -> None:
+        """Begin nothing more; may be called from a signal handler or another thread."""
+        self.stopping.set()
+
+    def run(self, *, until_idle: bool = False) -> None:
+        """Work until `stop` is called, or (`until_idle`) nothing waits and nobody is at work."""
+        while not self.stopping.is_set():
+            if self.once():
+                continue
+            if until_idle and self.workspace.store.runs.running() is None:
+                return
+            self.stopping.wait(POLL_S)
+
+    def once(self) -> bool:
+        """Do one task of the run that is at work, or the next run that waits; whether there was one.
+
+        What goes wrong in it is recorded with the run and logged; the worker lives on.
+        """
+        try:
+            return work_once(
+                self.workspace,
+                stopping=self.stopping,
+                threads=self.threads,
+                unable=self._unable,
+                progress=self._progress,
+            )
+        except Stopped as stopped:
+            _log.info("%s", stopped)
+        except LeaseLost as lost:
+            _log.warning("%s", lost)
+        except UserError as mistake:
+            _log.error("%s", mistake)
+        except (StoreError, ConnectorError) as error:
+            _log.error("%s: %s", type(error).__name__, error)
+        return True
+
+
+def work_once(
+    workspace: Workspace,
+    *,
+    stopping: threading.Event | None = None,
+    threads: int | None = None,
+    unable: set[int] | None = None,
+    progress: Progress = SILENT,
+) -> bool:
+    """Do one task that waits, else carry out the next queued run; False if there is neither.
+
+    `unable` collects the tasks that this process failed at, so that it leaves them to others.
+    """
+    stopping = stopping or threading.Event()
+    unable = set() if unable is None else unable
+    task = workspace.store.tasks.claim(without=unable)
+    if task is not None:
+        try:
+            perform(workspace, task, stopping=stopping, progress=progress)
+        except (UserError, ConnectorError):
+            unable.add(task.id)
+            raise
+        return True
+    run = workspace.store.runs.claim_next(now=workspace.clock.utc_now())
+    if run is None:
+        return False
+    report = carry_out(workspace, run, stopping=stopping, threads=threads, progress=progress)
+    _log.info("run %d (%s) ended with exit code %d", run.id, run.trigger, report.exit_code)
+    return True
