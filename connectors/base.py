@@ -89,6 +89,13 @@ class Stream:
     """For ACTIVITY: every value `kind` may take."""
     incremental: bool = True
     """False: every read is a full read; the run then compares content."""
+    own_field: str | None = None
+    """For CONTACTS: the platform's name of the field we own. Pages then have one more column behind `lists`,
+    which tells on the way what others did to it:
+      own_values   list<string>       what stands in the field, whoever put it there; null: not told
+    """
+    own_field_lag_s: float = 0.0
+    """So long after a write pages may still tell what stood in the field before it."""
 
 
 class Consent(StrEnum):
@@ -124,7 +131,9 @@ ACTIVITY_COLUMNS = pa.schema(
 
 def page_schema(stream: Stream) -> pa.Schema:
     """The Arrow schema every page of `stream` has: the fixed columns, then its fields in order."""
-    fixed = CONTACT_COLUMNS if stream.kind is StreamKind.CONTACTS else ACTIVITY_COLUMNS
+    fixed = list(CONTACT_COLUMNS if stream.kind is StreamKind.CONTACTS else ACTIVITY_COLUMNS)
+    if stream.own_field is not None:
+        fixed.append(pa.field("own_values", pa.list_(pa.string())))
     return pa.schema([*fixed, *(pa.field(f.name, ARROW_TYPES[f.type]) for f in stream.fields)])
 
 
@@ -214,18 +223,23 @@ class Action(StrEnum):
 
     ADD = "add"
     REMOVE = "remove"
-    SET = "set"  # FIELD audiences: the owned field gets `value`
+    SET = "set"  # FIELD audiences: `value` into the owned field, `without` out of it
     OPT_OUT = "opt_out"  # never in a batch: only for `RecordsOptOuts.opt_out`
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One absolute write for one person: repeating it changes nothing."""
+    """One absolute write for one person: repeating it changes nothing.
+
+    SET: names joined by `;`. Those of `value` are to be in the owned field, those of `without` are not to be;
+    whatever else stands there, others put there, and it stays (see connectors/owned_field.py).
+    """
 
     action: Action
     external_id: str
     address: str
     value: str | None = None
+    without: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

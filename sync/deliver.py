@@ -13,6 +13,7 @@ from pyroaring import BitMap
 
 from connectors.base import Action, Audience, Batch, Change, Connector, Outcome, OutcomeState
 from connectors.errors import BatchRefused, UnexpectedResponse
+from connectors.owned_field import joined
 
 MOST_CULPRITS = 5
 """More refused records than this in one batch mean a fault of the schema, not of the records."""
@@ -24,6 +25,14 @@ class Address:
 
     external_id: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """What one person's owned field is to hold of ours, and what of ours no more: segment ids, sorted."""
+
+    into: tuple[str, ...] = ()
+    out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +62,9 @@ def deliver(
     adds: BitMap,
     removes: BitMap,
     addresses: Mapping[int, Address],
-    values: Mapping[int, str] | None = None,
+    values: Mapping[int, FieldChange] | None = None,
 ) -> Delivery:
-    """Send one batch. `values` (FIELD audiences): person → the whole value of the owned field.
+    """Send one batch. `values` (FIELD audiences): person → what changes in the owned field.
 
     Raises the engine's reactions (`Unavailable`, `Unauthorized`, `AudienceLost`, …) when nothing is known
     of the batch; a person without an address is refused with the code `unreachable`.
@@ -71,12 +80,17 @@ def deliver(
                 reason = "has no contact on this destination any more"
                 delivery.refused.append(Refusal(person, action, "unreachable", reason))
                 continue
-            value = values.get(person, "") if values is not None else None
             people[action, where.external_id] = person
-            batch.append(Change(action, where.external_id, where.address, value))
+            batch.append(_change(action, where, None if values is None else values[person]))
     if batch:
         _sort_out(_send(connector, audience, batch), people, delivery)
     return delivery
+
+
+def _change(action: Action, where: Address, field: FieldChange | None) -> Change:
+    if field is None:
+        return Change(action, where.external_id, where.address)
+    return Change(action, where.external_id, where.address, joined(field.into), joined(field.out))
 
 
 def _sort_out(outcomes: Sequence[Outcome], people: dict[tuple[Action, str], int], delivery: Delivery) -> None:

@@ -22,12 +22,14 @@ from connectors.base import (
 )
 from connectors.errors import ConnectorError
 from connectors.naming import only_one_named
+from connectors.owned_field import names_in
 from rules.ruleset import Drift, RuleSet, Segment, Target
 from sync.errors import UserError
 from sync.marks import mark_of
+from sync.observe import field_rows, looked, must_look
 from sync.plan import AudienceInput, BrakeLimits, Plan, SourceCount, make
 from sync.progress import SILENT, Progress
-from sync.push import CARRIER, SEPARATOR
+from sync.push import CARRIER
 from sync.store import Store
 from sync.store.ledger import AudienceRow
 from sync.store.plans import Brake, PlannedBatch, StoredBatch
@@ -252,13 +254,22 @@ class _Look:
                     self.store.ledger.lost(row.id)
             for row in everyone:
                 self._settle(row.id, actual=BitMap())
-        elif carrier.remote_id is None or any(row.id in self.open_batches for row in everyone):
+            looked(self.store, self.connection, [row.segment for row in rows])
+        elif (
+            carrier.remote_id is None
+            or any(row.id in self.open_batches for row in everyone)
+            or must_look(self.store, self.connection, [row.segment for row in rows])
+        ):
             self.store.ledger.ensured(carrier.id, remote_id=found.remote_id)
             held = self._field_values(Audience(CARRIER, carrier.name, AudienceKind.FIELD, found.remote_id))
             for row in rows:
                 actual = held.get(row.segment, BitMap())
                 self._settle(row.id, actual=actual)
+            for row in field_rows(self.store, self.connection):
+                if row.id not in {one.id for one in rows}:  # no rule fills them any more
+                    self._settle(row.id, actual=held.get(row.segment, BitMap()))
             self._settle(carrier.id, actual=BitMap.union(BitMap(), *held.values()))
+            looked(self.store, self.connection, [row.segment for row in rows])
         return [self.store.ledger.get(row.id) for row in everyone]
 
     def _field_values(self, audience: Audience) -> dict[str, BitMap]:
@@ -268,9 +279,8 @@ class _Look:
             for value in set(rows.column("value").to_pylist()):
                 theirs = rows.filter(pa.compute.equal(rows.column("value"), value))
                 people = self.whereabouts.people(self.connection, theirs)
-                for token in (value or "").split(SEPARATOR):
-                    if token:
-                        held[token] = held.get(token, BitMap()) | people
+                for name in names_in(value):
+                    held[name] = held.get(name, BitMap()) | people
         return held
 
     def _find(

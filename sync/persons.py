@@ -21,6 +21,7 @@ from sync.fields import FieldSpec
 from sync.identify import MatchRules, identify
 from sync.identify.keys import email_key
 from sync.identify.people import build_people
+from sync.observe import doubt, observe, tells_all, trust
 from sync.progress import SILENT, Progress
 from sync.pull import listing_absorbed, named_everybody
 from sync.store import PersonEvent, Store
@@ -65,21 +66,28 @@ def absorb(
     rules: MatchRules,
     money: Money,
     own_names: Mapping[str, Iterable[str]],
+    began: dt.datetime,
     run_id: int,
     at: dt.datetime,
     progress: Progress = SILENT,
 ) -> Absorbed:
     """Bring contacts, people and activity of the lake up to date with what was pulled.
 
-    `own_names`: connection → names of our audiences there, which never count as news.
+    `own_names`: connection → names of our audiences there, which never count as news. `began`: when
+    the pull began; pages may not tell yet what was written into an owned field shortly before.
     """
     result = Absorbed()
     before = store.lake.snapshots().get("contacts")
     changed = BitMap()
+    values: dict[str, list[pa.Table]] = {}
+    certain: list[str] = []
     progress.step("contacts")
     for connection, some in streams.items():
         for stream in some:
             if stream.kind is StreamKind.CONTACTS:
+                news = stream.own_field and store.inbox.waiting(connection, stream.name)
+                if news and doubt(store, connection):
+                    certain.append(connection)
                 done = absorb_contacts(
                     store,
                     connection,
@@ -95,8 +103,14 @@ def absorb(
                 result.contacts_deleted += done.deleted
                 result.rejected += done.rejected
                 changed |= done.contacts
+                if done.own_values is not None and tells_all(store, connection, stream, began=began):
+                    values.setdefault(connection, []).append(done.own_values)
     progress.step("people")
     _identify(store, fields, rules, before, changed, result, run_id=run_id, at=at)
+    for connection, tables in values.items():
+        observe(store, connection, pa.concat_tables(tables))
+    for connection in certain:
+        trust(store, connection)
     progress.step("activity")
     for connection, some in streams.items():
         for stream in some:

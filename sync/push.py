@@ -15,7 +15,7 @@ from pyroaring import BitMap
 
 from connectors.base import Audience, AudienceKind, Connector, Prepares
 from connectors.errors import AudienceLost, ConnectorError
-from sync.deliver import Address, Delivery, deliver
+from sync.deliver import Address, Delivery, FieldChange, deliver
 from sync.progress import SILENT, Progress
 from sync.store import Store
 from sync.store.ledger import AudienceRow, BatchOutcome, Refusal
@@ -25,8 +25,6 @@ _WINDOW = 8
 """Batches marked and recorded in one transaction; after a crash so many at most are read back."""
 CARRIER = "*"
 """The `segment` of the audience that stands for a connection's owned field."""
-SEPARATOR = ";"
-"""Between the segment ids in an owned field's value."""
 
 Addresses = Callable[[str, BitMap], Mapping[int, Address]]
 """(connection, people) → how the connection names those of them it knows."""
@@ -55,13 +53,13 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A batch on its way: what is to be sent, and (owned fields) the values and the carried batches."""
+    """A batch on its way: what is to be sent, and (owned fields) what changes in whose value."""
 
     batch: StoredBatch
     audience: Audience
     adds: BitMap
     removes: BitMap
-    values: Mapping[int, str] | None = None
+    values: Mapping[int, FieldChange] | None = None
 
 
 def push(
@@ -247,7 +245,10 @@ def _count(pushed: Pushed, work: _Work, delivery: Delivery, fields: _Fields) -> 
 
 
 class _Fields:
-    """The segments carried by a connection's owned field: which value each person is to have."""
+    """The segments carried by a connection's owned field: which go into whose value, and which out of it.
+
+    Only changes are sent, never a whole value: what others put there, or took out, since we looked stays so.
+    """
 
     def __init__(
         self,
@@ -259,22 +260,18 @@ class _Fields:
         self._audience_of = {batch.id: batch.audience_id for batch in batches}
         self._taken_out = {id_: row.owned - row.actual for id_, row in rows.items()}
         self.arriving = sorted({rows[batch.audience_id].segment for batch in carried if batch.adds})
-        self.intended: dict[str, BitMap] = {}
-        connections = {rows[b.audience_id].connection for b in carried}
-        for row in rows.values():
-            if _is_carried(row) and row.connection in connections:
-                self.intended[row.segment] = BitMap(row.actual)
-        for batch in carried:
-            segment = rows[batch.audience_id].segment
-            self.intended[segment] = (self.intended[segment] | batch.adds) - batch.removes
+        self._segments = {batch.id: rows[batch.audience_id].segment for batch in carried}
 
-    def values(self, people: BitMap) -> Mapping[int, str]:
-        """The whole value of the field for each of them; segment ids in alphabetical order."""
-        tokens: dict[int, list[str]] = {person: [] for person in people}
-        for segment in sorted(self.intended):
-            for person in self.intended[segment] & people:
-                tokens[person].append(segment)
-        return {person: SEPARATOR.join(some) for person, some in tokens.items()}
+    def values(self, people: BitMap) -> Mapping[int, FieldChange]:
+        """What changes for each of them; segment ids in alphabetical order."""
+        into: dict[int, list[str]] = {person: [] for person in people}
+        out: dict[int, list[str]] = {person: [] for person in people}
+        for batch in sorted(self.batches, key=lambda batch: self._segments[batch.id]):
+            for person in batch.adds & people:
+                into[person].append(self._segments[batch.id])
+            for person in batch.removes & people:
+                out[person].append(self._segments[batch.id])
+        return {person: FieldChange(tuple(into[person]), tuple(out[person])) for person in people}
 
     def note_added_again(self, store: Store, outcomes: Sequence[BatchOutcome]) -> None:
         """Whom others had taken out and who is in again now: by "re-add once" this was the once."""

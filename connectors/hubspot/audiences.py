@@ -246,7 +246,7 @@ class Audiences:
             "groupName": "contactinformation",
             "type": "enumeration",
             "fieldType": "checkbox",
-            "description": "Segments of this contact. Kept by segsync; changes made here are overwritten.",
+            "description": "Segments of this contact. Kept by segsync; what others tick stays.",
             "formField": False,
             "hidden": False,
             "options": _added([], wanted),

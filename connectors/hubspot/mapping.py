@@ -18,11 +18,14 @@ from connectors.base import FieldType, RejectedRow, Stream, StreamField, StreamK
 from connectors.hubspot.consent import consent_properties, email_consent
 from connectors.hubspot.moments import moment
 from connectors.hubspot.values import table, text_of, value_of
+from connectors.owned_field import names_in
 
 Json = Mapping[str, Any]
 
 MERGED = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 """Ids of contacts that were merged into this one, joined by `;`, perhaps with `:` and a time behind."""
+OWN_FIELD_LAG_S = 60.0
+"""Search shows what was written after up to 30 seconds."""
 PERSONAL = (
     "email", "firstname", "lastname", "phone", "mobilephone", "salutation", "gender", "date_of_birth",
     "hs_language", "country", "state", "city", "zip", "hs_timezone", "company", "jobtitle", "website",
@@ -76,13 +79,15 @@ class ContactShape:
 
     stream: Stream
     properties: tuple[str, ...]  # for fields of the stream
+    own_field: str
     consent: tuple[str, ...]
     merged: tuple[str, ...]
 
     @property
     def asked(self) -> tuple[str, ...]:
         """All properties to ask HubSpot for."""
-        return tuple(dict.fromkeys((*self.properties, *self.consent, *self.merged, "lastmodifieddate")))
+        more = (*self.consent, *self.merged, self.own_field, "lastmodifieddate")
+        return tuple(dict.fromkeys((*self.properties, *more)))
 
 
 def field_type(definition: Json) -> FieldType:
@@ -136,9 +141,15 @@ def contact_shape(
         standard.update(COMPANY_STANDARD)
     return ContactShape(
         stream=Stream(
-            name="contacts", kind=StreamKind.CONTACTS, fields=tuple(fields), standard=dict(standard)
+            name="contacts",
+            kind=StreamKind.CONTACTS,
+            fields=tuple(fields),
+            standard=dict(standard),
+            own_field=own_field,
+            own_field_lag_s=OWN_FIELD_LAG_S,
         ),
         properties=names,
+        own_field=own_field,
         consent=consent_properties(list(known), subscriptions=subscriptions),
         merged=tuple(name for name in MERGED if name in known),
     )
@@ -178,6 +189,8 @@ def contact_rows(
                 properties, asked=shape.consent, unsubscribed=(address or "").lower() in unsubscribed
             ),
             "lists": [],
+            # HubSpot leaves out what it does not know, and says null where nothing is ticked
+            "own_values": names_in(properties[shape.own_field]) if shape.own_field in properties else None,
             **{name: value_of(properties.get(name), types[name]) for name in shape.properties},
         }
         company = (company_of or {}).get(str(id_))
@@ -191,8 +204,13 @@ def contact_rows(
 
 def merged_ids(shape: ContactShape, properties: Json) -> list[str]:
     """Ids that were merged into this contact."""
+    return merged_into(properties, names=shape.merged)
+
+
+def merged_into(properties: Json, *, names: Sequence[str] = MERGED) -> list[str]:
+    """The same from any answer that has these properties."""
     found: dict[str, None] = {}
-    for name in shape.merged:
+    for name in names:
         for part in str(properties.get(name) or "").split(";"):
             id_ = part.partition(":")[0].strip()
             if id_.isdigit():

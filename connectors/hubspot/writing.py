@@ -1,6 +1,9 @@
 """Writes members of lists, and the one property we own. Every call is absolute: sent twice, it changes
 nothing more. No request body built here has a key for anything else of a contact.
 
+A value replaces the one before, so the values are read right before they are written (one call per 100), and
+what others ticked goes along.
+
 Answers are matched by trace id, else by record id: HubSpot returns results in no order.
 """
 
@@ -14,10 +17,10 @@ from connectors.errors import AudienceLost, BatchRefused, Unavailable
 from connectors.hubspot.answers import Json, Refused, error_reason, error_words
 from connectors.hubspot.audiences import Audiences
 from connectors.hubspot.client import Client
-from connectors.hubspot.objects import INPUTS, portions
+from connectors.hubspot.mapping import MERGED, merged_into
+from connectors.hubspot.objects import INPUTS, Objects, portions
 from connectors.hubspot.refusals import judged
-
-SEPARATOR = ";"
+from connectors.owned_field import changed, joined, names_in
 
 
 class Writer:
@@ -26,12 +29,13 @@ class Writer:
     def __init__(self, client: Client, audiences: Audiences, *, own_field: str, ids_per_call: int) -> None:
         self._client = client
         self._audiences = audiences
+        self._objects = Objects(client, connections=1)
         self._own_field = own_field
         self._lock = threading.Lock()
         self._ids_per_call = 2 * ids_per_call  # both directions together; learned when HubSpot says no
 
     def write(self, batch: Batch) -> list[Outcome]:
-        """One call for a batch of list changes or of up to 100 values."""
+        """One call for a batch of list changes or of up to 100 values; one more reads the values before."""
         field = batch.audience.kind is AudienceKind.FIELD
         outcomes: dict[int, Outcome] = {}
         sent: list[tuple[int, Change]] = []
@@ -95,8 +99,10 @@ class Writer:
     # ---- the own property ------------------------------------------------------------------------
 
     def _write_values(self, changes: Sequence[Change]) -> dict[int, Outcome]:
-        values = {id(change): _value(change) for change in changes}
-        options = {v for value in values.values() for v in value.split(SEPARATOR) if v}
+        held = self._held([change.external_id for change in changes])
+        names = {id(change): changed(held.get(change.external_id, ()), change) for change in changes}
+        values = {place: joined(some) for place, some in names.items()}
+        options = {name for some in names.values() for name in some}
         self._audiences.require_options(options)
         found: dict[int, Outcome] = {}
         removed: list[Change] = []
@@ -109,6 +115,15 @@ class Writer:
             self._audiences.require_options(options, anew=True)
             for some in portions(removed, INPUTS):
                 found.update((id(change), outcome) for change, outcome in self._send(some, values))
+        return found
+
+    def _held(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        """What stands in the property now; a contact that was merged into another answers under both ids."""
+        found: dict[str, list[str]] = {}
+        for one in self._objects.by_id("contacts", ids, (self._own_field, *MERGED)):
+            properties = one.get("properties") or {}
+            names = names_in(properties.get(self._own_field))
+            found.update((id_, names) for id_ in (str(one["id"]), *merged_into(properties)))
         return found
 
     def _send(self, changes: Sequence[Change], values: Mapping[int, str]) -> Iterator[tuple[Change, Outcome]]:
@@ -198,19 +213,14 @@ def _refused_in(answer: Json | None) -> Iterator[tuple[str, Json]]:
                 yield str(id_), error
 
 
-def _value(change: Change) -> str:
-    """The whole value; nothing clears the property."""
-    return (change.value or "") if change.action is Action.SET else ""
-
-
 def _unsendable(change: Change, *, field: bool) -> Outcome | None:
     """What HubSpot would refuse anyway, or what could spoil a whole batch."""
     if not (change.external_id.isascii() and change.external_id.isdigit()):
         return _refusal(change, "not_found", "this is not the id of a HubSpot contact")
     if change.action is Action.SET and not field:
         return _refusal(change, "not_a_field", "a list takes adds and removes, not values")
-    if change.action is Action.ADD and field:
-        return _refusal(change, "not_a_list", "the property takes values, not adds")
+    if change.action is not Action.SET and field:
+        return _refusal(change, "not_a_list", "the property takes values, not adds and removes")
     return None
 
 

@@ -48,11 +48,11 @@ from connectors.klaviyo.settings import Settings, checked, settings_problems
 from connectors.klaviyo.writing import (
     PEOPLE_PER_IMPORT,
     PEOPLE_PER_LIST_CALL,
-    SEPARATOR,
     Writer,
     refusal,
 )
 from connectors.naming import only_one_named
+from connectors.owned_field import joined
 from connectors.pacing import Clock
 from connectors.registry import SettingValue
 from connectors.values import FIELD_SCHEMA, MEMBER_SCHEMA
@@ -322,9 +322,7 @@ def _pages(pages: Iterator[Page], *, lost: bool = False) -> Iterator[Page]:
 
 def _joined(properties: object, own: str) -> str | None:
     """The own property as the run knows it: names joined by ";"."""
-    held = properties.get(own) if isinstance(properties, dict) else None
-    names = held if isinstance(held, list) else [held] if isinstance(held, str) else []
-    return SEPARATOR.join(str(name) for name in names) or None
+    return joined(str(name) for name in mapping.names_held(properties, own) or ()) or None
 
 
 def _member_table(rows: list[Json]) -> pa.Table:

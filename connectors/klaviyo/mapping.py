@@ -10,9 +10,12 @@ import pyarrow as pa
 
 from connectors.base import Consent, FieldType, RejectedRow, Stream, StreamField, StreamKind
 from connectors.klaviyo.settings import Settings
+from connectors.owned_field import names_in
 from connectors.values import day, moment, money, number, table, text
 
 Json = Mapping[str, Any]
+OWN_FIELD_LAG_S = 60.0
+"""When the values of a complete import can be read is documented nowhere."""
 UNDELIVERABLE = frozenset({"HARD_BOUNCE", "INVALID_EMAIL"})
 """Reasons of a suppression that say nothing of the person's will. Every other one is an opt-out."""
 
@@ -80,17 +83,23 @@ def profiles_stream(settings: Settings) -> Stream:
     for name, type_ in settings.properties.items():
         column = f"property_{name}" if name in taken else name
         fields.append(StreamField(column, type_, f"property {name}"))
-    return Stream(name="profiles", kind=StreamKind.CONTACTS, fields=tuple(fields), standard=STANDARD)
+    return Stream(
+        name="profiles",
+        kind=StreamKind.CONTACTS,
+        fields=tuple(fields),
+        standard=STANDARD,
+        own_field=settings.own_property,
+        own_field_lag_s=OWN_FIELD_LAG_S,
+    )
 
 
 def asked_fields(settings: Settings) -> str:
-    """`fields[profile]`: only what becomes a column."""
+    """`fields[profile]`: only what becomes a column, and the properties, which come all or none."""
     names = [name for name, _ in TEXTS]
     names += ["external_id", "created", "updated", "last_event_date", "location", "subscriptions"]
     if settings.predictive:
         names.append("predictive_analytics")
-    if settings.properties:
-        names.append("properties")
+    names.append("properties")
     return ",".join(names)
 
 
@@ -118,6 +127,7 @@ def profile_rows(
                 "changed_at": moment(attributes.get("updated")),
                 "deleted": False,
                 "email_consent": consent(attributes.get("subscriptions")),
+                "own_values": _own_values(attributes, settings.own_property),
                 "lists": None if lists is None else list(lists.get(str(id_), ())),
                 **_plain(attributes),
                 **_predictions(attributes.get("predictive_analytics") or {}, settings),
@@ -143,6 +153,26 @@ def consent(subscriptions: object) -> str | None:
     if not may_receive and word != "NEVER_SUBSCRIBED":
         return str(Consent.OPTED_OUT)
     return str(Consent.OPTED_IN if word == "SUBSCRIBED" else Consent.NEVER_ASKED)
+
+
+def names_held(properties: object, own: str) -> list[object] | None:
+    """What stands in the own property: texts as names, anything else as it is; None if not told.
+
+    Others may have made it a text, or put a text with `;` into it.
+    """
+    if not isinstance(properties, Mapping):
+        return None
+    held = properties.get(own)
+    several = held if isinstance(held, list) else [] if held is None else [held]
+    found: list[object] = []
+    for one in several:
+        found += [name for name in (names_in(one) if isinstance(one, str) else [one]) if name not in found]
+    return found
+
+
+def _own_values(attributes: Json, own: str) -> list[str] | None:
+    held = names_held(attributes.get("properties"), own)
+    return None if held is None else [name for name in held if isinstance(name, str)]
 
 
 def _plain(attributes: Json) -> dict[str, Any]:

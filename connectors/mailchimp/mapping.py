@@ -20,6 +20,7 @@ from connectors.base import (
     StreamField,
     StreamKind,
 )
+from connectors.owned_field import names_in
 from connectors.values import day, moment, money, number, table, text
 
 Json = Mapping[str, Any]
@@ -136,7 +137,13 @@ def members_stream(merge_fields: Sequence[Json], *, own_field: str) -> Stream:
         if type_ == "address":
             standard.setdefault("city", f"{tag}_city")
             standard.setdefault("postcode", f"{tag}_zip")
-    return Stream(name="members", kind=StreamKind.CONTACTS, fields=tuple(fields), standard=standard)
+    return Stream(
+        name="members",
+        kind=StreamKind.CONTACTS,
+        fields=tuple(fields),
+        standard=standard,
+        own_field=own_field,
+    )
 
 
 def member_rows(stream: Stream, members: Iterable[Json]) -> tuple[pa.Table, tuple[RejectedRow, ...]]:
@@ -158,11 +165,20 @@ def member_rows(stream: Stream, members: Iterable[Json]) -> tuple[pa.Table, tupl
                 "deleted": False,
                 "email_consent": consent(member.get("status")),
                 "lists": [str(tag["name"]) for tag in member.get("tags") or []],
+                "own_values": own_values(member, str(stream.own_field)),
                 **_plain(member),
                 **_merged(member.get("merge_fields") or {}, types),
             }
         )
     return table(stream, rows), tuple(rejected)
+
+
+def own_values(member: Json, own_field: str) -> list[str] | None:
+    """What stands in the own field; null if it is not there, and of archived members, whom nobody sees."""
+    merge = member.get("merge_fields") or {}
+    if own_field not in merge or member.get("status") == "archived":
+        return None
+    return names_in(text(merge[own_field]))
 
 
 def consent(status: object) -> str | None:

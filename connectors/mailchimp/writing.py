@@ -1,6 +1,8 @@
 """Writes tags and the one field we own. Every call is absolute: sent twice, it changes nothing more.
 
 No request body built here has a key for consent, opt-in times or the address of a contact to change.
+A value replaces the one before, so it is read right before it is written (one more call per person), and what
+others put there goes along.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from connectors.errors import AudienceLost, BatchRefused, Unavailable
 from connectors.mailchimp import mapping
 from connectors.mailchimp.client import Client, Refused
 from connectors.mailchimp.refusals import check_list, lost
+from connectors.owned_field import changed, joined, names_in
 from connectors.redaction import without_addresses
 
+TOO_LONG = "Mailchimp's fields hold 255 bytes; use tags instead"
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -87,12 +91,15 @@ class Writer:
         return outcomes
 
     def _set_field(self, change: Change) -> Outcome:
-        value = (change.value or "") if change.action is Action.SET else ""
+        member = mapping.subscriber_hash(change.address)
         try:
+            value = self._value(change, member)
+            if len(value.encode()) > mapping.LONGEST_FIELD_BYTES:
+                return _refusal(change, "value_too_long", TOO_LONG)
             answer = self._client.write(
                 self._client.lists.update_list_member,
                 self._list,
-                mapping.subscriber_hash(change.address),
+                member,
                 {"merge_fields": {self._own_field: value}},
                 skip_merge_validation=True,
                 expect="merge_fields",
@@ -106,6 +113,18 @@ class Writer:
             # Unknown merge fields are ignored silently: the field was deleted by hand.
             raise AudienceLost(f"the merge field {self._own_field} is not there any more")
         return Outcome(change, OutcomeState.DONE)
+
+    def _value(self, change: Change, member: str) -> str:
+        """The whole value, with what others put there. Raises Refused if the member is not there."""
+        answer = self._client.read(
+            self._client.lists.get_list_member,
+            self._list,
+            member,
+            fields=["id", "merge_fields"],
+            expect="merge_fields",
+        )
+        held = names_in(str((answer["merge_fields"] or {}).get(self._own_field) or ""))
+        return joined(changed(held, change))
 
     def erase(self, external_id: str) -> Outcome:
         """Delete the person's data for good. The address cannot be imported again, by anybody."""
@@ -129,7 +148,9 @@ def _unsendable(change: Change, kind: AudienceKind) -> Outcome | None:
     if not ADDRESS.fullmatch(change.address):
         return _refusal(change, "invalid_address", "the contact has no usable e-mail address")
     if kind is AudienceKind.FIELD and len((change.value or "").encode()) > mapping.LONGEST_FIELD_BYTES:
-        return _refusal(change, "value_too_long", "Mailchimp's fields hold 255 bytes; use tags instead")
+        return _refusal(change, "value_too_long", TOO_LONG)
+    if kind is AudienceKind.FIELD and change.action is not Action.SET:
+        return _refusal(change, "not_a_list", "the field takes values, not adds and removes")
     if kind is not AudienceKind.FIELD and change.action is Action.SET:
         return _refusal(change, "not_a_field", "a tag takes adds and removes, not values")
     return None

@@ -164,6 +164,7 @@ class SalesforceConnector:
     def ensure(self, audience: Audience) -> str:
         """The campaign's id, or the own field's name; made if missing, found again by id or name."""
         if audience.kind is AudienceKind.FIELD:
+            self._layout = None  # from now on contacts come with the field
             return self._field.ensure()
         return self._find_campaign(audience) or self._make_campaign(audience)
 

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.base import Consent, FieldType, RejectedRow, Stream, StreamField, StreamKind, page_schema
+from connectors.owned_field import names_in
 
 Json = Mapping[str, Any]
 TYPES: Mapping[str, FieldType] = {
@@ -160,9 +161,9 @@ def layout(
         )
         for c in columns
     )
-    stream = Stream("people", StreamKind.CONTACTS, fields, standard=STANDARD)
-    asked = [(*BOOKKEEPING, *OPT_OUTS, *(c.contact for c in columns if c.contact))]
-    asked += [(*BOOKKEEPING, *OPT_OUTS, *(c.lead for c in columns if c.lead))]
+    stream = Stream("people", StreamKind.CONTACTS, fields, standard=STANDARD, own_field=own_field)
+    asked = [(*BOOKKEEPING, *OPT_OUTS, own_field, *(c.contact for c in columns if c.contact))]
+    asked += [(*BOOKKEEPING, *OPT_OUTS, own_field, *(c.lead for c in columns if c.lead))]
     return Layout(
         stream,
         tuple(columns),
@@ -197,6 +198,7 @@ def people_rows(
             "deleted": bool(record.get("IsDeleted")),
             "email_consent": consent(record),
             "lists": [],
+            "own_values": own_values(record, str(layout.stream.own_field)),
         }
         for column in layout.columns:
             path = column.contact if object == "Contact" else column.lead
@@ -213,6 +215,13 @@ def consent(record: Json) -> str | None:
     if record.get("EmailBouncedDate"):
         return str(Consent.UNDELIVERABLE)
     return None
+
+
+def own_values(record: Json, own_field: str) -> list[str] | None:
+    """What stands in the own field; null where we may not see it, and of converted leads, whose is frozen."""
+    if own_field not in record or record.get("IsConverted") is True:
+        return None
+    return names_in(record[own_field])
 
 
 def reach(record: Json, path: str) -> object:

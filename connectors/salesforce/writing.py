@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from connectors.base import Action, Audience, AudienceKind, Batch, BatchShape, Change, Outcome, OutcomeState
 from connectors.errors import AudienceLost, BatchRefused
+from connectors.owned_field import changed, joined
 from connectors.salesforce.answers import Refused
 from connectors.salesforce.bulk import WRITE_CALLS, run_job
 from connectors.salesforce.client import Client, Json
@@ -75,6 +76,10 @@ class Writer:
                 outcomes[place] = _refusal(
                     change, "not_a_field", "a campaign takes adds and removes, not values"
                 )
+            elif is_field and change.action is not Action.SET:
+                outcomes[place] = _refusal(
+                    change, "not_a_list", "the field takes values, not adds and removes"
+                )
             elif _object(change) is None:
                 reason = "this is not the id of a contact or lead"
                 outcomes[place] = _refusal(change, "not_found", reason)
@@ -96,11 +101,14 @@ class Writer:
     # ---- campaigns -------------------------------------------------------------------------------
 
     def _add(self, audience: Audience, changes: Sequence[Change]) -> list[Outcome]:
-        def row(id: str, _: str) -> Json:
+        def row(id: str) -> Json:
             links = {"CampaignId": str(audience.remote_id), MEMBER_LINKS[PREFIXES[id[:3]]]: id}
             return {"attributes": {"type": "CampaignMember"}, **links}
 
-        results = self._sent([change.address for change in changes], row, method="POST")
+        def rows(ids: Sequence[tuple[str, str]]) -> list[Json]:
+            return [row(id) for id, _ in ids]
+
+        results = self._sent([change.address for change in changes], rows, method="POST")
         if any(found.code in GONE for found in results):
             self._check_campaign(audience)
         return [
@@ -149,9 +157,8 @@ class Writer:
 
     def _set(self, changes: Sequence[Change]) -> list[Outcome]:
         """Absolute values. Of more than `BULK_ABOVE` in a batch, contacts and leads are a bulk job each."""
-        values = {change.address: _value(change) for change in changes}
         try:
-            results = self._set_all(values)
+            results = self._set_all({change.address: change for change in changes})
         except Refused as refused:
             if refused.code in FORBIDDEN_FIELD:
                 raise self._field.refused() from None
@@ -160,40 +167,58 @@ class Writer:
             raise self._field.refused()
         return [_outcome(change, results[change.address]) for change in changes]
 
-    def _set_all(self, values: Mapping[str, str | None]) -> dict[str, Result | None]:
+    def _set_all(self, changes: Mapping[str, Change]) -> dict[str, Result | None]:
         """Id → result. What a bulk job could not do for reasons that pass goes again by collections."""
         results: dict[str, Result | None] = {}
         rest: list[str] = []
         for object in MEMBER_LINKS:
-            ids = sorted(id for id in values if PREFIXES[id[:3]] == object)
-            if not FIELD_SHAPE.by_bulk(len(ids), of=len(values)):
+            ids = sorted(id for id in changes if PREFIXES[id[:3]] == object)
+            if not FIELD_SHAPE.by_bulk(len(ids), of=len(changes)):
                 rest += ids
                 continue
-            rows = [(id, values[id]) for id in ids]
-            job = run_job(self._client, object, "update", ("Id", self._field.name), rows)
+            values = self._values([(id, id) for id in ids], changes)
+            job = run_job(
+                self._client, object, "update", ("Id", self._field.name), list(zip(ids, values, strict=True))
+            )
             results.update(job)
             rest += [id for id, found in job.items() if found is not None and found.code in AGAIN]
 
-        def row(id: str, asked: str) -> Json:
-            return {"attributes": {"type": PREFIXES[id[:3]]}, "id": id, self._field.name: values[asked]}
+        def rows(ids: Sequence[tuple[str, str]]) -> list[Json]:
+            return [
+                {"attributes": {"type": PREFIXES[id[:3]]}, "id": id, self._field.name: value}
+                for (id, _), value in zip(ids, self._values(ids, changes), strict=True)
+            ]
 
-        results.update(zip(rest, self._sent(rest, row, method="PATCH"), strict=True))
+        results.update(zip(rest, self._sent(rest, rows, method="PATCH"), strict=True))
         return results
+
+    def _values(self, ids: Sequence[tuple[str, str]], changes: Mapping[str, Change]) -> list[str | None]:
+        """The whole value for each (id to write to, id asked for), from what stands there right now.
+
+        Null clears; an empty text might be ignored.
+        """
+        held: dict[str, list[str]] = {}
+        for object in MEMBER_LINKS:
+            some = [id for id, _ in ids if PREFIXES[id[:3]] == object]
+            held.update(self._field.held(object, some))
+        return [joined(changed(held.get(id[:15], ()), changes[asked])) or None for id, asked in ids]
 
     # ---- both ------------------------------------------------------------------------------------
 
-    def _sent(self, ids: Sequence[str], row: Callable[[str, str], Json], *, method: str) -> list[Result]:
-        """Send `row(id to write to, id asked for)`; a converted lead stands for its contact."""
+    def _sent(
+        self, ids: Sequence[str], rows: Callable[[Sequence[tuple[str, str]]], list[Json]], *, method: str
+    ) -> list[Result]:
+        """Send `rows` of (id to write to, id asked for); a converted lead stands for its contact."""
 
-        def send(rows: list[Json]) -> list[Json]:
-            return self._client.write_rows(method, rows)
+        def send(some: list[Json]) -> list[Json]:
+            return self._client.write_rows(method, some)
 
-        results = send_all([row(id, id) for id in ids], send, clock=self._client.clock)
+        results = send_all(rows([(id, id) for id in ids]), send, clock=self._client.clock)
         stuck = [place for place, found in enumerate(results) if found.code == CONVERTED]
         contacts = self._converted([ids[place] for place in stuck]) if stuck else {}
         again = [place for place in stuck if ids[place] in contacts]
-        rows = [row(contacts[ids[place]], ids[place]) for place in again]
-        for place, found in zip(again, send_all(rows, send, clock=self._client.clock), strict=True):
+        others = rows([(contacts[ids[place]], ids[place]) for place in again])
+        for place, found in zip(again, send_all(others, send, clock=self._client.clock), strict=True):
             results[place] = found
         return results
 
@@ -215,11 +240,6 @@ def campaign_there(reader: Reader, id: str) -> bool:
 def _object(change: Change) -> str | None:
     """Contact or Lead, by the id that is written to."""
     return PREFIXES.get(change.address[:3]) if ID.fullmatch(change.address) else None
-
-
-def _value(change: Change) -> str | None:
-    """Null clears; an empty text might be ignored."""
-    return (change.value or None) if change.action is Action.SET else None
 
 
 def _refusal(change: Change, code: str, reason: str) -> Outcome:

@@ -222,4 +222,6 @@ def _loaded(found: dict[str, Any]) -> Stream:
         standard=found["standard"],
         activity_kinds=tuple(found["activity_kinds"]),
         incremental=found["incremental"],
+        own_field=found.get("own_field"),
+        own_field_lag_s=found.get("own_field_lag_s", 0.0),
     )

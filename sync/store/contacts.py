@@ -7,7 +7,7 @@ connection, not the table. Absorbing the same pages again finds nothing changed 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import numpy as np
@@ -49,6 +49,8 @@ class AbsorbedContacts:
     deleted: int = 0
     rejected: int = 0
     contacts: BitMap = field(default_factory=BitMap)
+    own_values: pa.Table | None = None
+    """external_id, own_values: what stands in the field we own, where the pages told (`Stream.own_field`)."""
 
 
 def absorb_contacts(
@@ -78,6 +80,9 @@ def absorb_contacts(
         _stage(database, pages, connection, stream, money or Money(), set(ignore_lists), unusable)
         _find_changes(database, store, connection, stream.name, complete=complete)
         result = _number_and_commit(database, store, connection, stream.name, rejected=unusable.count)
+        if stream.own_field is not None:
+            latest = "SELECT external_id, own_values FROM own SEMI JOIN latest USING (place)"
+            result = replace(result, own_values=database.sql(latest).to_arrow_table())
     finally:
         database.close()
     if unusable.rows:
@@ -110,6 +115,8 @@ def _stage(
     )
     database.register("page", empty)
     database.execute(f"CREATE TEMP TABLE staged AS {query}")
+    # beside the contents: what we write ourselves must not come back as a change
+    database.execute("CREATE TEMP TABLE own (place BIGINT, external_id VARCHAR, own_values VARCHAR[])")
     place = 0
     for page in _joined(pages):
         unusable.missing(page, "external_id")
@@ -120,6 +127,10 @@ def _stage(
         made = physical_columns(page, stream.fields, ids="external_id", money=money, unusable=unusable)
         columns |= {f"{connection}.{name}": column for name, column in made.items()}
         columns["place"] = pa.array(np.arange(place, place + page.num_rows))
+        if stream.own_field is not None and "own_values" in page.column_names:
+            told = {name: page.column(name) for name in ("external_id", "own_values")}
+            database.register("page", pa.table({"place": columns["place"], **told}))
+            database.execute("INSERT INTO own SELECT * FROM page WHERE own_values IS NOT NULL")
         place += page.num_rows
         database.register("page", pa.table(columns).select(empty.column_names).cast(empty.schema))
         database.execute(f"INSERT INTO staged {query}")

@@ -11,7 +11,7 @@ from pyroaring import BitMap
 
 from connectors.base import Action, Audience, AudienceKind, Connector
 from connectors.errors import UnexpectedResponse
-from sync.deliver import Address, Delivery, deliver
+from sync.deliver import Address, Delivery, FieldChange, deliver
 from tests.sync.memory import MemoryDestination
 
 AUDIENCE = Audience("vip", "VIP", AudienceKind.TAG, "VIP")
@@ -70,16 +70,18 @@ def test_a_missing_outcome_is_unknown_not_done() -> None:
     assert len(delivery.done_adds) == 2
 
 
-def test_an_owned_field_gets_the_whole_value() -> None:
+def test_an_owned_field_gets_what_changes_and_no_more() -> None:
     class Field(MemoryDestination):
         def write(self, batch):  # type: ignore[no-untyped-def]
-            assert [(c.action, c.value) for c in batch.changes] == [(Action.SET, "a;b"), (Action.SET, "")]
+            sent = [(c.action, c.value, c.without) for c in batch.changes]
+            assert sent == [(Action.SET, "a;b", ""), (Action.SET, "", "c")]
             return super().write(batch)
 
     destination = Field()
     destination.ensure(AUDIENCE)
     addresses = {1: Address("1", "1"), 2: Address("2", "2")}
+    values = {1: FieldChange(("a", "b")), 2: FieldChange(out=("c",))}
     sent = deliver(
-        destination, AUDIENCE, adds=BitMap([1, 2]), removes=BitMap(), addresses=addresses, values={1: "a;b"}
+        destination, AUDIENCE, adds=BitMap([1, 2]), removes=BitMap(), addresses=addresses, values=values
     )
     assert set(sent.done_adds) == {1, 2}

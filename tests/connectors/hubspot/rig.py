@@ -74,6 +74,24 @@ class HubspotRig(Rig):
         assert record is not None
         self.hubspot.lists.find(str(audience.remote_id)).members[record.id] = 0
 
+    def type_in(self, address: str, names: Sequence[str]) -> None:
+        with self.hubspot.lock:
+            options = self.hubspot.schema.find("contacts", OWN_FIELD)["options"]
+            there = {option["value"] for option in options}
+            options += [
+                {"label": name, "value": name, "displayOrder": -1, "hidden": False}
+                for name in names
+                if name not in there
+            ]
+            record = self.hubspot.records.by_address(address)
+            assert record is not None
+            self.hubspot.records.update(record, {OWN_FIELD: ";".join(names)})
+
+    def field_values(self) -> dict[str, list[str]]:
+        records = self.hubspot.records.live("contacts").values()
+        held = {str(r.properties["email"]): r.properties.get(OWN_FIELD) for r in records}
+        return {address: value.split(";") for address, value in held.items() if value}
+
     def delete(self, audience: Audience) -> None:
         self.hubspot.lists.delete(self.hubspot.lists.find(str(audience.remote_id)))
 

@@ -84,6 +84,16 @@ class KlaviyoRig(Rig):
         group = self.klaviyo.account.lists[str(audience.remote_id)]
         self.klaviyo.account.join(group, self.profile(address))
 
+    def type_in(self, address: str, names: Sequence[str]) -> None:
+        with self.klaviyo.lock:
+            profile = self.profile(address)
+            profile.properties["segsync_segments"] = list(names)
+            self.klaviyo.account.touch(profile)
+
+    def field_values(self) -> dict[str, list[str]]:
+        profiles = self.klaviyo.account.profiles.values()
+        return {str(p.email): v for p in profiles if (v := p.properties.get("segsync_segments"))}
+
     def delete(self, audience: Audience) -> None:
         del self.klaviyo.account.lists[str(audience.remote_id)]
 

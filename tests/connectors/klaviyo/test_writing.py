@@ -20,8 +20,8 @@ POLL = "GET /api/profile-bulk-import-jobs/{id}"
 DONE, REFUSED, UNKNOWN = OutcomeState.DONE, OutcomeState.REFUSED, OutcomeState.UNKNOWN
 
 
-def sets(people: Sequence[tuple[str, str]], value: str) -> list[Change]:
-    return [Change(Action.SET, id_, address, value) for id_, address in people]
+def sets(people: Sequence[tuple[str, str]], value: str, *, without: str = "") -> list[Change]:
+    return [Change(Action.SET, id_, address, value, without) for id_, address in people]
 
 
 def held(rig: KlaviyoRig) -> dict[str, object]:
@@ -59,7 +59,7 @@ def test_all_segments_of_a_person_are_one_array_and_nothing_clears_it(rig: Klavi
     other.properties["plan"] = "gold"
     connector.write(Batch(FIELD, [*sets(people[:2], "vip;repeat"), *sets(people[2:], "vip")]))
     assert held(rig) == {a: ["repeat", "vip"] for _, a in people[:2]} | {people[2][1]: ["vip"]}
-    connector.write(Batch(FIELD, [*sets(people[:1], ""), *changes(Action.REMOVE, people[1:2])]))
+    connector.write(Batch(FIELD, sets(people[:2], "", without="vip;repeat")))
     assert held(rig) == {people[2][1]: ["vip"]}
     assert OWN not in other.properties
     assert other.properties["plan"] == "gold"

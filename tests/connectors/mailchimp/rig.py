@@ -73,6 +73,17 @@ class MailchimpRig(Rig):
         assert member is not None
         home.tag(member, home.segments[int(str(audience.remote_id))])
 
+    def type_in(self, address: str, names: Sequence[str]) -> None:
+        with self.mailchimp.lock:
+            member = self.mailchimp.audience.find(address)
+            assert member is not None
+            member.merge["SEGMENTS"] = ";".join(names)
+            self.mailchimp.audience.touch(member)
+
+    def field_values(self) -> dict[str, list[str]]:
+        members = self.mailchimp.audience.members.values()
+        return {m.address: str(v).split(";") for m in members if (v := m.merge.get("SEGMENTS"))}
+
     def delete(self, audience: Audience) -> None:
         home = self.mailchimp.audience
         home.drop_segment(home.segments[int(str(audience.remote_id))])

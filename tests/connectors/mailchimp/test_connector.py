@@ -40,8 +40,8 @@ def rows(rig: MailchimpRig, name: str, after: str | None = None) -> list[dict[st
     return [row for page in connector.read(stream, after) for row in page.rows.to_pylist()]
 
 
-def put(address: str, value: str | None) -> Change:
-    return Change(Action.SET, address, address, value)
+def put(address: str, value: str | None, *, without: str | None = None) -> Change:
+    return Change(Action.SET, address, address, value, without)
 
 
 # ---- consent -------------------------------------------------------------------------------------
@@ -205,8 +205,8 @@ def test_thousands_that_share_one_second_are_all_read(rig: MailchimpRig) -> None
     assert len({row["external_id"] for row in found}) == len(found) == 2500
 
 
-def test_our_own_tag_writes_change_no_column_but_the_lists(rig: MailchimpRig) -> None:
-    """They move last_changed, so the member is read again; it must look the same but for its tags."""
+def test_our_own_writes_change_only_what_tells_of_them(rig: MailchimpRig) -> None:
+    """They move last_changed, so the member is read again; it must look the same but for tags and field."""
     rig.mailchimp.add_member("ana@example.com", merge={"FNAME": "Ana"})
     (before,) = rows(rig, "members")
     connector = rig.connect()
@@ -219,6 +219,7 @@ def test_our_own_tag_writes_change_no_column_but_the_lists(rig: MailchimpRig) ->
     (after,) = rows(rig, "members")
     assert after.pop("lists") == ["vip"]
     assert before.pop("lists") == []
+    assert (before.pop("own_values"), after.pop("own_values")) == (None, ["vip"])
     assert after.pop("changed_at") > before.pop("changed_at")  # type: ignore[operator]
     assert before == after
 
@@ -310,7 +311,8 @@ def test_the_own_field_is_made_once_and_holds_one_value_per_person(rig: Mailchim
     shape = connector.features.audiences[AudienceKind.FIELD]
     assert rig.simulation.traffic.writes - before == shape.calls(30, 0)
     assert [m.merge["SEGMENTS"] for m in people] == [f"segment {n}" for n in range(30)]
-    connector.write(Batch(FIELD, [put(m.address, "") for m in people[:10]]))
+    gone = [put(m.address, "", without=f"segment {n}") for n, m in enumerate(people[:10])]
+    connector.write(Batch(FIELD, gone))
     found = [row for page in connector.members(FIELD) for row in page.rows.to_pylist()]
     assert {r["value"] for r in found} == {f"segment {n}" for n in range(10, 30)}
     assert {m.merge["FNAME"] for m in people} == {"x"}

@@ -81,6 +81,15 @@ class SalesforceRig(Rig):
         link = "LeadId" if address.startswith("00Q") else "ContactId"
         self.org.insert("CampaignMember", {"CampaignId": audience.remote_id, link: address})
 
+    def type_in(self, address: str, names: Sequence[str]) -> None:
+        with self.salesforce.lock:
+            object = "Lead" if address.startswith("00Q") else "Contact"
+            self.org.change(object, address, **{OWN_FIELD: ";".join(names)})
+
+    def field_values(self) -> dict[str, list[str]]:
+        rows = [r for name in ("Contact", "Lead") for r in self.org.tables[name].values()]
+        return {str(r["Id"]): r[OWN_FIELD].split(";") for r in rows if r.get(OWN_FIELD)}
+
     def delete(self, audience: Audience) -> None:
         self.org.delete("Campaign", audience.remote_id)
 
