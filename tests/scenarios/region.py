@@ -52,6 +52,8 @@ class Region:
     folder: Path
     people: int = 60
     seed: int = 1
+    on_share: float = 0.75  # how likely somebody is on a platform
+    out_share: float = 0.08  # how likely they opted out there
     humans: list[Human] = field(default_factory=list)
     clock: ManualClock = field(default_factory=ManualClock)
     """One time for segsync and all platforms; waiting costs nothing."""
@@ -59,8 +61,10 @@ class Region:
     def __post_init__(self) -> None:
         choice = random.Random(self.seed)
         for number in range(self.people):
-            on = frozenset(name for name in NAMES if choice.random() < 0.75) or frozenset({"newsletter"})
-            out = frozenset(name for name in on if choice.random() < 0.08)
+            on = frozenset(name for name in NAMES if choice.random() < self.on_share) or frozenset(
+                {"newsletter"}
+            )
+            out = frozenset(name for name in on if choice.random() < self.out_share)
             self.humans.append(Human(number, choice.choice(COUNTRIES), on, out))
         now = self.clock.utc_now
         self.hub = HubspotSimulator(now=now, lag=False)
