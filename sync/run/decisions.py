@@ -28,6 +28,8 @@ def apply(workspace: Workspace, *, progress: Progress = SILENT) -> Report:
     done = workspace.store.plans.latest(limit=1)
     if shown is None and not done:
         raise UserError("there is no plan yet; `segsync plan` makes one")
+    if shown is None and _only_prepares(done[0]):
+        shown = done[0]
     with begin(workspace, "apply", scope=_scope(shown), progress=progress) as pipeline:
         if shown is None:
             pipeline.report.notices.append(f"plan {done[0].id} is done already; nothing is left to send")
@@ -63,6 +65,13 @@ def _scope(shown: StoredPlan | None) -> Scope:
     """What the plan was about: looking again must look at just that."""
     known = shown.summary.get("scope") if shown is not None else None
     return Scope.read(known) if isinstance(known, dict) else EVERYTHING
+
+
+def _only_prepares(plan: StoredPlan) -> bool:
+    """Whether the plan had nobody to move, but audiences to rename, which are renamed by carrying it out."""
+    told = plan.summary.get("forecast")
+    parts = told.values() if isinstance(told, dict) else ()
+    return bool(parts) and not any(part["calls"] for part in parts)
 
 
 def _again(pipeline: Pipeline, shown: StoredPlan, *, approved: bool = False) -> int:

@@ -282,7 +282,7 @@ def churn(crowd: Crowd, choice: random.Random) -> None:
 @pytest.mark.parametrize(
     ("people", "leads", "rounds"),
     [
-        pytest.param(700, 300, 3, id="few: collections on Salesforce"),
+        pytest.param(700, 300, 2, id="few: collections on Salesforce"),
         pytest.param(2450, 300, 1, id="many contacts and few leads: one bulk job and collections"),
         pytest.param(2450, 1100, 1, id="many of both: two bulk jobs"),
     ],
