@@ -27,6 +27,7 @@ from sync.errors import PlatformFailed, UserError
 from sync.fields import FieldSpec
 from sync.secrets import SecretError
 from sync.store import Lease, Store
+from sync.store.budgets import DatabaseBudgets
 from sync.vocabulary import build
 
 
@@ -37,6 +38,9 @@ class Workspace:
         self.settings = settings
         self.store = store
         self.clock = clock
+        now_s = None if isinstance(clock, SystemClock) else lambda: clock.utc_now().timestamp()
+        self.budgets = DatabaseBudgets(store.database, clock=clock, now_s=now_s)
+        """Of every account, shared with all other processes; their time is the database's, or the test's."""
         self._connectors: dict[str, Connector] = {}
         self._features: dict[str, Features] = {}
         self._leases: dict[str | None, Lease] = {}  # of this process: connection → who may call it just now
@@ -108,7 +112,7 @@ class Workspace:
             with _secrets_told():
                 values = connection.revealed()
             try:
-                opened = platform(connection.platform).open(values, self.clock)
+                opened = platform(connection.platform).open(values, self.clock, self.budgets)
             except BadSource as error:
                 raise UserError(f"connections.{name}: {error}") from error
             self._connectors[name] = opened

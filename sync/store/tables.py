@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -253,6 +254,41 @@ opt_outs = Table(
     Column("at", UtcDateTime, nullable=False),
     Index("ix_opt_outs_plan_id", "plan_id"),
     Index("ix_opt_outs_connection", "connection", "state"),
+)
+
+# ── budgets of accounts ──────────────────────────────────────────────────────────────────────────────
+
+budgets = Table(  # one row per limit; its columns are those of connectors.standing.Standing
+    "budgets",
+    metadata,
+    Column("platform", String(50), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("due_s", Double, nullable=False),
+    Column("not_before_s", Double, nullable=False),
+    Column("level", Double, nullable=False),
+    Column("ceiling", Double, nullable=False),
+    Column("refused", Double, nullable=False),
+    Column("since_s", Double, nullable=False),
+    Column("cut_s", Double, nullable=False),
+    Column("clean", Integer, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("most", BigInteger, nullable=False),
+    Column("used_s", Double, nullable=False),
+    Column("seen_s", Double, nullable=False),
+)
+
+budget_places = Table(  # calls under way and whoever waits for one, in the order of their numbers
+    "budget_places",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("platform", String(50), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("owner", JSON, nullable=False),
+    Column("until_s", Double, nullable=False),
+    Index("ix_budget_places_account", "platform", "account", "name"),
+    sqlite_autoincrement=True,  # a number is never given to somebody else
 )
 
 # ── people, numbers, notes ───────────────────────────────────────────────────────────────────────────
