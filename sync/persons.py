@@ -27,7 +27,7 @@ from sync.pull import listing_absorbed, named_everybody
 from sync.store import PersonEvent, Store
 from sync.store.activity import absorb_activity
 from sync.store.attach import reattach
-from sync.store.contacts import absorb_contacts
+from sync.store.contacts import absorb_contacts, columns_of
 from sync.store.values import Money
 from sync.store.whole import overwrite
 from sync.whereabouts import bitmap
@@ -82,6 +82,8 @@ def absorb(
     values: dict[str, list[pa.Table]] = {}
     certain: list[str] = []
     progress.step("contacts")
+    # all at once: the lake keeps every shape a table has had, and copies them all with each commit
+    store.lake.ensure("contacts", columns_of(store, streams))
     for connection, some in streams.items():
         for stream in some:
             if stream.kind is StreamKind.CONTACTS:

@@ -17,6 +17,7 @@ from pyroaring import BitMap
 import rules
 from connectors.simulation import Simulation
 from sync.demo.accounts import ACCOUNTS, NEWSLETTER, served, simulations
+from sync.demo.apart import company_apart
 from sync.demo.data import DemoData, make
 from sync.demo.files import CONFIG, write_config, write_rules_for_all, write_tables
 from sync.demo.histories import HistoriesMissing, chosen
@@ -85,7 +86,8 @@ def demo(
         raise UserError(f"{folder} is not empty; the demo wants a folder of its own")
     folder.mkdir(parents=True, exist_ok=True)
     as_of = dt.datetime.now(dt.UTC)
-    with company(folder, as_of=as_of, people=people, accounts=tuple(ACCOUNTS), progress=progress) as config:
+    accounts = tuple(ACCOUNTS)
+    with company_apart(folder, as_of=as_of, people=people, accounts=accounts, progress=progress) as config:
         for _ in range(runs):
             with Workspace.open(config) as workspace:
                 report = run(workspace, as_of=as_of, trigger="demo", progress=progress)

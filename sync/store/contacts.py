@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pyroaring import BitMap
 
-from connectors.base import Stream
+from connectors.base import Stream, StreamKind
 from sync.normalise import clean_column
 from sync.store.contents import content_hash_sql
 from sync.store.inbox import StoredPage
@@ -51,6 +51,17 @@ class AbsorbedContacts:
     contacts: BitMap = field(default_factory=BitMap)
     own_values: pa.Table | None = None
     """external_id, own_values: what stands in the field we own, where the pages told (`Stream.own_field`)."""
+
+
+def columns_of(store: Store, streams: Mapping[str, Iterable[Stream]]) -> dict[str, pa.DataType]:
+    """The columns of `contacts` that all waiting pages need; `streams` by connection."""
+    return {
+        f"{connection}.{field.name}": HELD[field.type]
+        for connection, some in streams.items()
+        for stream in some
+        if stream.kind is StreamKind.CONTACTS and store.inbox.waiting(connection, stream.name)
+        for field in stream.fields
+    }
 
 
 def absorb_contacts(

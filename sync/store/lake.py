@@ -25,7 +25,8 @@ from pyiceberg.io.pyarrow import (
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.table import Table
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.typedef import Record
 from pyiceberg.types import ListType, NestedField
@@ -246,7 +247,7 @@ class Lake:
             raise StoreError(f"the lake has no table {table}")
         with no_space_is_told(f"the lake {self.folder}"):
             try:
-                with loaded.transaction() as transaction:
+                with _Transaction(loaded) as transaction:
                     snapshot = transaction.update_snapshot()
                     with snapshot.overwrite() if gone else snapshot.merge_append() as change:
                         if gone:
@@ -307,6 +308,20 @@ class Lake:
         if loaded is None:
             raise StoreError(f"the lake's table {table} could not be made")
         return loaded
+
+
+class _Transaction(Transaction):
+    """As PyIceberg's, which builds and copies the table's whole metadata each time somebody looks at it, a
+    dozen times a commit. It is the same until something is staged."""
+
+    _made: tuple[object, object, TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        made = self._made
+        if made is None or made[0] is not self._updates or made[1] is not self._table.metadata:
+            made = self._made = (self._updates, self._table.metadata, super().table_metadata)
+        return made[2]
 
 
 def _data_files(table: Table, snapshot: int) -> dict[str, DataFile]:

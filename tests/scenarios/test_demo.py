@@ -19,6 +19,7 @@ from connectors.mailchimp.simulator import MailchimpSimulator
 from connectors.salesforce.simulator import SalesforceSimulator
 from connectors.simulation import Simulation
 from sync.demo.accounts import simulations
+from sync.demo.company import company
 from sync.demo.data import DemoData
 from sync.run.workspace import Workspace
 from sync.store.ledger import AudienceRow
@@ -146,6 +147,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sync.demo.company.simulations", seeded)
+        # served by this process instead of another, so that the platforms can be asked afterwards
+        patch.setattr("sync.demo.company.company_apart", company)
         answer = command("demo", "--format", "json", "--folder", folder, "--people", str(PEOPLE))
         assert answer.code == 0, answer.said
         for variable in re.findall(r"env:(\w+)", (folder / "config.toml").read_text()):
