@@ -160,6 +160,41 @@ def test_one_write_sets_all_segments_of_a_person_in_an_owned_field() -> None:
     assert carried == [(1, {1, 2}), (2, {2, 3})]
 
 
+BULK = BatchShape(50, 50, together=True, per_call=2, bulk_above=20, bulk_calls=3, type_prefix=3, job_s=10)
+
+
+@settings(derandomize=True, deadline=None)
+@given(desired=people, leads=people)
+def test_types_of_record_that_go_in_calls_of_their_own_are_counted_so(desired: BitMap, leads: BitMap) -> None:
+    types = (BitMap(range(1000)) - leads, leads)
+    one = audience(
+        kind=AudienceKind.FIELD, carrier=9, shape=BULK, desired=desired, record_types=types, mode=Mode.APPEND
+    )
+    sent = list(make([one]).fields)
+    assert set().union(*(b.adds for b in sent)) == set(desired)
+    mixed = 0
+    for batch in sent:
+        counts = [len(set(batch.adds) & set(some)) for some in types]
+        mixed += all(counts)
+        calls = -(-sum(counts) // 2)
+        if sum(counts) > 20:
+            calls = sum(min(3, -(-count // 2)) for count in counts)
+        assert batch.calls == calls
+        assert batch.jobs == (sum(count > 6 for count in counts) if sum(counts) > 20 else 0)
+    assert len(sent) == -(-len(desired) // 50)
+    assert mixed <= 1, "the types are apart as far as they can be"
+
+
+def test_who_has_no_contact_there_any_more_takes_no_call() -> None:
+    gone, there = BitMap(range(4)), BitMap(range(4, 14))
+    one = audience(
+        owned=gone | there, actual=gone | there, reachable=there | BitMap([20]), desired=BitMap([20])
+    )
+    plan = make([one])
+    assert sum(b.calls for b in plan.batches) == 2  # ten to remove by fives, with them the one to add
+    assert sum(len(b.removes) for b in plan.batches) == 14
+
+
 def test_brake_limits_can_be_set() -> None:
     owned = BitMap(range(100))
     one = audience(desired=BitMap(range(95)), owned=owned, actual=owned)

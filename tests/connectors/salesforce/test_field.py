@@ -7,7 +7,7 @@ import random
 import pytest
 from pyroaring import BitMap
 
-from connectors.base import Action, Audience, AudienceKind, Batch, Change, Connector, OutcomeState
+from connectors.base import Action, Audience, AudienceKind, Batch, Change, Connector, OutcomeState, Prepares
 from connectors.errors import AudienceLost, BadSource, BatchRefused, Unauthorized, Unavailable
 from connectors.health import Needs, WantedAudience
 from connectors.salesforce.simulated.schema import Field
@@ -300,7 +300,10 @@ def making(rig: SalesforceRig) -> Connector:
 def test_the_field_is_made_with_its_permission_if_we_are_asked_to(org: SalesforceRig) -> None:
     connector = making(org)
     assert [made.name for made in connector.check().creates] == [OWN_FIELD, OWN_FIELD]
+    assert isinstance(connector, Prepares)
+    foretold = connector.preparation([FIELD], ["vip"])
     assert connector.ensure(FIELD) == OWN_FIELD
+    assert org.simulation.traffic.writes == foretold == 4
     assert connector.ensure(FIELD) == OWN_FIELD
     created = [o for o in org.simulation.traffic.operations.elements() if o.startswith("POST")]
     assert len([o for o in created if "CustomField" in o]) == 2
