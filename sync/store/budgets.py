@@ -8,11 +8,13 @@ transaction, and never calls a platform.
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Connection, TextClause, delete, func, insert, select, text, update
 
@@ -168,7 +170,7 @@ class DatabaseBudget(Budget):
             ours = update(budget_places).where(budget_places.c.id == place).values(until)
             if connection.execute(ours).rowcount:
                 return place
-        row = {**self._own, "name": at_once.name, "owner": me(), **until}
+        row = {**self._own, "name": at_once.name, "owner": _owner(os.getpid()), **until}
         made = connection.execute(insert(budget_places).values(row)).inserted_primary_key
         assert made is not None  # noqa: S101 - an insert of one row always has one
         return int(made[0])
@@ -188,6 +190,11 @@ class DatabaseBudget(Budget):
     def _line(self, at_once: AtOnce) -> tuple[ColumnElement[bool], ...]:
         own = {**self._own, "name": at_once.name}
         return tuple(budget_places.c[column] == value for column, value in own.items())
+
+
+@lru_cache(maxsize=1)
+def _owner(pid: int) -> dict[str, object]:  # noqa: ARG001 - asked anew after a fork
+    return me()
 
 
 _OWN = " WHERE platform = :platform AND account = :account"
