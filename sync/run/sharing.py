@@ -13,8 +13,8 @@ from contextlib import closing, suppress
 from dataclasses import asdict
 from typing import Any
 
-from connectors.base import AudienceKind
 from connectors.errors import BadSource, ConnectorError
+from sync.observe import field_written
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled, pull
 from sync.push import Addresses, push
@@ -139,8 +139,7 @@ def push_part(
     (pushed,) = push(
         store, plan_id, connectors={name: connector}, addresses=addresses, at=at, progress=progress, only=name
     )
-    if any(rows[audience].kind == AudienceKind.FIELD for audience in sent):
-        store.notes.set(f"field_written:{name}", workspace.clock.utc_now().isoformat())
+    field_written(store, [rows[audience] for audience in sent], at=workspace.clock.utc_now())
     mark_audiences(store, name, connector, pushed=sent)
     return asdict(pushed)
 

@@ -24,13 +24,14 @@ from connectors.errors import AudienceLost, CursorExpired, RateLimited, Unauthor
 from connectors.simulation import Chance, Kind, Script, When
 from tests.connectors.changing import ChangingContract
 from tests.connectors.managing import ManagingContract
+from tests.connectors.owned_field import OwnedFieldContract
 from tests.connectors.refusing import RefusingContract
 from tests.connectors.rig import Rig, assert_kinds, by_id, changes, contacts, ensured, stream_of
 
 __all__ = ["ConnectorContract", "Rig", "assert_kinds"]
 
 
-class ConnectorContract(ChangingContract, RefusingContract, ManagingContract):
+class ConnectorContract(ChangingContract, RefusingContract, ManagingContract, OwnedFieldContract):
     """The contract. Subclass it and give a fixture `rig`."""
 
     @pytest.fixture(autouse=True)

@@ -81,6 +81,13 @@ class Rig(ABC):
     def delete(self, audience: Audience) -> None:
         """Somebody deletes the audience by hand."""
 
+    def type_in(self, address: str, names: Sequence[str]) -> None:  # noqa: B027 - not all have such a field
+        """Somebody else makes this the whole value of the contact's owned field, now."""
+
+    def field_values(self) -> dict[str, list[str]]:
+        """Address → what stands in the owned field, in its order, where it is not empty."""
+        return {}
+
     @abstractmethod
     def rename(self, audience: Audience, name: str) -> None:
         """Somebody renames the audience by hand."""
