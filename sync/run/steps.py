@@ -102,7 +102,7 @@ class Pipeline:
                 rules=rules,
                 money=Money(settings.business.currency, rates),
                 own_names=own_names,
-                began=self.run.started_at,
+                began=self.run.started_at,  # also of a resumed run: its pages may be as old as that
                 run_id=self.report.run_id,
                 at=self.as_of,
                 progress=self.progress,

@@ -25,6 +25,7 @@ from rules.vocabulary import Vocabulary
 from sync.config import ConfigError, Settings, load
 from sync.errors import PlatformFailed, UserError
 from sync.fields import FieldSpec
+from sync.run.late import AskingBudgets
 from sync.secrets import SecretError
 from sync.store import Lease, Store
 from sync.store.budgets import DatabaseBudgets
@@ -112,11 +113,18 @@ class Workspace:
             with _secrets_told():
                 values = connection.revealed()
             try:
-                opened = platform(connection.platform).open(values, self.clock, self.budgets)
+                budgets = AskingBudgets(self.budgets, lambda: self._may_call(name))
+                opened = platform(connection.platform).open(values, self.clock, budgets)
             except BadSource as error:
                 raise UserError(f"connections.{name}: {error}") from error
             self._connectors[name] = opened
         return self._connectors[name]
+
+    def _may_call(self, name: str) -> None:
+        """Whoever works on the connection under a lease must hold it until the answer is there."""
+        lease = self._leases.get(name) or self._leases.get(None)
+        if lease is not None:
+            lease.before_request()
 
     def features(self, name: str) -> Features:
         """What the connection can do; asks the platform once, and remembers the answer."""
