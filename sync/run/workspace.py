@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from connectors import pacing
 from connectors.base import Connector, Features, FieldType, Stream, StreamField, StreamKind
 from connectors.errors import BadSource, ConnectorError
 from connectors.pacing import Clock, SystemClock
@@ -39,7 +40,7 @@ class Workspace:
         self.settings = settings
         self.store = store
         self.clock = clock
-        now_s = None if isinstance(clock, SystemClock) else lambda: clock.utc_now().timestamp()
+        now_s = None if isinstance(clock, pacing.SystemClock) else lambda: clock.utc_now().timestamp()
         self.budgets = DatabaseBudgets(store.database, clock=clock, now_s=now_s)
         """Of every account, shared with all other processes; their time is the database's, or the test's."""
         self._connectors: dict[str, Connector] = {}
