@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
@@ -165,6 +165,7 @@ BULK = BatchShape(50, 50, together=True, per_call=2, bulk_above=20, bulk_calls=3
 
 @settings(derandomize=True, deadline=None)
 @given(desired=people, leads=people)
+@example(desired=BitMap(range(200)), leads=BitMap(range(0, 200, 2)))
 def test_types_of_record_that_go_in_calls_of_their_own_are_counted_so(desired: BitMap, leads: BitMap) -> None:
     types = (BitMap(range(1000)) - leads, leads)
     one = audience(
