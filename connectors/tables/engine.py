@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from connectors.errors import BadSource, ConnectorError, Unauthorized, Unavailable
+from connectors.errors import BadSource, BatchRefused, ConnectorError, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -52,13 +52,21 @@ class Database:
         return f"{url.get_backend_name()}:{host}{url.database or ''}"
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A connection in a transaction that is committed at the end; driver errors are translated."""
+    def transaction(self, *, rows: bool = False) -> Iterator[Connection]:
+        """A connection in a transaction that is committed at the end; driver errors are translated.
+
+        `rows`: it writes rows, so a constraint or type of the table may refuse one of them: BatchRefused.
+        """
         from sqlalchemy import exc
 
         try:
             with self.engine.begin() as connection:
                 yield connection
+        except (exc.IntegrityError, exc.DataError) as error:
+            if not rows:
+                raise reaction(error) from None
+            name = type(error).__name__
+            raise BatchRefused(f"the database does not take a row ({name})", code="row_refused") from None
         except exc.SQLAlchemyError as error:
             raise reaction(error) from None
 

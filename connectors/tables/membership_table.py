@@ -93,7 +93,7 @@ class MembershipTable:
         named = sql.and_(
             table.c.segment == sql.bindparam("of_segment"), table.c.external_id == sql.bindparam("of_id")
         )
-        with self._database.transaction() as connection:
+        with self._database.transaction(rows=True) as connection:
             self._there(connection)
             for ids in _parts(list(removes)):
                 connection.execute(

@@ -177,7 +177,12 @@ def contacts(connector: Connector, count: int) -> list[tuple[str, str]]:
     """(external_id, address) of the first contacts that a platform lists."""
     stream = stream_of(connector, StreamKind.CONTACTS)[0]
     rows = by_id(stream, connector.read(stream, None))
-    return [(id_, str(row["address"])) for id_, row in list(rows.items())[:count]]
+    return [(id_, place_of(row)) for id_, row in list(rows.items())[:count]]
+
+
+def place_of(row: Mapping[str, object]) -> str:
+    """What writes call the contact: its address, or its id if it has none."""
+    return str(row["address"] or row["external_id"])
 
 
 def changes(action: Action, people: Sequence[tuple[str, str]]) -> list[Change]:

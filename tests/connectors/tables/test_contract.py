@@ -1,124 +1,126 @@
-"""The parts of the connector contract that do not need a platform behind HTTP, on files and on SQLite."""
+"""The connector contract on files, SQLite and PostgreSQL; what means nothing there says why (rig.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sql
 
-from connectors.base import Action, Audience, AudienceKind, Batch, Change, Connector
-from connectors.pacing import ManualClock
-from tests.connectors.contract import ConnectorContract, Rig, assert_kinds
-from tests.connectors.tables.reading import connect
-
-CONTACTS: dict[str, Any] = {"key": "id", "columns": {"email": "mail"}, "changed_at": "changed"}
-CLICKS: dict[str, Any] = {
-    "kind": "email_click",
-    "key": "click",
-    "email": "mail",
-    "at": "changed",
-    "columns": {"link": "link"},
-}
+from connectors.base import Action, AudienceKind, Batch, Change, OutcomeState
+from connectors.errors import AudienceLost, BadSource, BatchRefused, ConnectorError, Unauthorized
+from tests.connectors.contract import ConnectorContract
+from tests.connectors.rig import Rig, assert_kinds, changes, contacts, ensured
+from tests.connectors.tables.rig import SHOP, Kind, TableRig
 
 
-class TableRig(Rig):
-    """A folder of files, or a SQLite database with the same rows."""
-
-    def __init__(self, folder: Path, *, database: bool) -> None:
-        self.clock = ManualClock()
-        self.people = 30
-        self._folder, self._database = folder, database
-        self._people = {n: f"p{n}@example.com" for n in range(self.people)}
-        self._write()
-
-    def _write(self) -> None:
-        changed = {n: f"2025-01-{1 + (n > 1000):02} 10:00:00" for n in self._people}
-        if self._database:
-            with sql.create_engine(f"sqlite:///{self._folder / 'x.db'}").begin() as run:
-                run.execute(
-                    sql.text("create table if not exists people (id integer primary key, mail, changed)")
-                )
-                run.execute(
-                    sql.text("create table if not exists clicks (click primary key, mail, changed, link)")
-                )
-                for n, mail in self._people.items():
-                    values = {"n": n, "m": mail, "c": changed[n]}
-                    run.execute(sql.text("insert or replace into people values (:n, :m, :c)"), values)
-                    run.execute(sql.text("insert or replace into clicks values (:n, :m, :c, 'x')"), values)
-            return
-        rows = [f"{n},{mail},{changed[n]},x" for n, mail in self._people.items()]
-        (self._folder / "people.csv").write_text("\n".join(["id,mail,changed,link", *rows]) + "\n")
-        (self._folder / "clicks.csv").write_text("\n".join(["click,mail,changed,link", *rows]) + "\n")
-
-    def connect(self, **settings: object) -> Connector:
-        ending = "" if self._database else ".csv"
-        parts: dict[str, Any] = {
-            "contacts": {**CONTACTS, "from": f"people{ending}"},
-            "activity": [{**CLICKS, "from": f"clicks{ending}"}],
-            "memberships": {"to": f"members{ending}"},
-        }
-        where: Any = f"sqlite:///{self._folder / 'x.db'}" if self._database else self._folder
-        return connect(where, **{**parts, **settings})
-
-    def wrong_credentials(self) -> Mapping[str, object]:
-        return {}
-
-    def unreachable(self) -> Mapping[str, object]:
-        return {}
-
-    def add_contact(self, number: int) -> None:
-        self._people[number] = f"p{number}@example.com"
-        self._write()
-
-    def change_contacts(self, addresses: Iterable[str]) -> None:
-        self._write()
-
-    def carriers(self, audience: Audience) -> set[str]:
-        pages = self.connect().members(audience)
-        return {str(a) for page in pages for a in page.rows["address"].to_pylist()}
-
-    def put_in(self, audience: Audience, address: str) -> None:
-        number = next(n for n, mail in self._people.items() if mail == address)
-        self.connect().write(Batch(audience, [Change(Action.ADD, str(number), address)]))
-
-    def delete(self, audience: Audience) -> None:
-        if self._database:
-            with sql.create_engine(f"sqlite:///{self._folder / 'x.db'}").begin() as run:
-                run.execute(sql.text("drop table members"))
-        else:
-            (self._folder / "members.csv").unlink()
+@pytest.fixture
+def server(postgres: str) -> str:
+    """URL of an empty database on a server, with all rights, beside two roles without any."""
+    url = sql.make_url(postgres).set(drivername="postgresql+psycopg")
+    name = f"contract_{uuid.uuid4().hex}"
+    engine = sql.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        known = {row[0] for row in connection.execute(sql.text("select rolname from pg_roles"))}
+        for role in (SHOP, "nobody_may"):
+            if role not in known:
+                connection.execute(sql.text(f"create role {role} nologin"))
+        connection.execute(sql.text(f"create database {name}"))
+    engine.dispose()
+    return url.set(database=name).render_as_string(hide_password=False)
 
 
-class TestTables:
-    """Left out: what tells of HTTP, of rate limits, and of strangers, whom a table cannot know."""
+class TestTables(ConnectorContract):
+    @pytest.fixture(params=list(Kind))
+    def rig(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+        url = f"sqlite:///{tmp_path / 'x.db'}" if request.param is Kind.SQLITE else None
+        if request.param is Kind.POSTGRESQL:
+            url = request.getfixturevalue("server")
+        rig = TableRig(request.param, tmp_path, url)
+        yield rig
+        rig.close()
 
-    @pytest.fixture(params=[False, True], ids=["files", "sqlite"])
-    def rig(self, request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
-        return TableRig(tmp_path, database=request.param)
-
-    test_schema = ConnectorContract.test_every_page_has_the_schema_of_its_stream
-    test_standard_fields = ConnectorContract.test_standard_fields_name_columns_that_exist
-    test_two_full_reads_agree = ConnectorContract.test_two_full_reads_agree
-    test_a_read_yields_nobody_twice = ConnectorContract.test_a_read_yields_nobody_twice
-    test_activity = ConnectorContract.test_activity_is_of_declared_kinds_and_names_a_person
-    test_resuming = ConnectorContract.test_resuming_from_any_checkpoint_loses_nothing
-    test_cursor_that_is_not_ours = ConnectorContract.test_a_cursor_that_is_not_ours_is_expired
-    test_ensure_is_idempotent = ConnectorContract.test_ensure_is_idempotent
-    test_healthy = ConnectorContract.test_a_healthy_account_says_who_it_is
-
-    def test_an_incremental_read_sees_the_new_contact_and_ties_only(self, rig: Rig) -> None:
+    def test_every_change_has_one_outcome_in_its_place(self, rig: Rig) -> None:
+        """Nobody is a stranger to a table; who has no id is refused."""
         connector = rig.connect()
+        audience = ensured(connector)
+        people = contacts(connector, 20)
+        connector.write(Batch(audience, changes(Action.ADD, people[:10])))
+        nobody = Change(Action.ADD, " ", "stranger@example.com")
+        mixed = [*changes(Action.ADD, people[10:]), nobody, *changes(Action.REMOVE, people[:5])]
+        outcomes = connector.write(Batch(audience, mixed))
+        assert [o.change for o in outcomes] == mixed
+        assert [n for n, o in enumerate(outcomes) if o.state is not OutcomeState.DONE] == [10]
+        assert rig.carriers(audience) == {a for _, a in people[5:]}
+
+    def test_every_documented_refusal_leads_to_its_reaction(self, rig: Rig) -> None:
+        """The engine's reaction to what its owner does to the destination."""
+        assert isinstance(rig, TableRig)
+        connector = rig.connect()
+        audience = ensured(connector)
+        people = contacts(connector, 2)
+        for reaction, spoil, mend in situations(rig, people[0][0]):
+            spoil()
+            with pytest.raises(reaction) as caught:
+                rig.connect().write(Batch(audience, changes(Action.ADD, people)))
+            assert "@" not in str(caught.value)
+            mend()
+            assert rig.carriers(audience) == set()
+        rig.delete(audience)
+        with pytest.raises(AudienceLost):
+            connector.write(Batch(audience, changes(Action.ADD, people)))
+
+    def test_a_file_or_table_that_is_replaced_is_read_again_as_a_whole(self, rig: Rig) -> None:
+        connector = rig.connect(**rig.listing_settings())
         stream = connector.features.streams[0]
+        pages = list(connector.read(stream, None))
+        rig.delete_contact(contacts(connector, 1)[0][1])
         rig.add_contact(9_000_001)
-        cursor = [page.cursor for page in connector.read(stream, None)][-1]
-        rig.add_contact(9_000_002)
-        found = {
-            row["external_id"] for page in connector.read(stream, cursor) for row in page.rows.to_pylist()
-        }
-        assert found == {"9000001", "9000002"}
+        again = list(connector.read(stream, pages[-1].cursor))
+        assert sum(page.rows.num_rows for page in again) == 30  # one left, one came
+        assert "9000001" in {id_ for page in again for id_ in page.rows["external_id"].to_pylist()}
 
     def test_a_table_is_the_only_kind_of_audience(self, rig: Rig) -> None:
         assert_kinds(rig.connect(), AudienceKind.TABLE)
+
+
+Situation = tuple[type[ConnectorError], Callable[[], None], Callable[[], None]]
+
+
+def situations(rig: TableRig, person: str) -> list[Situation]:
+    """(reaction, what the owner does, and how it is undone)."""
+    if rig.kind is Kind.FILES:
+        path = Path(str(rig.settings()["url"]).removeprefix("file:")) / "members.csv"
+        whole = path.read_text()
+        return [
+            (BadSource, lambda: _put(path, "a,b\n1,2\n"), lambda: _put(path, whole)),
+            (BadSource, lambda: _put(path, '"'), lambda: _put(path, whole)),
+        ]
+    renamed: Situation = (
+        BadSource,
+        lambda: rig.run("alter table members rename column address to email"),
+        lambda: rig.run("alter table members rename column email to address"),
+    )
+    if rig.kind is Kind.SQLITE:
+        refused = lambda: rig.run("drop trigger poison")  # noqa: E731
+        return [renamed, (BatchRefused, lambda: rig.poison(person, ""), refused)]
+    return [
+        renamed,
+        (
+            BatchRefused,
+            lambda: rig.poison(person, ""),
+            lambda: rig.run("alter table members drop constraint poison"),
+        ),
+        (
+            Unauthorized,
+            lambda: rig.run(f"revoke all on members from {SHOP}"),
+            lambda: rig.run(f"grant all on members to {SHOP}"),
+        ),
+        (Unauthorized, rig.revoke, rig.restore),
+    ]
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text)
