@@ -31,6 +31,8 @@ Traps
 What segsync does
 - Everybody is read by list, changes by search in halved windows, and everybody again every `full_days` days.
 - Opted out anywhere is opted out; a property that is missing makes the state unknown. Consent is only read.
+- In the property only our own names change: one call reads the values of 100 people before one writes them.
+  What others change in between, within a second, is overwritten.
 - A deal is one row of activity per contact on it. Deleted deals, contacts taken off a deal, stay as read.
 """
 

@@ -29,6 +29,8 @@ Traps
 - unverified: how long cursors and jobs live; when values can be read after a job is complete.
 What segsync does
 - Who left a list is found by comparing the ids of the last 1,000 who came and, for longer lists, the count.
+- In the property only our own names change: the arrays are read right before an import, 100 people a call, so
+  100 reading calls for a full one. What others change until the job is complete is overwritten.
 - An opt-out from elsewhere looks first, names no list, and looks again until the profile says so.
 - Never written: consent, except those opt-outs where `record_opt_outs` is on; the calls that could subscribe
   do not exist here. Nobody is created: people are named by profile id only.

@@ -25,6 +25,8 @@ Traps
 - unverified: a bare 403 is the gateway's, under load; erased members leave no trace.
 What segsync does
 - Pages overlap, for offset paging over a moving set loses rows; everybody comes anew every `full_days` days.
+- In the own field only our own names change: one call reads a person's value before one writes it. What
+  others change in between, within a second, is overwritten.
 - At most 6 connections by default, which wait for each other.
 - Never written: the consent state of a person. Nothing here creates or re-subscribes anybody.
 """

@@ -32,6 +32,8 @@ What segsync does
 - Reads go by (SystemModstamp, Id) with an overlap; one login serves all threads.
 - Nobody is written to while opt-outs cannot be read, unless `write_without_opt_out` says so.
 - Writes to a converted lead go to the contact it became; erasing for good needs `hard_delete`.
+- In the own field only our own names change: the values are read right before they are written, 450 records
+  a reading call. What others change in between (seconds, in a bulk job minutes) is overwritten.
 - Topics are left out: neither reports nor mailings can select by them, and each assignment is a record.
 - Never written: HasOptedOutOfEmail, Individual, consent records; nobody is created.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_foreign_values_stay_and_what_others_took_out_follows_the_policy(
 ) -> None:
     region = Region(tmp_path, people=30, seed=7)
     others, choice = Others(region), random.Random(7)
-    taken: set[tuple[str, int, str]] = set()  # (connection, person, ours)
+    taken: Counter[tuple[str, int, str]] = Counter()  # how often: connection, person, ours
     ticked: set[tuple[str, int, str]] = set()
     foreign: dict[tuple[str, int], set[str]] = {}
     with region.served(rules(drift)) as config:
@@ -129,7 +130,7 @@ def test_foreign_values_stay_and_what_others_took_out_follows_the_policy(
                     foreign.setdefault(key, set()).add(token)
                     ours = [one for one in held if one in OURS]
                     out = {choice.choice(ours)} if ours and choice.random() < 0.5 else set()
-                    taken |= {(*key, one) for one in out} - ticked
+                    taken.update({(*key, one) for one in out} - ticked)
                     ticked -= {(*key, one) for one in out}
                     others.put(name, human, sorted({*held, token} - out))
                 human = choice.choice([h for h in region.humans if name in h.on and h.country == "IT"])
@@ -169,7 +170,7 @@ def check(
     drift: Drift,
     *,
     foreign: dict[tuple[str, int], set[str]],
-    taken: set[tuple[str, int, str]],
+    taken: Counter[tuple[str, int, str]],
     ticked: set[tuple[str, int, str]],
 ) -> None:
     """Computed from what others did and the humans themselves, not by segsync."""
@@ -185,6 +186,8 @@ def check(
             else:
                 assert (held & OURS) - out == (wanted(human) - out) | theirs, key
                 assert held & OURS <= wanted(human) | theirs, key
+                again = {segment for segment in out if taken[(*key, segment)] == 1}
+                assert again & wanted(human) <= held, key
 
 
 def test_what_is_ticked_while_a_held_plan_waits_is_not_overwritten(tmp_path: Path) -> None:
