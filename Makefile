@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-long bench lint clean
+.PHONY: install demo test test-long test-mutants bench lint clean
 
 install: $(STAMP)
 
@@ -27,6 +27,10 @@ test: lint
 
 test-long: $(STAMP)
 	$(BIN)/python -m pytest -m long
+
+# Puts one fault at a time into simulators and connectors and expects the contract tests to fail (15 minutes).
+test-mutants: $(STAMP)
+	$(BIN)/python -m tests.connectors.mutants
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks

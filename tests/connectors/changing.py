@@ -53,13 +53,14 @@ class ChangingContract:
     def test_a_cursor_from_the_future_hides_nothing(self, rig: Rig) -> None:
         """A clock was wrong for a while, or an older state was put back: nothing is missed."""
         connector, stream, cursor = rig.ahead()
+        known = by_id(stream, rig.connect().read(stream, None)).keys()
         rig.add_contact(9_000_001)
         rig.clock.advance(60)
         try:
             pages = list(connector.read(stream, cursor))
         except CursorExpired:
             pages = list(connector.read(stream, None))
-        assert len(by_id(stream, pages)) in (1, rig.people + 1)
+        assert len(by_id(stream, pages).keys() - known) == 1
 
     def test_an_audience_renamed_by_hand_stays_the_same(self, rig: Rig) -> None:
         connector = rig.connect()

@@ -110,7 +110,10 @@ class RefusingContract:
         first = firm.pull(code=0)
         assert first["platform"]["read"] >= rig.people
         assert first["shop"]["read"] == 1
+        other = rig.connect()
         rig.revoke()
+        with pytest.raises(Unauthorized):
+            other.audiences()
         firm.shop(2)
         failed = firm.pull(code=4)
         assert failed["platform"]["stopped"]

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-from connectors.base import Audience, AudienceKind, Connector
+from connectors.base import Audience, AudienceKind, Connector, Stream
 from connectors.pacing import ManualClock
 from connectors.registry import platform
 from connectors.salesforce.simulated.ids import made_id
 from connectors.salesforce.simulator import TOKEN_PATH, SalesforceSimulator
 from connectors.simulation import Reply, Request, serve
 from tests.connectors.prescribing import Refusal, intercept
-from tests.connectors.rig import Rig, keys
+from tests.connectors.rig import YEAR_S, Rig, keys
 from tests.connectors.salesforce.refusals import DOCUMENTED
 
 CONTACTS, LEADS = 900, 450
@@ -107,6 +107,13 @@ class SalesforceRig(Rig):
 
     def delete_contact(self, address: str) -> None:
         self.org.delete("Lead" if address.startswith("00Q") else "Contact", address)
+
+    def ahead(self) -> tuple[Connector, Stream, str | None]:
+        """Positions are stamps of records, so one of them has to be from that time, too."""
+        self.clock.advance(YEAR_S)
+        self.add_contact(9_000_000)
+        self.clock.advance(-YEAR_S)
+        return super().ahead()
 
     def stranger(self, number: int) -> tuple[str, str]:
         id = made_id("003", 9_000_000 + number)

@@ -32,6 +32,7 @@ SHOP = "shop"
 NO_CALLS = "a batch is one transaction or one file, there are no calls"
 NO_NAMES = "rows carry the id of our segment, and no name that somebody could change"
 NOT_MANAGED = "a segment is nothing but its rows: there is no object to rename or delete"
+NO_VALUES = "a table holds who is a member of what, not values of people"
 NO_STRANGERS = "a table takes every id and address, it cannot know who is a stranger"
 NOWHERE: Mapping[str, str] = MappingProxyType(
     {
@@ -56,6 +57,11 @@ NOWHERE: Mapping[str, str] = MappingProxyType(
         "test_deleting_an_audience_twice_is_no_error_and_deletes_nobody": NOT_MANAGED,
         "test_deleting_an_audience_survives_losing_its_answer": NOT_MANAGED,
         "test_an_owned_field_is_neither_renamed_nor_deleted": NOT_MANAGED,
+        "test_what_others_put_into_the_owned_field_stays": NO_VALUES,
+        "test_what_others_take_out_or_put_in_meanwhile_is_left_so": NO_VALUES,
+        "test_changing_values_twice_changes_nothing_more_and_writes_no_more_than_values": NO_VALUES,
+        "test_pages_tell_what_stands_in_the_owned_field_and_nothing_else_changes": NO_VALUES,
+        "test_the_owned_field_takes_values_only": NO_VALUES,
     }
 )
 """Contract tests that can mean nothing on any kind of table, with the reason."""
