@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from sync.store.errors import NoSpaceLeft, StoreError, is_no_space
+from sync.store.errors import DatabaseGone, NoSpaceLeft, StoreError, is_no_space
 from sync.store.leases import Guard, Terms
 
 BUSY_TIMEOUT_S = 30
@@ -42,6 +42,8 @@ class Database:
             self.reader = _sqlite_engine(self.url, begin="BEGIN", size=4)
         else:
             self.writer = self.reader = _postgres_engine(self.url)
+        for engine in {self.writer, self.reader}:  # events, so that the lake's catalog is told the same
+            event.listen(engine, "handle_error", self._failed)
 
     def guarded(self, guard: Guard) -> Self:
         """A view on the same connections: each of its writing transactions begins with `guard.prove`.
@@ -90,6 +92,19 @@ class Database:
         self.reader.dispose()
         self.writer.dispose()
 
+    def _failed(self, failure: ExceptionContext) -> None:
+        """A server that went away, or a file that another program keeps locked, is no fault of ours."""
+        if failure.is_disconnect:
+            raise DatabaseGone(
+                f"the database {self.place} went away; what was not committed yet is undone, "
+                "run again when it answers"
+            ) from None
+        if self.is_sqlite and "database is locked" in str(failure.original_exception):
+            raise DatabaseGone(
+                f"the database {self.place} has been locked by another program for {BUSY_TIMEOUT_S} s; "
+                "what was not committed yet is undone, end that program and run again"
+            ) from None
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
@@ -132,6 +147,7 @@ def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
         poolclass=QueuePool,
         pool_size=size,
         max_overflow=0 if size == 1 else 20,
+        hide_parameters=True,  # a message must not show whose row it was
         pool_timeout=BUSY_TIMEOUT_S * 4,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
     )
@@ -161,6 +177,7 @@ def _postgres_engine(url: URL) -> Engine:
             pool_pre_ping=True,
             pool_size=4,
             max_overflow=20,
+            hide_parameters=True,
             connect_args={
                 "options": "-c statement_timeout=30000 -c timezone=UTC"
                 " -c idle_in_transaction_session_timeout=60000"

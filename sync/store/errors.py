@@ -20,6 +20,10 @@ class NoSpaceLeft(StoreError):
     """The disk is full. What was being written is not there; everything before it is."""
 
 
+class DatabaseGone(StoreError):
+    """The database stopped answering. What was not committed is undone; the next run goes on from there."""
+
+
 class RunInProgress(StoreError):
     """Another run holds the lease."""
 

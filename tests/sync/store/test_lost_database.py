@@ -1,0 +1,112 @@
+"""A database that goes away or stays locked is told in a sentence, and the store works on when it is back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import pytest
+
+from sync.store import Store
+from sync.store.database import Database
+from sync.store.errors import DatabaseGone, StoreError
+from sync.store.whole import overwrite
+from tests.databases import postgres_url
+
+
+def others(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    """Somebody else on the same server, in another database."""
+    server = url.replace("postgresql+psycopg://", "postgresql://")
+    name = server.partition("?")[0].rpartition("/")[2]
+    return psycopg.connect(server.replace(f"/{name}?", "/postgres?"), autocommit=True)
+
+
+def end_connections(url: str) -> None:
+    """As a restart of the server does."""
+    name = url.partition("?")[0].rpartition("/")[2]
+    query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
+    with others(url) as connection:
+        connection.execute(query, [name])
+
+
+def crash(url: str) -> None:
+    """One of its processes dies: the server throws everybody out and recovers."""
+    name = url.partition("?")[0].rpartition("/")[2]
+    with others(url) as connection:
+        query = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+        pid = connection.execute(query, [name]).fetchall()[0][0]
+    os.kill(int(str(pid)), signal.SIGKILL)
+
+
+def change_while(store: Store, something: Callable[[], None]) -> None:
+    """A transaction in the middle of which something happens."""
+    with store.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE notes SET value = '\"person1@example.com\"'")
+        something()
+        connection.exec_driver_sql("UPDATE notes SET value = '\"person2@example.com\"'")
+
+
+def read_catalog_while(store: Store, something: Callable[[], None]) -> None:
+    """As PyIceberg does: on the catalog's engine, past our own ways in."""
+    with store.lake._catalog.engine.begin() as connection:
+        something()
+        connection.exec_driver_sql("SELECT 1")
+
+
+@pytest.mark.parametrize("disturb", [end_connections, crash])
+def test_a_lost_connection_is_told_and_what_was_not_committed_is_undone(
+    tmp_path: Path, disturb: Callable[[str], None]
+) -> None:
+    url = postgres_url()
+    store = Store.open(url, tmp_path / "lake")
+    try:
+        store.notes.set("kept", "yes")
+        with pytest.raises(DatabaseGone, match="went away; what was not committed yet is undone") as told:
+            change_while(store, lambda: disturb(url))
+        assert "person1" not in str(told.value)
+        for _ in range(10_000):  # the server may still be recovering, which is told, too
+            try:
+                assert store.notes.get("kept") == "yes"
+                break
+            except StoreError:
+                continue
+        assert store.notes.get("kept") == "yes"
+    finally:
+        store.close()
+
+
+def test_a_connection_lost_in_the_lakes_catalog_is_told_as_well(tmp_path: Path) -> None:
+    url = postgres_url()
+    store = Store.open(url, tmp_path / "lake")
+    people = pa.table({"person": pa.array([1], pa.int32())})
+    try:
+        overwrite(store.lake, "people", people)
+        with pytest.raises(DatabaseGone):
+            read_catalog_while(store, lambda: end_connections(url))
+        overwrite(store.lake, "people", people)
+        assert store.lake.rows("people") == 1
+    finally:
+        store.close()
+
+
+def test_a_file_that_another_program_keeps_locked_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.store.database.BUSY_TIMEOUT_S", 0.05)
+    path = tmp_path / "store.db"
+    Store.open(f"sqlite:///{path}", tmp_path / "lake").close()
+    database = Database(f"sqlite:///{path}")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseGone, match="locked by another program"), database.writing():
+        pass
+    other.rollback()
+    other.close()
+    with database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM notes")
+    database.close()
