@@ -41,12 +41,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """Size limits that trip a brake."""
+    """Limits of this segment that trip a brake."""
 
     min: int | None = None
     max: int | None = None
     min_share: float | None = None
     max_share: float | None = None
+    removals_share: float | None = None  # instead of the config's
 
 
 @dataclass(frozen=True, slots=True)

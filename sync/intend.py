@@ -24,10 +24,11 @@ from connectors.errors import ConnectorError
 from connectors.naming import only_one_named
 from connectors.owned_field import names_in
 from rules.ruleset import Drift, RuleSet, Segment, Target
+from sync.brakes import BrakeLimits, SourceCount
 from sync.errors import UserError
 from sync.marks import mark_of
 from sync.observe import field_rows, looked, must_look
-from sync.plan import AudienceInput, BrakeLimits, Plan, SourceCount, make
+from sync.plan import AudienceInput, Plan, make
 from sync.progress import SILENT, Progress
 from sync.push import CARRIER
 from sync.store import Store

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from connectors.base import Action, Change, Connector, Consent, OutcomeState, RecordsOptOuts
 from connectors.errors import ConnectorError
+from sync.brakes import Brake, BrakeKind, BrakeLimits
 from sync.identify.sql import text_literal
-from sync.plan import Brake, BrakeKind, BrakeLimits
 from sync.store import Store
 from sync.store.optouts import OptOut, OptOutState, StoredOptOut
 

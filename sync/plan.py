@@ -7,27 +7,28 @@ removals are always a subset of what we own *and* saw there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from pyroaring import BitMap
 
-from connectors.base import AudienceKind, BatchShape
-from rules.ruleset import Drift, Expect, Mode
+from rules.ruleset import Drift, Mode
+from sync.audience import AudienceInput as AudienceInput
+from sync.audience import Changes
+from sync.brakes import (
+    Brake,
+    BrakeLimits,
+    SourceCount,
+    audience_brakes,
+    cost_brakes,
+    moved_brakes,
+    source_brakes,
+)
 
 if TYPE_CHECKING:
     from sync.store.optouts import OptOut
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Who is to enter and to leave one audience."""
-
-    adds: BitMap
-    removes: BitMap
 
 
 def changes(
@@ -50,74 +51,6 @@ def changes(
         taken_out &= readded or BitMap()
     removes = (owned & actual) - desired if mode is Mode.MIRROR else BitMap()
     return Changes(adds=desired - actual - taken_out, removes=removes)
-
-
-@dataclass(frozen=True, slots=True)
-class BrakeLimits:
-    """When a plan's risky part is held. Shares are fractions of 1."""
-
-    removals_share: float = 0.10
-    removals_min: int = 50
-    shrink_share: float = 0.20
-
-
-class BrakeKind(StrEnum):
-    """Why something is held."""
-
-    REMOVALS = "removals"
-    EMPTIED = "emptied"
-    SOURCE_SHRANK = "source_shrank"
-    SOURCE_INCOMPLETE = "source_incomplete"
-    TOO_LARGE = "too_large"
-    TOO_SMALL = "too_small"
-    OPT_OUTS = "opt_outs"
-
-
-@dataclass(frozen=True, slots=True)
-class Brake:
-    """One reason to hold, in a sentence for the person who approves. `audience` None: the whole plan."""
-
-    kind: BrakeKind
-    message: str
-    audience: int | None = None
-    holds_adds: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SourceCount:
-    """Living contacts of a source: at the last good pull and now; `ended_early` if the pull failed."""
-
-    connection: str
-    before: int
-    now: int
-    ended_early: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AudienceInput:
-    """Everything the plan of one audience depends on. Bitmaps hold person numbers."""
-
-    audience: int  # our id of the audience
-    connection: str
-    segment: str
-    name: str
-    kind: AudienceKind
-    mode: Mode
-    shape: BatchShape
-    desired: BitMap
-    owned: BitMap
-    actual: BitMap
-    reachable: BitMap  # people with an id on the destination
-    not_mailable: BitMap  # suppressed or unsubscribed people
-    include_suppressed: bool = False
-    drift: Drift = Drift.RESPECT
-    readded: BitMap = field(default_factory=BitMap)
-    expect: Expect | None = None
-    people: int = 0  # all people, for shares
-    carrier: int | None = None
-    """FIELD audiences: our id of the field that carries all segments of the connection, and is sent."""
-    record_types: tuple[BitMap, ...] = ()
-    """People by the type of their record, where the platform takes the types in calls of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,17 +131,33 @@ def make(
     *,
     sources: Sequence[SourceCount] = (),
     limits: BrakeLimits | None = None,
+    quotas: Mapping[str, int] | None = None,
 ) -> Plan:
-    """The plan for all audiences, in their order."""
+    """The plan for all audiences, in their order. `quotas`: connection → calls left today, if it tells."""
     limits = limits or BrakeLimits()
-    global_brakes = list(_source_brakes(sources, limits))
-    plans: list[AudiencePlan] = []
-    brakes: list[Brake] = list(global_brakes)
-    for audience in audiences:
-        plan, own_brakes = _plan_one(audience, limits=limits, hold_removals=bool(global_brakes))
-        plans.append(plan)
-        brakes.extend(own_brakes)
-    return Plan(audiences=tuple(plans), brakes=tuple(brakes), fields=tuple(_field_batches(plans)))
+    found = [(audience, _due(audience)) for audience in audiences]
+    brakes = [*source_brakes(sources, limits), *moved_brakes(found, limits)]
+    for audience, due in found:
+        brakes += audience_brakes(audience, due, target(audience), limits)
+    plan = _held_by(brakes, found, limits)
+    calls: dict[str, int] = {}
+    names = {one.source.audience: one.source.connection for one in plan.audiences}
+    names |= {
+        one.source.carrier: one.source.connection for one in plan.audiences if one.source.carrier is not None
+    }
+    for batch in plan.batches:
+        if not batch.held:
+            name = names[batch.audience]
+            calls[name] = calls.get(name, 0) + batch.calls
+    costly = list(cost_brakes(calls, quotas or {}, limits))
+    return _held_by([*brakes, *costly], found, limits) if costly else plan
+
+
+def arranged(plan: Plan, audiences: Sequence[AudiencePlan]) -> Plan:
+    """The plan with these parts instead, cut into batches; brakes that hold nothing any more are dropped."""
+    parts = tuple(replace(one, batches=_own_batches(one)) for one in audiences)
+    brakes = tuple(brake for brake in plan.brakes if _holds_something(brake, parts))
+    return replace(plan, audiences=parts, brakes=brakes, fields=tuple(_field_batches(parts)))
 
 
 def target(audience: AudienceInput) -> BitMap:
@@ -217,47 +166,63 @@ def target(audience: AudienceInput) -> BitMap:
     return wanted & audience.reachable
 
 
-def _plan_one(
-    audience: AudienceInput, *, limits: BrakeLimits, hold_removals: bool
-) -> tuple[AudiencePlan, list[Brake]]:
-    wanted = target(audience)
-    found = changes(
-        desired=wanted,
+def _due(audience: AudienceInput) -> Changes:
+    return changes(
+        desired=target(audience),
         owned=audience.owned,
         actual=audience.actual,
         mode=audience.mode,
         drift=audience.drift,
         readded=audience.readded,
     )
-    brakes = list(_audience_brakes(audience, found, wanted, limits))
-    hold_removals = hold_removals or any(not brake.holds_adds for brake in brakes)
-    hold_adds = any(brake.holds_adds for brake in brakes)
+
+
+def _held_by(
+    brakes: Sequence[Brake], found: Sequence[tuple[AudienceInput, Changes]], limits: BrakeLimits
+) -> Plan:
     empty = BitMap()
-    plan = AudiencePlan(
-        source=audience,
-        adds=empty if hold_adds else found.adds,
-        removes=empty if hold_removals else found.removes,
-        held_adds=found.adds if hold_adds else empty,
-        held_removes=found.removes if hold_removals else empty,
-        unreachable=audience.desired - audience.reachable,
-        withheld=empty if audience.include_suppressed else audience.desired & audience.not_mailable,
-        foreign=audience.actual - audience.owned,
-        contested=audience.owned - audience.actual,
-        batches=(),
-    )
+    parts: list[AudiencePlan] = []
+    for audience, due in found:
+        theirs = [brake for brake in brakes if brake.touches(audience)]
+        hold_removals = any(brake.holds_removals for brake in theirs)
+        hold_adds = any(brake.holds_adds for brake in theirs) or (hold_removals and limits.hold_additions)
+        part = AudiencePlan(
+            source=audience,
+            adds=empty if hold_adds else due.adds,
+            removes=empty if hold_removals else due.removes,
+            held_adds=due.adds if hold_adds else empty,
+            held_removes=due.removes if hold_removals else empty,
+            unreachable=audience.desired - audience.reachable,
+            withheld=empty if audience.include_suppressed else audience.desired & audience.not_mailable,
+            foreign=audience.actual - audience.owned,
+            contested=audience.owned - audience.actual,
+            batches=(),
+        )
+        parts.append(replace(part, batches=_own_batches(part)))
+    return Plan(audiences=tuple(parts), brakes=tuple(brakes), fields=tuple(_field_batches(parts)))
+
+
+def _holds_something(brake: Brake, parts: Sequence[AudiencePlan]) -> bool:
+    """Also what only tells who is left out stays."""
+    if not brake.holds_adds and not brake.holds_removals:
+        return True
+    theirs = [part for part in parts if brake.touches(part.source)]
+    return any(part.held_adds or part.held_removes for part in theirs)
+
+
+def _own_batches(part: AudiencePlan) -> tuple[PlannedBatch, ...]:
+    audience = part.source
     if audience.carrier is not None:
-        parts = ((plan.adds, plan.removes, False), (plan.held_adds, plan.held_removes, True))
-        carried = tuple(
+        halves = ((part.adds, part.removes, False), (part.held_adds, part.held_removes, True))
+        return tuple(
             PlannedBatch(audience=audience.audience, adds=adds, removes=removes, held=held, calls=0)
-            for adds, removes, held in parts
+            for adds, removes, held in halves
             if adds or removes
         )
-        return replace(plan, batches=carried), brakes
-    batches = (
-        *_batches(audience.audience, audience, plan.adds, plan.removes, held=False),
-        *_batches(audience.audience, audience, plan.held_adds, plan.held_removes, held=True),
+    return (
+        *_batches(audience.audience, audience, part.adds, part.removes, held=False),
+        *_batches(audience.audience, audience, part.held_adds, part.held_removes, held=True),
     )
-    return replace(plan, batches=batches), brakes
 
 
 def _batches(
@@ -310,57 +275,3 @@ def _field_batches(plans: Sequence[AudiencePlan]) -> Iterator[PlannedBatch]:
         later = BitMap.union(none, *(plan.held_adds | plan.held_removes for plan in members))
         yield from _batches(carrier, source, now, none, held=False)
         yield from _batches(carrier, source, later, none, held=True)
-
-
-def _audience_brakes(
-    audience: AudienceInput, found: Changes, wanted: BitMap, limits: BrakeLimits
-) -> Iterator[Brake]:
-    ours = len(audience.owned & audience.actual)
-    leaving = len(found.removes)
-    if leaving and not wanted:
-        yield Brake(
-            BrakeKind.EMPTIED,
-            f"{audience.segment} → {audience.connection}: the segment has become empty; "
-            f"all {ours} members would be removed",
-            audience.audience,
-        )
-    elif leaving > limits.removals_min and leaving > limits.removals_share * ours:
-        yield Brake(
-            BrakeKind.REMOVALS,
-            f"{audience.segment} → {audience.connection}: {leaving} of {ours} members would be removed "
-            f"({leaving / ours:.0%}; the limit is {limits.removals_share:.0%} "
-            f"and {limits.removals_min} people)",
-            audience.audience,
-        )
-    if audience.expect is not None:
-        yield from _size_brakes(audience, audience.expect, size=len(audience.desired))
-
-
-def _size_brakes(audience: AudienceInput, expect: Expect, *, size: int) -> Iterator[Brake]:
-    share = size / audience.people if audience.people else 0.0
-    said = f"{audience.segment} → {audience.connection}: {size} people ({share:.1%} of all)"
-    if expect.max is not None and size > expect.max:
-        yield Brake(BrakeKind.TOO_LARGE, f"{said}, at most {expect.max} expected", audience.audience, True)
-    if expect.max_share is not None and share > expect.max_share:
-        limit = f"at most {expect.max_share:.1%} expected"
-        yield Brake(BrakeKind.TOO_LARGE, f"{said}, {limit}", audience.audience, True)
-    if expect.min is not None and size < expect.min:
-        yield Brake(BrakeKind.TOO_SMALL, f"{said}, at least {expect.min} expected", audience.audience)
-    if expect.min_share is not None and share < expect.min_share:
-        limit = f"at least {expect.min_share:.1%} expected"
-        yield Brake(BrakeKind.TOO_SMALL, f"{said}, {limit}", audience.audience)
-
-
-def _source_brakes(sources: Sequence[SourceCount], limits: BrakeLimits) -> Iterator[Brake]:
-    for source in sources:
-        if source.ended_early:
-            yield Brake(
-                BrakeKind.SOURCE_INCOMPLETE,
-                f"{source.connection}: the pull ended early, so people may only seem to have left",
-            )
-        elif source.now < source.before * (1 - limits.shrink_share):
-            yield Brake(
-                BrakeKind.SOURCE_SHRANK,
-                f"{source.connection}: {source.now} contacts, {source.before} at the last good pull "
-                f"(−{1 - source.now / source.before:.0%}; the limit is {limits.shrink_share:.0%})",
-            )

@@ -240,6 +240,7 @@ def _expect(table: Table) -> Expect | None:
         max=_whole(numbers.get("max")),
         min_share=_share(numbers.get("min_share")),
         max_share=_share(numbers.get("max_share")),
+        removals_share=_share(numbers.get("removals_share")),
     )
 
 

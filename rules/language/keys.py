@@ -44,6 +44,7 @@ EXPECT = (
     Key("max", Shape.COUNT, "More people than this trip the brake."),
     Key("min_share", Shape.SHARE, "A smaller share of all people (0 to 1) trips the brake."),
     Key("max_share", Shape.SHARE, "A larger share of all people (0 to 1) trips the brake."),
+    Key("removals_share", Shape.SHARE, "More of the members leaving at once (0 to 1) trips the brake."),
 )
 
 TARGET = (

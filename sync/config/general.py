@@ -103,6 +103,12 @@ def read_brakes(section: Section) -> BrakeSettings:
         removals_share=section.share("removals_share", standard.removals_share),
         removals_min=section.whole("removals_min", standard.removals_min, low=0),
         shrink_share=section.share("shrink_share", standard.shrink_share),
+        moved_share=section.share("moved_share", standard.moved_share),
+        quota_share=section.share("quota_share", standard.quota_share),
+        hold_additions=section.yes_no("hold_additions", standard.hold_additions),
+        learn=section.yes_no("learn", standard.learn),
+        approval_hours=section.whole("approval_hours", standard.approval_hours, low=1),
+        changed_share=section.share("changed_share", standard.changed_share),
     )
     section.close()
     return brakes

@@ -71,6 +71,12 @@ class BrakeSettings:
     removals_share: Decimal = Decimal("0.10")
     removals_min: int = 50
     shrink_share: Decimal = Decimal("0.20")
+    moved_share: Decimal = Decimal("0.30")
+    quota_share: Decimal = Decimal("0.50")
+    hold_additions: bool = False
+    learn: bool = True
+    approval_hours: int = 24
+    changed_share: Decimal = Decimal("0.05")
 
 
 @dataclass(frozen=True, slots=True)

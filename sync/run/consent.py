@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from connectors.base import Connector
 from connectors.errors import ConnectorError
+from sync.brakes import BrakeLimits
 from sync.config import Settings
 from sync.optouts import (
     Evidence,
@@ -18,7 +19,7 @@ from sync.optouts import (
     shown_before,
     write_calls,
 )
-from sync.plan import BrakeLimits, Plan
+from sync.plan import Plan
 from sync.run.report import Report
 from sync.run.workspace import Workspace
 from sync.store import Store
@@ -34,6 +35,10 @@ def brake_limits(settings: Settings) -> BrakeLimits:
         removals_share=float(settings.brakes.removals_share),
         removals_min=settings.brakes.removals_min,
         shrink_share=float(settings.brakes.shrink_share),
+        moved_share=float(settings.brakes.moved_share),
+        quota_share=float(settings.brakes.quota_share),
+        hold_additions=settings.brakes.hold_additions,
+        learn=settings.brakes.learn,
     )
 
 

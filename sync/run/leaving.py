@@ -13,7 +13,7 @@ from rules.ruleset import Mode
 from sync.config.problems import did_you_mean
 from sync.errors import PlatformFailed, UserError
 from sync.intend import save
-from sync.plan import AudienceInput, BrakeLimits, Plan, make
+from sync.plan import AudienceInput, Plan, make
 from sync.progress import SILENT, Progress
 from sync.run.pipeline import begin
 from sync.run.report import Report
@@ -112,4 +112,4 @@ def _emptying(row: AudienceRow, shape: BatchShape, reachable: BitMap) -> Plan:
         reachable=reachable,
         not_mailable=BitMap(),
     )
-    return make([one], limits=BrakeLimits())
+    return make([one])

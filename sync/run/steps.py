@@ -18,9 +18,10 @@ from connectors.base import Audience, AudienceKind, ManagesAudiences
 from connectors.errors import ConnectorError
 from rules.ruleset import RuleSet
 from sync.assign import assign, remember
+from sync.brakes import SourceCount
 from sync.intend import Wanted, intend, save, wanted_audiences
 from sync.persons import absorb, living_contacts, suppressed_people
-from sync.plan import Plan, SourceCount
+from sync.plan import Plan
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled
 from sync.push import writes

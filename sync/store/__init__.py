@@ -5,6 +5,7 @@ Start at `Store.open`. SQLAlchemy is used nowhere else but here and in the SQL s
 
 from __future__ import annotations
 
+from sync.store.decisions import Decided, Decision, Freeze, Pause
 from sync.store.errors import (
     LeaseLost,
     NewerStore,
@@ -31,6 +32,9 @@ __all__ = [
     "BatchOutcome",
     "Brake",
     "Checkpoint",
+    "Decided",
+    "Decision",
+    "Freeze",
     "Guard",
     "KeptRefusal",
     "Lease",
@@ -39,6 +43,7 @@ __all__ = [
     "NewerStore",
     "NoSpaceLeft",
     "NotShared",
+    "Pause",
     "PersonEvent",
     "Plan",
     "PlanNotOpen",

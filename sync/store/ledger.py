@@ -40,6 +40,7 @@ class AudienceRow:
     remote_mark: str | None
     state: str
     include_suppressed: bool
+    written: bool = False  # we changed it at least once
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class Ledger:
             readded=_EMPTY,
             remote_mark=None,
             state="lost",
+            written=False,
         )
 
     def observed(
@@ -307,7 +309,12 @@ def _record_batch(database: Connection, batch: Row[tuple[object, ...]], outcome:
 def _record_audience(database: Connection, audience_id: int, added: BitMap, removed: BitMap) -> None:
     query = select(audiences.c.owned, audiences.c.actual).where(audiences.c.id == audience_id)
     row = database.execute(query.with_for_update()).one()
-    values = {"owned": (row.owned | added) - removed, "actual": (row.actual | added) - removed}
+    values: dict[str, object] = {
+        "owned": (row.owned | added) - removed,
+        "actual": (row.actual | added) - removed,
+    }
+    if added or removed:
+        values["written"] = True
     database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sync.store.database import Database
+from sync.store.decisions import Decisions
 from sync.store.errors import no_space_is_told
 from sync.store.events import Notes, PersonEvents
 from sync.store.inbox import Inbox
@@ -37,6 +38,7 @@ class Store:
         self.segments = Segments(database)
         self.ledger = Ledger(database)
         self.plans = Plans(database)
+        self.decisions = Decisions(database)
         self.opt_outs = OptOuts(database)
         self.numbers = Numbers(database)
         self.person_events = PersonEvents(database)

@@ -174,6 +174,7 @@ audiences = Table(
     Column("remote_mark", String(200)),
     Column("state", String(20), nullable=False),
     Column("include_suppressed", Boolean, nullable=False),
+    Column("written", Boolean, nullable=False, server_default=false()),  # we changed it at least once
     UniqueConstraint("connection", "segment", "kind"),
 )
 
@@ -254,6 +255,43 @@ opt_outs = Table(
     Column("at", UtcDateTime, nullable=False),
     Index("ix_opt_outs_plan_id", "plan_id"),
     Index("ix_opt_outs_connection", "connection", "state"),
+)
+
+# ── decisions of people ──────────────────────────────────────────────────────────────────────────────
+
+decisions = Table(  # the audit: only ever added to
+    "decisions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("plan_id", BigInteger),
+    Column("run_id", BigInteger),
+    Column("plan_hash", String(64)),
+    Column("reason", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_decisions_plan_id", "plan_id"),
+)
+
+freezes = Table(  # whose writes are stopped now; "": everybody's
+    "freezes",
+    metadata,
+    Column("connection", String(200), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+pauses = Table(  # audiences that an undo has put back: rules wait
+    "pauses",
+    metadata,
+    Column("audience_id", ForeignKey("audiences.id"), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("run_id", BigInteger, nullable=False),
+    Column("undone_run", BigInteger, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", String(200), nullable=False),
 )
 
 # ── budgets of accounts ──────────────────────────────────────────────────────────────────────────────

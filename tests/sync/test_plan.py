@@ -10,7 +10,8 @@ from pyroaring import BitMap
 
 from connectors.base import AudienceKind, BatchShape
 from rules.ruleset import Expect, Mode
-from sync.plan import AudienceInput, BrakeKind, BrakeLimits, Plan, SourceCount, changes, make, target
+from sync.brakes import BrakeKind, BrakeLimits, SourceCount
+from sync.plan import AudienceInput, Plan, changes, make, target
 
 people = st.sets(st.integers(0, 400), max_size=300).map(BitMap)
 modes = st.sampled_from(list(Mode))
