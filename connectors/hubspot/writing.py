@@ -56,34 +56,43 @@ class Writer:
     def _write_list(self, audience: Audience, changes: Sequence[Change]) -> dict[int, Outcome]:
         """How many ids a call takes is written nowhere: if HubSpot refuses many, half of them are tried."""
         found: dict[int, Outcome] = {}
-        waiting = [list(changes)]
-        while waiting:
-            some = waiting.pop()
-            with self._lock:
-                most = self._ids_per_call
-            if len(some) > most:
-                waiting += [list(part) for part in portions(some, most)]
-                continue
-            try:
-                missing = self._change_members(audience, some)
-            except Refused as refused:
-                if refused.missing:
-                    raise AudienceLost("the list was deleted on HubSpot") from None
-                if refused.status == 409:
-                    raise Unavailable(f"HubSpot is changing this list already: {refused.reason}") from None
-                if not (refused.status == 400 or refused.too_big):
-                    raise judged(refused) from None
-                if len(some) == 1:
-                    found[id(some[0])] = _refusal(some[0], refused.code, refused.reason)
-                    continue
-                with self._lock:
-                    self._ids_per_call = max(1, min(self._ids_per_call, -(-len(some) // 2)))
-                waiting += [list(part) for part in portions(some, -(-len(some) // 2))]
-                continue
-            for change in some:
-                gone = change.external_id in missing
-                found[id(change)] = _not_found(change) if gone else Outcome(change, OutcomeState.DONE)
+        self._write_members(audience, changes, found)
         return found
+
+    def _write_members(
+        self, audience: Audience, changes: Sequence[Change], found: dict[int, Outcome]
+    ) -> bool:
+        """Fills in the outcome of each; whether one person alone was refused.
+
+        If not, and both halves of what was refused are taken, then it was too many: that is remembered.
+        """
+        with self._lock:
+            most = self._ids_per_call
+        if len(changes) > most:
+            alone = [self._write_members(audience, some, found) for some in portions(changes, most)]
+            return any(alone)
+        try:
+            missing = self._change_members(audience, changes)
+        except Refused as refused:
+            if refused.missing:
+                raise AudienceLost("the list was deleted on HubSpot") from None
+            if refused.status == 409:
+                raise Unavailable(f"HubSpot is changing this list already: {refused.reason}") from None
+            if not (refused.status == 400 or refused.too_big):
+                raise judged(refused) from None
+            if len(changes) == 1:
+                found[id(changes[0])] = _refusal(changes[0], refused.code, refused.reason)
+                return True
+            half = -(-len(changes) // 2)
+            alone = [self._write_members(audience, some, found) for some in portions(changes, half)]
+            if not any(alone):
+                with self._lock:
+                    self._ids_per_call = max(1, min(self._ids_per_call, half))
+            return any(alone)
+        for change in changes:
+            gone = change.external_id in missing
+            found[id(change)] = _not_found(change) if gone else Outcome(change, OutcomeState.DONE)
+        return False
 
     def _change_members(self, audience: Audience, changes: Sequence[Change]) -> set[str]:
         body = {

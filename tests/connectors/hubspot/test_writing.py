@@ -16,6 +16,7 @@ from connectors.simulation import Kind, Reply, Request, Script, When
 from sync.deliver import Address, FieldChange, deliver
 from tests.connectors.hubspot.conftest import Portal
 from tests.connectors.hubspot.rig import OWN_FIELD
+from tests.connectors.prescribing import intercepted
 
 UPDATE = "POST /objects/contacts/batch/update"
 MEMBERS = "PUT /lists/{id}/memberships/add-and-remove"
@@ -331,6 +332,29 @@ def test_a_chunk_that_is_too_big_is_halved_and_the_size_remembered(portal: Porta
     outcomes = connector.write(Batch(audience, members(ids[200:])))
     assert portal.hubspot.traffic.operations[MEMBERS] - before == 2 + 4 + 4
     assert len(portal.carriers(audience)) == 400
+
+
+def test_one_person_who_is_always_refused_does_not_make_the_calls_smaller(portal: Portal) -> None:
+    """Halving finds whom HubSpot refuses; that says nothing of how many ids a call may hold."""
+    ids = portal.fill(65)
+    connector = portal.connect()
+    audience = a_list(connector)
+
+    def refuse(request: Request) -> Reply | None:
+        poisoned = request.method == "PUT" and f'"{ids[20]}"'.encode() in request.body
+        return (
+            Reply(400, json.dumps(Problem(400, "a rule was not met").body()).encode()) if poisoned else None
+        )
+
+    with intercepted(portal.hubspot, refuse):
+        before = portal.hubspot.traffic.operations[MEMBERS]
+        outcomes = connector.write(Batch(audience, members(ids[:64])))
+        assert [o.change.external_id for o in outcomes if o.state.value != "done"] == [ids[20]]
+        assert portal.hubspot.traffic.operations[MEMBERS] - before <= 1 + 2 * 6  # 2 · log2(64)
+        before = portal.hubspot.traffic.operations[MEMBERS]
+        connector.write(Batch(audience, members(ids[:64:2], Action.REMOVE)[11:] + members(ids[64:])))
+        assert portal.hubspot.traffic.operations[MEMBERS] - before == 1
+    assert len(portal.carriers(audience)) == 64 - 1 - 21 + 1
 
 
 def test_people_who_are_gone_are_refused_and_the_others_written(portal: Portal) -> None:
