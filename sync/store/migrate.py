@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from sync.store.database import Database
 from sync.store.errors import NewerStore, StoreError
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest file in `migrations/versions`; a test holds the two together."""
 _LOCK = 5_712_043_118
 

@@ -97,22 +97,8 @@ class Runs:
 
         None if there is a run for this (schedule, slot) already: a slot runs once, however many ask for it.
         """
-        values = {
-            "trigger": trigger,
-            "as_of": now,
-            "started_at": now,
-            "state": RunState.OPEN,
-            "owner": {},
-            "lease_until": 0,
-            "stats": {},
-            "scope": scope.document(),
-            "queued": True,
-            "schedule": schedule,
-            "slot": slot,
-        }
         with self._database.writing() as database:
-            statement = upsert(database, runs).values(values).on_conflict_do_nothing()
-            run_id = database.execute(statement.returning(runs.c.id)).scalar()
+            run_id = put_in_queue(database, trigger, now=now, scope=scope, schedule=schedule, slot=slot)
             return _run(database, run_id) if run_id is not None else None
 
     def claim(
@@ -219,6 +205,28 @@ class Runs:
             found = database.execute(select(runs).order_by(runs.c.id.desc()).limit(limit)).mappings()
             return [_from(row) for row in found]
 
+    def ended_after(self, run_id: int) -> list[Run]:
+        """Runs that are over and began after `run_id`, oldest first; nothing older ends after these."""
+        query = select(runs).where(runs.c.id > run_id, runs.c.ended_at.is_not(None)).order_by(runs.c.id)
+        with self._database.reading() as database:
+            return [_from(row) for row in database.execute(query).mappings()]
+
+    def counts(self) -> dict[tuple[RunState, str], int]:
+        """(state, trigger) → how many runs."""
+        query = select(runs.c.state, runs.c.trigger, func.count()).group_by(runs.c.state, runs.c.trigger)
+        with self._database.reading() as database:
+            return {(RunState(state), trigger): n for state, trigger, n in database.execute(query)}
+
+    def renewed_ago_s(self) -> float | None:
+        """Seconds since the run that is at work renewed its lease; None if none is, or it was let go of."""
+        with self._database.reading() as database:
+            until: int | None = database.execute(
+                select(runs.c.lease_until).where(runs.c.state == RunState.RUNNING)
+            ).scalar()
+            if not until:
+                return None
+            return (self._database.now_ms(database) + self._database.terms.lease_ms - until) / 1000
+
     # ── inner ────────────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager
@@ -286,6 +294,34 @@ class Runs:
             changed = database.execute(update(runs).where(*own).values(values)).rowcount
         if not changed:
             raise LeaseLost(f"run {run.id} was taken over by another process")
+
+
+def put_in_queue(
+    database: Connection,
+    trigger: str,
+    *,
+    now: dt.datetime,
+    scope: Scope,
+    schedule: str | None = None,
+    slot: dt.datetime | None = None,
+) -> int | None:
+    """`Runs.enqueue` as a part of the caller's transaction; the id of the run."""
+    values = {
+        "trigger": trigger,
+        "as_of": now,
+        "started_at": now,
+        "state": RunState.OPEN,
+        "owner": {},
+        "lease_until": 0,
+        "stats": {},
+        "scope": scope.document(),
+        "queued": True,
+        "schedule": schedule,
+        "slot": slot,
+    }
+    statement = upsert(database, runs).values(values).on_conflict_do_nothing()
+    run_id: int | None = database.execute(statement.returning(runs.c.id)).scalar()
+    return run_id
 
 
 def _running() -> Select[Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from sync.store.calls import Calls
 from sync.store.database import Database
 from sync.store.decisions import Decisions
 from sync.store.errors import no_space_is_told
@@ -19,6 +20,7 @@ from sync.store.numbers import Numbers
 from sync.store.optouts import OptOuts
 from sync.store.plans import Plans
 from sync.store.runs import Runs
+from sync.store.schedules import Schedules
 from sync.store.segments import Segments
 from sync.store.tasks import Tasks
 
@@ -35,6 +37,8 @@ class Store:
         self.inbox = Inbox(database, folder / "inbox")
         self.runs = Runs(database)
         self.tasks = Tasks(database)
+        self.schedules = Schedules(database)
+        self.calls = Calls(database)
         self.segments = Segments(database)
         self.ledger = Ledger(database)
         self.plans = Plans(database)

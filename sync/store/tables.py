@@ -134,6 +134,27 @@ tasks = Table(
     ),
 )
 
+schedules = Table(  # instants in milliseconds since 1970
+    "schedules",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("definition", String(64), nullable=False),  # hash of its times; "": no config names it any more
+    Column("next_slot", BigInteger),
+    Column("next_at", BigInteger),  # next_slot and its jitter, or the end of blackout hours
+    Column("last_slot", BigInteger),
+    Column("seen", BigInteger, nullable=False),  # the run that had ended last; later ones start what follows
+    Column("paused", Boolean, nullable=False),
+    Column("missed", BigInteger, nullable=False),  # slots that had no run of their own
+)
+
+budget_counts = Table(  # what the metrics show, over all processes; counted up when a lease ends
+    "budget_counts",
+    metadata,
+    Column("connection", String(200), primary_key=True),
+    Column("sent", BigInteger, nullable=False),
+    Column("limited", BigInteger, nullable=False),  # answers that told us to slow down
+)
+
 segment_versions = Table(
     "segment_versions",
     metadata,
