@@ -10,8 +10,9 @@ import copy
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -19,16 +20,17 @@ from typing import Any, Self
 
 from connectors import pacing
 from connectors.base import Connector, Features, FieldType, Stream, StreamField, StreamKind
-from connectors.errors import BadSource, ConnectorError
+from connectors.errors import BadSource, ConnectorError, Frozen
 from connectors.pacing import Clock, SystemClock
 from connectors.registry import platform
 from rules.vocabulary import Vocabulary
 from sync.config import ConfigError, Settings, load
 from sync.errors import PlatformFailed, UserError
 from sync.fields import FieldSpec
-from sync.run.late import AskingBudgets
+from sync.run.late import AskingBudgets, Tally
+from sync.run.quotas import RememberedBudgets
 from sync.secrets import SecretError
-from sync.store import Lease, Store
+from sync.store import Lease, Store, StoreError
 from sync.store.budgets import DatabaseBudgets
 from sync.vocabulary import build
 
@@ -43,8 +45,11 @@ class Workspace:
         now_s = None if isinstance(clock, pacing.SystemClock) else lambda: clock.utc_now().timestamp()
         self.budgets = DatabaseBudgets(store.database, clock=clock, now_s=now_s)
         """Of every account, shared with all other processes; their time is the database's, or the test's."""
+        self._tally = Tally()
         self._connectors: dict[str, Connector] = {}
         self._features: dict[str, Features] = {}
+        self._asked: dict[str, RememberedBudgets] = {}
+        self._writing: Counter[str] = Counter()  # connections that are being written to, by our threads
         self._leases: dict[str | None, Lease] = {}  # of this process: connection → who may call it just now
 
     @classmethod
@@ -53,7 +58,7 @@ class Workspace:
         settings = settings_from(config)
         for warning in settings.warnings:
             sys.stderr.write(f"{warning}\n")
-        with _secrets_told():
+        with secrets_told():
             url = settings.store.url()
         store = Store.open(url, Path(settings.store.lake))
         if settings.store.memory_limit:
@@ -73,10 +78,18 @@ class Workspace:
 
     def close(self) -> None:
         """Let go of sockets, files and the database."""
+        self.disconnect()
+        self.store.close()
+
+    def disconnect(self) -> None:
+        """Let go of the connections' sockets and files; they are opened again when they are used."""
         for connector in self._connectors.values():
             connector.close()
         self._connectors.clear()
-        self.store.close()
+
+    def having(self, settings: Settings) -> Self:
+        """The same store with other settings; close only one of the two, the other one is disconnected."""
+        return type(self)(settings, self.store, clock=self.clock)
 
     @contextmanager
     def under(self, lease: Lease, *, connection: str | None = None) -> Iterator[Self]:
@@ -91,6 +104,10 @@ class Workspace:
             yield view
         finally:
             del self._leases[connection]
+            counts = self._tally.take()
+            with suppress(StoreError):  # numbers to look at: not worth a run
+                if counts:
+                    self.store.calls.add(counts)
 
     # ── connections ──────────────────────────────────────────────────────────────────────────────────
 
@@ -111,11 +128,14 @@ class Workspace:
             if connection is None:
                 known = ", ".join(self.settings.connections) or "none"
                 raise UserError(f"there is no connection {name}; the config has: {known}")
-            with _secrets_told():
+            with secrets_told():
                 values = connection.revealed()
             try:
-                budgets = AskingBudgets(self.budgets, lambda: self._may_call(name))
-                opened = platform(connection.platform).open(values, self.clock, budgets)
+                budgets = AskingBudgets(
+                    self.budgets, lambda: self._may_call(name), tally=self._tally, connection=name
+                )
+                asked = self._asked[name] = RememberedBudgets(budgets)
+                opened = platform(connection.platform).open(values, self.clock, asked)
             except BadSource as error:
                 raise UserError(f"connections.{name}: {error}") from error
             self._connectors[name] = opened
@@ -126,6 +146,28 @@ class Workspace:
         lease = self._leases.get(name) or self._leases.get(None)
         if lease is not None:
             lease.before_request()
+        if self._writing[name] > 0:
+            self.may_write(name)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[None]:
+        """Inside the block each request to the connection asks first whether writes are frozen."""
+        self._writing[name] += 1
+        try:
+            self.may_write(name)
+            yield
+        finally:
+            self._writing[name] -= 1
+
+    def may_write(self, name: str) -> None:
+        """Raises `Frozen` if a person stopped writes to the connection, or to all."""
+        freeze = self.store.decisions.frozen(name)
+        if freeze is not None:
+            raise Frozen(str(freeze))
+
+    def calls_left(self, name: str) -> int | None:
+        """Calls that the account's day has left for us; None if its platform has not told."""
+        return self._asked[name].left_today() if name in self._asked else None
 
     def features(self, name: str) -> Features:
         """What the connection can do; asks the platform once, and remembers the answer."""
@@ -214,7 +256,7 @@ def config_error(error: ConfigError) -> UserError:
 
 
 @contextmanager
-def _secrets_told() -> Iterator[None]:
+def secrets_told() -> Iterator[None]:
     """A reference that leads nowhere is a user's mistake; the message names the reference only."""
     try:
         yield

@@ -46,6 +46,10 @@ class StoreCatalog(SqlCatalog):
         location = self.location_of(table)
         if location is None:
             raise NoSuchTableError(f"Table does not exist: {NAMESPACE}.{table}")
+        return self.table_at(table, location)
+
+    def table_at(self, table: str, location: str) -> Table:
+        """The table as the metadata at `location` describes it, current or not."""
         return self._convert_orm_to_iceberg(
             IcebergTables(
                 catalog_name=self.name,

@@ -7,7 +7,9 @@ psycopg 3. No network call and no lake write happens inside a transaction of thi
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +39,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.place = str(self.url.database) if self.is_sqlite else self.url.render_as_string()
         if self.is_sqlite:
-            Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(str(self.url.database)))
             self.writer = _sqlite_engine(self.url, begin="BEGIN IMMEDIATE", size=1)
             self.reader = _sqlite_engine(self.url, begin="BEGIN", size=4)
         else:
@@ -72,6 +74,15 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """One consistent read; never waits for a writer."""
         with self._told(), self.reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `reading`, and on PostgreSQL too all of it is of one moment, that of the first query."""
+        reader = self.reader
+        if not self.is_sqlite:
+            reader = reader.execution_options(isolation_level="REPEATABLE READ")
+        with self._told(), reader.begin() as connection:
             yield connection
 
     def now_ms(self, connection: Connection) -> int:
@@ -139,6 +150,13 @@ def _normal_url(url: str) -> URL:
             raise StoreError("the store needs a SQLite file; a database in memory forgets everything")
         parsed = parsed.set(database=str(Path(parsed.database).absolute()))
     return parsed
+
+
+def _make_private(path: Path) -> None:
+    """A new database file is its owner's alone; SQLite gives its side files the same mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # SQLite will say what is wrong with the place
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:

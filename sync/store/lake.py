@@ -86,7 +86,7 @@ class Lake:
         if any(sign in str(self.folder) for sign in "*?["):
             raise StoreError(f"the lake's folder must not have *, ? or [ in its path: {self.folder}")
         with no_space_is_told(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.memory_limit: str | None = None
         """For DuckDB, e.g. "2GB"; None: 60 % of the machine's memory."""
         self.threads: int | None = None
@@ -145,7 +145,7 @@ class Lake:
             snapshot = current.snapshot_id
         found = self._files.get((table, snapshot))
         if found is None:
-            found = tuple(_lake_file(loaded, file) for file in _data_files(loaded, snapshot).values())
+            found = tuple(lake_file(loaded, file) for file in data_files(loaded, snapshot).values())
             self._files[(table, snapshot)] = found
         if partition is None:
             return found
@@ -252,7 +252,7 @@ class Lake:
                     with snapshot.overwrite() if gone else snapshot.merge_append() as change:
                         if gone:
                             current = loaded.current_snapshot()
-                            there = _data_files(loaded, current.snapshot_id) if current else {}
+                            there = data_files(loaded, current.snapshot_id) if current else {}
                             for path in gone:
                                 change.delete_data_file(there[path])
                         for file in added:
@@ -324,8 +324,8 @@ class _Transaction(Transaction):
         return made[2]
 
 
-def _data_files(table: Table, snapshot: int) -> dict[str, DataFile]:
-    """Path (plain, not a URL) → file, by path."""
+def data_files(table: Table, snapshot: int) -> dict[str, DataFile]:
+    """The snapshot's files: path (plain, not a URL) → file, by path."""
     tasks = table.scan(snapshot_id=snapshot).plan_files()
     files = {_path(task.file.file_path): task.file for task in tasks}
     return dict(sorted(files.items()))
@@ -335,7 +335,8 @@ def _path(location: str) -> str:
     return location.removeprefix("file://")
 
 
-def _lake_file(table: Table, file: DataFile) -> LakeFile:
+def lake_file(table: Table, file: DataFile) -> LakeFile:
+    """Iceberg's entry as ours."""
     names = {}
     for field in table.schema().fields:
         names[field.field_id] = field.name

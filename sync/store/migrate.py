@@ -6,11 +6,15 @@ A store written by a newer segsync is refused: an old program must not guess at 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
 from sync.store.database import Database
 from sync.store.errors import NewerStore, StoreError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0007"
 """The newest file in `migrations/versions`; a test holds the two together."""
@@ -20,12 +24,11 @@ _LOCK = 5_712_043_118
 def migrate(database: Database) -> None:
     """Create or upgrade all tables. Cheap when there is nothing to do (Alembic is not imported)."""
     with database.reading() as connection:
-        if _revision(connection) == HEAD:
+        if revision_of(connection) == HEAD:
             return
     with database.writing() as connection:
-        if not database.is_sqlite:  # SQLite's BEGIN IMMEDIATE is the lock
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        revision = _revision(connection)
+        lock(connection, database)
+        revision = revision_of(connection)
         if revision == HEAD:
             return
         if revision is None and inspect(connection).has_table("checkpoints"):
@@ -33,31 +36,61 @@ def migrate(database: Database) -> None:
                 f"the database {database.place} holds tables that are not segsync's;"
                 " give segsync a database of its own"
             )
-        _upgrade(connection, database, revision)
+        known_revision(connection, database)
+        upgrade(connection, to="head")
 
 
-def _revision(connection: Connection) -> str | None:
+def lock(connection: Connection, database: Database) -> None:
+    """Only one process at a time changes the tables' shape; held until the transaction ends."""
+    if not database.is_sqlite:  # SQLite's BEGIN IMMEDIATE is the lock
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Which version of the tables is there; None: none."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return revision
 
 
-def _upgrade(connection: Connection, database: Database, revision: str | None) -> None:
-    from alembic import command
-    from alembic.config import Config
+def known_revision(connection: Connection, database: Database) -> str | None:
+    """As `revision_of`; `NewerStore` if this program does not know it."""
+    revision = revision_of(connection)
+    if revision is not None and not knows(revision):
+        raise NewerStore(
+            f"the store in {database.place} was written by a newer segsync (version {revision}"
+            f" of its tables, this program knows up to {HEAD}); install that version, or restore a backup"
+        )
+    return revision
+
+
+def knows(revision: str) -> bool:
+    """Whether `revision` is one of this program's."""
+    if revision == HEAD:
+        return True
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
+    try:
+        ScriptDirectory.from_config(_config()).get_revision(revision)
+    except CommandError:
+        return False
+    return True
+
+
+def upgrade(connection: Connection, *, to: str) -> None:
+    """Bring the tables to revision `to` ("head": the newest), inside the caller's transaction."""
+    from alembic import command
+
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.attributes["connection"] = connection
-    if revision is not None:
-        try:
-            ScriptDirectory.from_config(config).get_revision(revision)
-        except CommandError as error:
-            raise NewerStore(
-                f"the store in {database.place} was written by a newer segsync (version {revision}"
-                f" of its tables, this program knows up to {HEAD}); install that version, or restore a backup"
-            ) from error
-    command.upgrade(config, "head")
+    return config

@@ -11,7 +11,7 @@ from pathlib import Path
 from sync.store.errors import NotShared
 from sync.store.store import Store
 
-_FOLDER = "lake_folder"
+FOLDER_NOTE = "lake_folder"
 """The note that holds the sign which the lake's folder carries."""
 
 
@@ -43,9 +43,9 @@ def _must_be_the_lake(store: Store) -> None:
     with suppress(FileExistsError), file.open("x") as fresh:
         fresh.write(uuid.uuid4().hex)
     sign = file.read_text()
-    known = store.notes.get(_FOLDER)
+    known = store.notes.get(FOLDER_NOTE)
     if known is None:
-        store.notes.set(_FOLDER, sign)
+        store.notes.set(FOLDER_NOTE, sign)
     elif known != sign:
         raise NotShared(
             f"{store.folder} is not the lake's folder that the other workers on this database use; machines"
