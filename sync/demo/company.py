@@ -16,7 +16,7 @@ from pyroaring import BitMap
 
 import rules
 from connectors.simulation import Simulation
-from sync.demo.accounts import ACCOUNTS, NEWSLETTER, served, simulations
+from sync.demo.accounts import ACCOUNTS, NEWSLETTER, Now, served, simulations
 from sync.demo.apart import company_apart
 from sync.demo.data import DemoData, make
 from sync.demo.files import CONFIG, write_config, write_rules_for_all, write_tables
@@ -56,9 +56,15 @@ def company(
 
 
 def fill(
-    folder: Path, *, as_of: dt.datetime, people: str, accounts: Sequence[str], progress: Progress = SILENT
+    folder: Path,
+    *,
+    as_of: dt.datetime,
+    people: str,
+    accounts: Sequence[str],
+    now: Now | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[dict[str, Simulation], DemoData]:
-    """Write the exports and the rules into `folder`; the filled accounts, not served yet."""
+    """Write the exports and the rules into `folder`; the filled accounts (`now`: their time), not served."""
     try:
         number = chosen(people)
         progress.step("make people and orders", number if isinstance(number, int) else None)
@@ -72,7 +78,7 @@ def fill(
     shutil.copytree(EXAMPLES, folder / "rules")
     if set(accounts) == set(ACCOUNTS):
         write_rules_for_all(folder / "rules")
-    return simulations(accounts, data), data
+    return simulations(accounts, data, now=now), data
 
 
 def demo(

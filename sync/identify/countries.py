@@ -7,9 +7,10 @@ stays as it is: nothing is guessed.
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pyarrow as pa
-from phonenumbers.geodata.locale import LOCALE_DATA
 
 from rules.text import fold
 from sync.normalise import Column
@@ -28,17 +29,34 @@ _SPELLINGS = {
 """What people write and no table has."""
 
 
+def _locale_data() -> dict[str, dict[str, str]]:
+    """`phonenumbers.geodata.locale.LOCALE_DATA`, without the towns of all numbers, which that package loads
+    with it: they cost every start a third of a second."""
+    package = find_spec("phonenumbers")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("phonenumbers is not installed", name="phonenumbers")
+    place = Path(package.origin).parent / "geodata" / "locale.py"
+    spec = spec_from_file_location("phonenumbers.geodata.locale", place)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"{place} cannot be loaded", name="phonenumbers.geodata.locale")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, dict[str, str]] = module.LOCALE_DATA
+    return found
+
+
 @cache
 def country_codes() -> dict[str, str]:
     """Folded name or code → alpha-2 code. Names that mean several countries are left out."""
     meanings: dict[str, set[str]] = {}
-    for code, named in LOCALE_DATA.items():
+    locales = _locale_data()
+    for code, named in locales.items():
         for name in named.values():
             if not name.startswith("*"):  # "*en": as in English
                 meanings.setdefault(fold(name), set()).add(code)
     known = {name: codes.pop() for name, codes in meanings.items() if len(codes) == 1}
     known |= _SPELLINGS
-    return known | {code.lower(): code for code in LOCALE_DATA}
+    return known | {code.lower(): code for code in locales}
 
 
 def country_column(column: Column) -> Column:

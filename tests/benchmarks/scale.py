@@ -80,16 +80,17 @@ def measure(people: int) -> list[Document]:
         folder.mkdir()
         with _platforms(folder, people, as_of) as platforms:
             for name in RUNS:
+                hours = platforms.ask("later")["hours"]
                 if name == RUNS[2]:
                     platforms.ask("change")
-                document = _run(folder / "config.toml", as_of, platforms.secrets)
+                document = _run(folder / "config.toml", as_of, hours, platforms.secrets)
                 found.append({"run": name, **document, "calls": platforms.ask("counts")})
     return found
 
 
-def _run(config: Path, as_of: dt.datetime, secrets: dict[str, str]) -> Document:
+def _run(config: Path, as_of: dt.datetime, hours: float, secrets: dict[str, str]) -> Document:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.scale_run", str(config), as_of.isoformat()],
+        [sys.executable, "-m", "tests.benchmarks.scale_run", str(config), as_of.isoformat(), str(hours)],
         env={**os.environ, **secrets},
         stdout=subprocess.PIPE,
         text=True,

@@ -2,8 +2,8 @@
 
 Started as `python -m tests.benchmarks.scale_platforms FOLDER PEOPLE AS_OF`: fills the folder, serves four
 accounts without delays and without limits, prints one line of JSON with the secrets the config refers to, and
-then answers one line per command: `change` (one person in a hundred changes everywhere), `counts`. Ends with
-its input.
+then answers one line per command: `change` (one person in a hundred changes everywhere), `later` (their time
+goes on by HOURS), `counts`. Ends with its input.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 SHARE = 100
 """One person in so many changes."""
 NO_LIMIT = 10**9
+HOURS = 12
+"""Between two runs. With less, each would read again what the one before wrote: platforms' times of change
+move with our writes, and every pull looks back some minutes."""
 
 
 class Accounts:
@@ -117,7 +120,12 @@ class Accounts:
 
 def main(folder: Path, people: str, as_of: dt.datetime) -> None:
     """Serve until the input ends."""
-    simulations, data = fill(folder, as_of=as_of, people=people, accounts=tuple(ACCOUNTS))
+    ahead = dt.timedelta()
+
+    def now() -> dt.datetime:
+        return dt.datetime.now(dt.UTC) + ahead
+
+    simulations, data = fill(folder, as_of=as_of, people=people, accounts=tuple(ACCOUNTS), now=now)
     some = [person for person in data.customers[::SHARE] if "@example" in person.email]
     del data
     accounts = Accounts(simulations, folder, as_of)
@@ -129,6 +137,9 @@ def main(folder: Path, people: str, as_of: dt.datetime) -> None:
             match line.strip():
                 case "change":
                     _say({"people": accounts.change(some)})
+                case "later":
+                    ahead += dt.timedelta(hours=HOURS)
+                    _say({"hours": ahead.total_seconds() / 3600})
                 case "counts":
                     _say(accounts.counts())
 
