@@ -74,6 +74,7 @@ class Sent:
     segment: str
     name: str
     target: Target
+    file: str = ""
 
 
 def sent(path: Path) -> tuple[tuple[Sent, ...], bool]:
@@ -83,7 +84,11 @@ def sent(path: Path) -> tuple[tuple[Sent, ...], bool]:
     complete = not problems
     for source in sources:
         complete = drafts.read(source) and complete
-    found = (Sent(each.id, each.name, target) for each in drafts.segments.values() for target in each.to)
+    found = (
+        Sent(each.id, each.name, target, each.table.source.name)
+        for each in drafts.segments.values()
+        for target in each.to
+    )
     return tuple(found), complete
 
 

@@ -13,8 +13,10 @@ from sync.config.settings import (
     Source,
     StoreSettings,
 )
+from sync.config.timing import Blackout, Missed, ScheduleSettings
 
 __all__ = [
+    "Blackout",
     "BrakeSettings",
     "BusinessSettings",
     "ConfigError",
@@ -22,7 +24,9 @@ __all__ = [
     "FieldSettings",
     "IdentityKey",
     "IdentitySettings",
+    "Missed",
     "Problem",
+    "ScheduleSettings",
     "Settings",
     "Severity",
     "Source",

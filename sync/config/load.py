@@ -11,6 +11,7 @@ from sync.config.document import Document, read
 from sync.config.fields import read_fields, read_keys, read_trust
 from sync.config.general import read_brakes, read_business, read_identity, read_prefix, read_store
 from sync.config.problems import ConfigError, Path, Problem, Severity, spell
+from sync.config.schedules import read_schedules
 from sync.config.section import Report, Section
 from sync.config.settings import Settings
 from sync.config.tokens import advice, looks_like
@@ -35,6 +36,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
     keys = read_keys(identity_section, connections)
     identity = read_identity(identity_section, keys)
     fields = read_fields(top.table("fields"), connections)
+    schedules = read_schedules(top.table("schedules"), connections, zone=business.zone)
     top.close()
     problems = _in_order([*report.problems, *_pasted_secrets(document)])
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -50,6 +52,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
         connections=connections,
         trust=trust,
         fields=fields,
+        schedules=schedules,
         warnings=tuple(problems),
         lines={spell(key): line for key, line in document.lines.items()},
     )

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from connectors.registry import SettingValue
 from rules.vocabulary import Type
 from sync.config.problems import Problem, Severity
+from sync.config.timing import ScheduleSettings
 from sync.secrets import Secret
 
 Source: TypeAlias = tuple[str, str]
@@ -121,6 +122,7 @@ class Settings:
     connections: Mapping[str, ConnectionSettings] = field(default_factory=dict)
     trust: tuple[str, ...] = ()  # every connection, most trusted first
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
+    schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
     """Key as a person writes it → line of the file, for problems found later."""

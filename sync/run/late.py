@@ -6,6 +6,7 @@ here and not send; what it still had under way is an older absolute value, which
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
@@ -16,25 +17,52 @@ Ask = Callable[[], None]
 """Raises if the request must not be sent now."""
 
 
-class AskingBudgets:
-    """Somebody else's budgets, of one connection, that ask before every request."""
+class Tally:
+    """Requests of each connection and answers that told us to slow down, until somebody takes the counts."""
 
-    def __init__(self, budgets: Budgets, ask: Ask) -> None:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def add(self, connection: str, *, sent: int = 0, limited: int = 0) -> None:
+        """Count; safe for threads."""
+        with self._lock:
+            before = self._counts.get(connection, (0, 0))
+            self._counts[connection] = before[0] + sent, before[1] + limited
+
+    def take(self) -> dict[str, tuple[int, int]]:
+        """Connection → (requests, refused ones) since the last time."""
+        with self._lock:
+            counts, self._counts = self._counts, {}
+        return counts
+
+
+class AskingBudgets:
+    """Somebody else's budgets, of `connection`, that ask before every request and count it."""
+
+    def __init__(
+        self, budgets: Budgets, ask: Ask, *, tally: Tally | None = None, connection: str = ""
+    ) -> None:
         self._budgets = budgets
         self._ask = ask
+        self._tally = tally or Tally()
+        self._connection = connection
 
     def account(self, platform: str, account: str) -> Budget:
         """The account's budget, which others share without our question."""
-        return AskingBudget(self._budgets.account(platform, account), self._ask)
+        budget = self._budgets.account(platform, account)
+        return AskingBudget(budget, self._ask, tally=self._tally, connection=self._connection)
 
 
 class AskingBudget(Budget):
     """Asks when a turn has come: after `take` if there is nothing to wait for, else after the wait."""
 
-    def __init__(self, budget: Budget, ask: Ask) -> None:  # what is shared lies in `budget`
+    def __init__(self, budget: Budget, ask: Ask, *, tally: Tally, connection: str) -> None:
         self.platform = budget.platform
-        self._budget = budget
+        self._budget = budget  # what is shared lies here
         self._ask = ask
+        self._tally = tally
+        self._connection = connection
 
     def take(
         self,
@@ -48,6 +76,7 @@ class AskingBudget(Budget):
         wait_s = self._budget.take(windows, quota=quota, cost=cost, patience_s=patience_s)
         if wait_s <= 0:
             self._ask()
+        self._tally.add(self._connection, sent=1)
         return wait_s
 
     def held_s(self, windows: Sequence[Window]) -> float:
@@ -65,6 +94,7 @@ class AskingBudget(Budget):
 
     def limited(self, window: Window, *, hold_s: float) -> None:
         """As of the budget."""
+        self._tally.add(self._connection, limited=1)
         self._budget.limited(window, hold_s=hold_s)
 
     def hold(self, window: Window, seconds: float) -> None:
@@ -77,6 +107,7 @@ class AskingBudget(Budget):
 
     def over(self, quota: Quota, *, for_s: float | None = None) -> None:
         """As of the budget."""
+        self._tally.add(self._connection, limited=1)
         self._budget.over(quota, for_s=for_s)
 
     def day(self, quota: Quota) -> tuple[int, int]:

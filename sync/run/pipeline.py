@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sync.doing import doing
 from sync.errors import Busy, ExitCode, UserError
 from sync.progress import SILENT, Progress
 from sync.run.report import Report
@@ -60,7 +61,7 @@ def attempt(
     runs = workspace.store.runs
     lease = runs.lease(run)
     lease.stopping = Stop(stopping)
-    with lease.kept(), workspace.under(lease) as mine:
+    with doing(run=run.id), lease.kept(), workspace.under(lease) as mine:
         pipeline = Pipeline(mine, run, lease=lease, threads=threads, progress=progress)
         try:
             yield pipeline

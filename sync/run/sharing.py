@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from connectors.errors import BadSource, ConnectorError
+from sync.doing import doing
 from sync.observe import field_written
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled, pull
@@ -83,7 +84,11 @@ def perform(
     lease = tasks.lease(task)
     lease.stopping = Stop(stopping)
     try:
-        with lease.kept(), workspace.under(lease, connection=task.connection) as mine:
+        with (
+            doing(run=task.run_id, connection=task.connection, step=task.step.value),
+            lease.kept(),
+            workspace.under(lease, connection=task.connection) as mine,
+        ):
             result = (part or PARTS[task.step])(mine, task, lease, progress)
             mine.store.tasks.finish(task, result)
     except BaseException:

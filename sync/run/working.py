@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
@@ -16,6 +16,7 @@ from connectors.errors import ConnectorError
 from sync.errors import UserError
 from sync.progress import SILENT, Progress
 from sync.run.pipeline import carry_out
+from sync.run.report import Report
 from sync.run.sharing import POLL_S, perform
 from sync.run.workspace import Workspace
 from sync.store import LeaseLost, Stopped, StoreError
@@ -24,7 +25,14 @@ from sync.store.sole import worker as may_work
 THREADS = 2
 """Tasks of one run that a worker takes at a time, so that something is left for the others."""
 
+Ended = Callable[[Workspace, Report], object]
+"""Told of a run that is over: its workspace and its report."""
+
 _log = logging.getLogger(__name__)
+
+
+def _nothing(workspace: Workspace, report: Report) -> None:
+    """Nobody wants to be told."""
 
 
 class Worker:
@@ -37,11 +45,13 @@ class Worker:
         threads: int | None = THREADS,
         stopping: threading.Event | None = None,
         progress: Progress = SILENT,
+        ended: Ended = _nothing,
     ) -> None:
         self.workspace = workspace
         self.threads = threads
         self.stopping = stopping or threading.Event()
         self._progress = progress
+        self._ended = ended
         self._unable: set[int] = set()
 
     @classmethod
@@ -76,6 +86,7 @@ class Worker:
                 threads=self.threads,
                 unable=self._unable,
                 progress=self._progress,
+                ended=self._ended,
             )
         except Stopped as stopped:
             _log.info("%s", stopped)
@@ -85,6 +96,7 @@ class Worker:
             _log.error("%s", mistake)
         except (StoreError, ConnectorError) as error:
             _log.error("%s: %s", type(error).__name__, error)
+            self.stopping.wait(POLL_S)  # a database that is away is not asked without a pause
         return True
 
 
@@ -95,10 +107,12 @@ def work_once(
     threads: int | None = None,
     unable: set[int] | None = None,
     progress: Progress = SILENT,
+    ended: Ended = _nothing,
 ) -> bool:
     """Do one task that waits, else carry out the next queued run; False if there is neither.
 
-    `unable` collects the tasks that this process failed at, so that it leaves them to others.
+    `unable` collects the tasks that this process failed at, so that it leaves them to others. `ended` is told
+    of every run that came to its end here.
     """
     stopping = stopping or threading.Event()
     unable = set() if unable is None else unable
@@ -115,4 +129,5 @@ def work_once(
         return False
     report = carry_out(workspace, run, stopping=stopping, threads=threads, progress=progress)
     _log.info("run %d (%s) ended with exit code %d", run.id, run.trigger, report.exit_code)
+    ended(workspace, report)
     return True
