@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -37,6 +38,7 @@ class Target:
     name: str | None = None
     include_suppressed: bool = False
     drift: Drift = Drift.RESPECT
+    by: dt.time | None = None  # of each day, in the business's zone: what is wanted soonest is sent first
 
 
 @dataclass(frozen=True, slots=True)

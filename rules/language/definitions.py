@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -196,7 +197,7 @@ class Drafts:
             return None
         inner = next(each for each in table.tables("to") if each.place.at == at)
         connection, kind, name = value.get("connection"), value.get("as"), value.get("name")
-        drift = value.get("drift")
+        drift, by = value.get("drift"), value.get("by")
         if not isinstance(connection, str):
             return None
         if not self._connection(table.source, connection, inner.value_at("connection"), known):
@@ -212,6 +213,7 @@ class Drafts:
             name if isinstance(name, str) else None,
             value.get("include_suppressed") is True,
             Drift(drift) if isinstance(drift, str) and drift in set(Drift) else Drift.RESPECT,
+            dt.time.fromisoformat(by) if isinstance(by, str) and keys.CLOCK.fullmatch(by) else None,
         )
 
     def _connection(self, source: Source, name: str, at: int, known: Mapping[str, frozenset[str]]) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+CLOCK = re.compile(r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+"""A time of day."""
 
 
 class Shape(StrEnum):
@@ -19,6 +23,7 @@ class Shape(StrEnum):
     SHARE = "share"
     MODE = "mode"
     DRIFT = "drift"
+    CLOCK = "clock"  # a time of day
     TARGETS = "targets"
     TABLE = "table"
     TABLES = "tables"
@@ -53,6 +58,7 @@ TARGET = (
     Key("name", Shape.TEXT, "Its name there; the segment's name if missing."),
     Key("include_suppressed", Shape.TRUTH, "Also people who must not be marketed to: for suppression lists."),
     Key("drift", Shape.DRIFT, "Members changed by hand: respect (default), re-add once, or adopt."),
+    Key("by", Shape.CLOCK, 'When it must be there each day, such as "07:30"; the soonest is sent first.'),
 )
 
 _CASE = (

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from rules.language import keys
-from rules.language.keys import Key, Shape
+from rules.language.keys import CLOCK, Key, Shape
 from rules.ruleset import Drift, Mode
 from rules.vocabulary import Field, Type, Vocabulary
 
@@ -33,6 +33,7 @@ _SIMPLE: dict[Shape, Schema] = {
     Shape.SHARE: {"type": "number", "minimum": 0, "maximum": 1},
     Shape.MODE: {"enum": [mode.value for mode in Mode]},
     Shape.DRIFT: {"enum": [drift.value for drift in Drift]},
+    Shape.CLOCK: {"type": "string", "pattern": CLOCK.pattern},
     Shape.INSTANT: {"type": "string"},
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from rules.language.keys import Key, Shape
+from rules.language.keys import CLOCK, Key, Shape
 from rules.language.places import ArrayPlace, Lines, Place, ScalarPlace, TablePlace, scan
 from rules.language.problems import Finding, Problem, Severity, suggest
 from rules.language.syntax.unsupported import not_supported
@@ -180,6 +180,9 @@ def _misfit(key: Key, value: object) -> str | None:
             fits = isinstance(value, str) and value in set(Drift)
             hint = suggest(value, list(Drift)) if isinstance(value, str) else ""
             return None if fits else f'must be "respect", "re-add once" or "adopt"{hint}'
+        case Shape.CLOCK:
+            fits = isinstance(value, str) and CLOCK.fullmatch(value) is not None
+            return None if fits else 'must be a time of day in quotes, such as "07:30"'
         case Shape.INSTANT:
             return None if isinstance(value, dt.date) else "must be an instant such as 2026-03-02T09:00:00Z"
         case Shape.TARGETS:

@@ -102,7 +102,7 @@ PROBLEMS: dict[str, tuple[str, list[str]]] = {
     "destinations": (
         "[[segment]]\nid = 'a'\nwhen = 'vip'\n"
         "to = ['hubspot-us', { connection = 'newsletter', as = 'tags' }, 'newsletter', 'newsletter', 3,\n"
-        "  { as = 'tag', nam = 'x' }]",
+        "  { as = 'tag', nam = 'x' }, { connection = 'hubspot-eu', by = '7:30' }]",
         [
             'a.toml:4:7: unknown connection "hubspot-us"; did you mean "hubspot-eu"?',
             'a.toml:4:55: "newsletter" has no "tags"; did you mean "tag"? (it takes field, tag)',
@@ -110,6 +110,7 @@ PROBLEMS: dict[str, tuple[str, list[str]]] = {
             'a.toml:4:93: to lists connections: "hubspot-eu" or { connection = "hubspot-eu", … }',
             'a.toml:5:3: to needs the key "connection"',
             'a.toml:5:17: unknown key "nam" in to; did you mean "name"?',
+            'a.toml:5:64: by must be a time of day in quotes, such as "07:30"',
         ],
     ),
     "what comes later": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,7 @@ when = \"""
     and not suppressed
 \"""
 mode = "append"
-to   = ["hubspot-eu", { connection = "newsletter", as = "tag", name = "VIP!", include_suppressed = true }]
+to   = ["hubspot-eu", { connection = "newsletter", as = "tag", name = "VIP!", include_suppressed = true, by = "07:30" }]
 expect = { min = 50, max_share = 0.2 }
 
 [[field]]
@@ -85,7 +86,7 @@ def test_a_segment_is_read_with_all_its_keys(tmp_path: Path) -> None:
     assert segment.mode is Mode.APPEND
     assert segment.to == (
         Target("hubspot-eu"),
-        Target("newsletter", "tag", "VIP!", include_suppressed=True),
+        Target("newsletter", "tag", "VIP!", include_suppressed=True, by=dt.time(7, 30)),
     )
     assert segment.expect == Expect(min=50, max_share=0.2)
     assert segment.place == Place("full.toml", 6, 8)
