@@ -43,7 +43,7 @@ when = \"""
     and not suppressed
 \"""
 mode = "append"
-to   = ["hubspot-eu", { connection = "newsletter", as = "tag", name = "VIP!", include_suppressed = true, by = "07:30" }]
+to = ["hubspot-eu", {connection="newsletter", as="tag", name="VIP!", include_suppressed=true, by="07:30"}]
 expect = { min = 50, max_share = 0.2 }
 
 [[field]]
