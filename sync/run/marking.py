@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from pyroaring import BitMap
+
 from connectors.base import Connector, MarksMembers
 from connectors.errors import ConnectorError
-from sync.marks import mark_of
+from sync.marks import is_unseen, mark_of, shows
 from sync.push import CARRIER
 from sync.store import Store
+from sync.store.arrivals import arrived
+from sync.store.unsettled import answered, unsettled
 
 
 def mark_audiences(store: Store, connection: str, connector: Connector, *, pushed: Collection[int]) -> None:
@@ -25,5 +29,15 @@ def mark_audiences(store: Store, connection: str, connector: Connector, *, pushe
         }
     except ConnectorError:
         return  # the next look reads the members instead
+    open_ = {batch.audience_id for batch in unsettled(store.database)}
+    before = {row.id: row.remote_mark for row in rows}
     for audience, mark in marks.items():
-        store.ledger.marked(audience, remote_mark=mark)
+        if not is_unseen(before[audience]):
+            store.ledger.marked(audience, remote_mark=mark)
+            continue
+        batches = answered(store.database, audience)
+        added = BitMap.union(BitMap(), *(batch.done_adds for batch in batches))
+        removed = BitMap.union(BitMap(), *(batch.done_removes for batch in batches))
+        same = shows(mark, before=before[audience], added=len(added), removed=len(removed))
+        if same and audience not in open_:  # else the next look reads who is there
+            arrived(store.database, audience, added, remote_mark=mark)

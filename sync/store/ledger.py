@@ -15,6 +15,9 @@ from sqlalchemy import Connection, Row, select, update
 
 from sync.store.database import Database
 from sync.store.inbox import upsert
+from sync.store.refused import KeptRefusal as KeptRefusal
+from sync.store.refused import Refusal as Refusal
+from sync.store.refused import forget_refusals, record_refusals
 from sync.store.tables import audiences, batches, refusals
 
 _EMPTY = BitMap()
@@ -41,30 +44,6 @@ class AudienceRow:
     state: str
     include_suppressed: bool
     written: bool = False  # we changed it at least once
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The platform said no to one person; tried again on the next run."""
-
-    person: int
-    action: str  # connectors' Action: add, remove, set
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRefusal:
-    """A refusal as stored, with how often and since when."""
-
-    audience_id: int
-    person: int
-    action: str
-    code: str
-    reason: str
-    tries: int
-    first_at: dt.datetime
-    last_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +124,7 @@ class Ledger:
         with self._database.writing() as database:
             values: dict[str, object] = {"actual": actual, "remote_mark": remote_mark}
             if gone:
-                values["owned"] = _owned(database, audience_id) - gone
+                values["owned"] = owned_now(database, audience_id) - gone
             database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
 
     def marked(self, audience_id: int, *, remote_mark: str | None) -> None:
@@ -164,7 +143,7 @@ class Ledger:
     def adopt(self, audience_id: int, people: BitMap) -> None:
         """On request only: members we did not add become ours."""
         with self._database.writing() as database:
-            owned = _owned(database, audience_id) | people
+            owned = owned_now(database, audience_id) | people
             database.execute(update(audiences).where(audiences.c.id == audience_id).values(owned=owned))
 
     def renumber(self, moved: Iterable[tuple[int, int]], *, connection: str) -> None:
@@ -222,7 +201,7 @@ class Ledger:
                     if rows[outcome.batch_id].audience_id == audience_id
                     for refusal in outcome.refused
                 ]
-                _record_refusals(database, audience_id, added | removed, refused, at)
+                record_refusals(database, audience_id, added | removed, refused, at)
 
     def record_outcomes(
         self,
@@ -248,7 +227,7 @@ class Ledger:
     def forget_refusals(self, audience_id: int, people: BitMap) -> None:
         """These people are no longer wanted here (or no longer ours to remove): nothing is refused."""
         with self._database.writing() as database:
-            _forget(database, audience_id, people)
+            forget_refusals(database, audience_id, people)
 
     def _set(self, audience_id: int, **values: object) -> None:
         with self._database.writing() as database:
@@ -272,7 +251,7 @@ def _merged(outcomes: Sequence[BatchOutcome]) -> list[BatchOutcome]:
     return list(merged.values())
 
 
-def _owned(database: Connection, audience_id: int) -> BitMap:
+def owned_now(database: Connection, audience_id: int) -> BitMap:
     query = select(audiences.c.owned).where(audiences.c.id == audience_id).with_for_update()
     return BitMap(database.execute(query).scalar_one())
 
@@ -316,50 +295,3 @@ def _record_audience(database: Connection, audience_id: int, added: BitMap, remo
     if added or removed:
         values["written"] = True
     database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
-
-
-def _record_refusals(
-    database: Connection, audience_id: int, done: BitMap, refused: Sequence[Refusal], at: dt.datetime
-) -> None:
-    _forget(database, audience_id, done - BitMap(refusal.person for refusal in refused))
-    rows = {(r.person, r.action): r for r in refused}
-    if not rows:
-        return
-    statement = upsert(database, refusals)
-    database.execute(
-        statement.on_conflict_do_update(
-            index_elements=["audience_id", "person", "action"],
-            set_={
-                "code": statement.excluded.code,
-                "reason": statement.excluded.reason,
-                "tries": refusals.c.tries + 1,
-                "last_at": statement.excluded.last_at,
-            },
-        ),
-        [
-            {
-                "audience_id": audience_id,
-                "person": person,
-                "action": action,
-                "code": refusal.code[:100],
-                "reason": refusal.reason,
-                "tries": 1,
-                "first_at": at,
-                "last_at": at,
-            }
-            for (person, action), refusal in rows.items()
-        ],
-    )
-
-
-def _forget(database: Connection, audience_id: int, people: BitMap) -> None:
-    """Refusals are few: read whose there are, and delete only those that are meant."""
-    query = select(refusals.c.person).where(refusals.c.audience_id == audience_id)
-    there = BitMap(database.execute(query).scalars().all()) & people
-    gone = list(there)
-    for start in range(0, len(gone), 500):
-        database.execute(
-            refusals.delete().where(
-                refusals.c.audience_id == audience_id, refusals.c.person.in_(gone[start : start + 500])
-            )
-        )

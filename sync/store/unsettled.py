@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from pyroaring import BitMap
+from sqlalchemy import func, select, update
 
 from sync.store.database import Database
 from sync.store.plans import StoredBatch
@@ -18,9 +19,25 @@ def unsettled(database: Database) -> list[StoredBatch]:
         return [StoredBatch(**row) for row in connection.execute(query).mappings()]
 
 
-def settled(database: Database, batch_ids: Sequence[int]) -> None:
-    """Their audiences were read back and the ledger knows what arrived: nothing is open any more."""
+def answered(database: Database, audience_id: int) -> list[StoredBatch]:
+    """What the newest plan for this audience sent there and has outcomes of, oldest first."""
+    newest = select(func.max(batches.c.plan_id)).where(batches.c.audience_id == audience_id)
+    query = select(batches).where(
+        batches.c.audience_id == audience_id, batches.c.plan_id == newest.scalar_subquery()
+    )
+    with database.reading() as connection:
+        rows = connection.execute(query.order_by(batches.c.id)).mappings()
+        return [batch for row in rows if (batch := StoredBatch(**row)).done_adds or batch.done_removes]
+
+
+def settled(database: Database, some: Sequence[StoredBatch], *, actual: BitMap) -> None:
+    """Their audience was read back: what arrived is recorded as done, and nothing is open any more."""
+    if not some:
+        return
     with database.writing() as connection:
-        for start in range(0, len(batch_ids), 500):
-            part = list(batch_ids[start : start + 500])
-            connection.execute(update(batches).where(batches.c.id.in_(part)).values(state="done"))
+        for one in some:
+            done = {
+                "done_adds": one.done_adds | (one.adds & actual),
+                "done_removes": one.done_removes | (one.removes - actual),
+            }
+            connection.execute(update(batches).where(batches.c.id == one.id).values(state="done", **done))

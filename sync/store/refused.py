@@ -1,0 +1,93 @@
+"""People of whom a platform did not take a change: stored with the reason, tried again, forgotten."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyroaring import BitMap
+from sqlalchemy import Connection, select
+
+from sync.store.inbox import upsert
+from sync.store.tables import refusals
+
+NOT_ARRIVED, NOT_REMOVED = "not_arrived", "not_removed"
+"""Codes of those of whom a platform said that it took the change, and the next look showed otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The platform said no to one person; tried again on the next run."""
+
+    person: int
+    action: str  # connectors' Action: add, remove, set
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRefusal:
+    """A refusal as stored, with how often and since when."""
+
+    audience_id: int
+    person: int
+    action: str
+    code: str
+    reason: str
+    tries: int
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+
+def record_refusals(
+    database: Connection, audience_id: int, done: BitMap, refused: Sequence[Refusal], at: dt.datetime
+) -> None:
+    """Store who is refused now, one try more each; of those who are `done` nothing is refused any more."""
+    # who did not arrive is told until they were seen; once more, the platform only says so
+    forget_refusals(
+        database, audience_id, done - BitMap(refusal.person for refusal in refused), but=NOT_ARRIVED
+    )
+    rows = {(r.person, r.action): r for r in refused}
+    if not rows:
+        return
+    statement = upsert(database, refusals)
+    database.execute(
+        statement.on_conflict_do_update(
+            index_elements=["audience_id", "person", "action"],
+            set_={
+                "code": statement.excluded.code,
+                "reason": statement.excluded.reason,
+                "tries": refusals.c.tries + 1,
+                "last_at": statement.excluded.last_at,
+            },
+        ),
+        [
+            {
+                "audience_id": audience_id,
+                "person": person,
+                "action": action,
+                "code": refusal.code[:100],
+                "reason": refusal.reason,
+                "tries": 1,
+                "first_at": at,
+                "last_at": at,
+            }
+            for (person, action), refusal in rows.items()
+        ],
+    )
+
+
+def forget_refusals(database: Connection, audience_id: int, people: BitMap, *, but: str = "") -> None:
+    """Refusals are few: read whose there are, and delete only those that are meant. `but`: a code to keep."""
+    query = select(refusals.c.person).where(refusals.c.audience_id == audience_id, refusals.c.code != but)
+    there = BitMap(database.execute(query).scalars().all()) & people
+    gone = list(there)
+    for start in range(0, len(gone), 500):
+        database.execute(
+            refusals.delete().where(
+                refusals.c.audience_id == audience_id,
+                refusals.c.person.in_(gone[start : start + 500]),
+                refusals.c.code != but,
+            )
+        )
