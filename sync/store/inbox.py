@@ -101,6 +101,11 @@ class Inbox:
             row = database.execute(query).mappings().first()
         return Checkpoint(**row) if row else Checkpoint(connection, stream, None, 0, None, None)
 
+    def checkpoints(self) -> list[Checkpoint]:
+        """Of all streams that were ever read."""
+        with self._database.reading() as database:
+            return [Checkpoint(**row) for row in database.execute(select(checkpoints)).mappings()]
+
     def restart(self, connection: str, stream: str) -> None:
         """Read the stream from its start: the cursor is forgotten and counting begins at 0."""
         with self._database.writing() as database:
