@@ -72,5 +72,9 @@ class BatchRefused(ConnectorError):
         self.code = code
 
 
+class Frozen(ConnectorError):
+    """A person stopped all writes: send nothing more until they let it go on. No platform ever says this."""
+
+
 class BadSource(ConnectorError):
     """The source itself is unusable as configured (missing file or column, wrong encoding): tell the user."""

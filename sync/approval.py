@@ -91,8 +91,13 @@ class Going:
         return self.unshown + self.vanished
 
 
-def going(now: Plan, shown: Mapping[int, Shown], released: Selection | None = None) -> Going:
-    """`now`: the plan as it would be made now; `shown`: audience → its rows. `released`: what may go."""
+def going(
+    now: Plan, shown: Mapping[int, Shown], released: Selection | None = None, *, trusted: bool = False
+) -> Going:
+    """`now`: the plan as it would be made now; `shown`: audience → its rows. `released`: what may go.
+
+    `trusted`: a person let go what was shown as open, so no brake that trips again holds it.
+    """
     parts: list[AudiencePlan] = []
     unshown = vanished = total = 0
     for part in now.audiences:
@@ -105,9 +110,10 @@ def going(now: Plan, shown: Mapping[int, Shown], released: Selection | None = No
         vanished += len(waiting.adds - due.adds - source.actual)
         vanished += len((waiting.removes - due.removes) & source.actual)
         total += len(waiting)
-        adds = _half(Only.ADDS, part, due.adds, seen.open.adds, seen.held.adds, part.adds, released)
+        free = due if trusted else Rows(part.adds, part.removes)
+        adds = _half(Only.ADDS, part, due.adds, seen.open.adds, seen.held.adds, free.adds, released)
         removes = _half(
-            Only.REMOVES, part, due.removes, seen.open.removes, seen.held.removes, part.removes, released
+            Only.REMOVES, part, due.removes, seen.open.removes, seen.held.removes, free.removes, released
         )
         parts.append(
             replace(part, adds=adds[0], held_adds=adds[1], removes=removes[0], held_removes=removes[1])

@@ -38,11 +38,10 @@ def forecast(
     *,
     connector: Connector,
     renames: int = 0,
-    with_held: bool = False,
 ) -> Forecast:
-    """`rows`: the ledger's audiences of the connection. `with_held`: what is held goes out, too."""
+    """`rows`: the ledger's audiences of the connection."""
     known = {row.id: row for row in rows}
-    ours = [batch for batch in plan.batches if batch.audience in known and (with_held or not batch.held)]
+    ours = [batch for batch in plan.batches if batch.audience in known and not batch.held]
     sent: dict[int, list[PlannedBatch]] = {}
     values: set[str] = set()
     for batch in ours:

@@ -6,35 +6,26 @@ Reads platforms, writes none: a missing audience is only made when its first bat
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pyarrow as pa
 from pyroaring import BitMap
 
-from connectors.base import (
-    Audience,
-    AudienceKind,
-    Connector,
-    Features,
-    ManagesAudiences,
-    RemoteAudience,
-)
+from connectors.base import AudienceKind, Connector, Features
 from connectors.errors import ConnectorError
-from connectors.naming import only_one_named
-from connectors.owned_field import names_in
 from rules.ruleset import Drift, RuleSet, Segment, Target
-from sync.brakes import BrakeLimits, SourceCount
+from sync.audience import Usual
+from sync.brakes import LEARN_FROM, BrakeLimits, SourceCount, usual
 from sync.errors import UserError
-from sync.marks import mark_of
-from sync.observe import field_rows, looked, must_look
+from sync.look import Look, Sought, unsettled_by_audience
 from sync.plan import AudienceInput, Plan, make
 from sync.progress import SILENT, Progress
 from sync.push import CARRIER
 from sync.store import Store
+from sync.store.decisions import Pause
 from sync.store.ledger import AudienceRow
-from sync.store.plans import Brake, PlannedBatch, StoredBatch
-from sync.store.unsettled import settled, unsettled
+from sync.store.plans import Brake, PlannedBatch
+from sync.store.refused import NOT_ARRIVED, NOT_REMOVED
 from sync.whereabouts import Whereabouts
 
 
@@ -47,6 +38,11 @@ class Wanted:
     connection: str
     kind: AudienceKind
     name: str
+
+    @property
+    def sought(self) -> Sought:
+        """What to look at."""
+        return Sought(self.segment.id, self.kind, self.name, self.target.include_suppressed)
 
 
 @dataclass(slots=True)
@@ -114,23 +110,32 @@ def intend(
     whereabouts: Whereabouts,
     sources: Sequence[SourceCount],
     limits: BrakeLimits,
+    quota: Callable[[str], int | None] = lambda _: None,
     progress: Progress = SILENT,
 ) -> Intended:
-    """Look, settle, plan. `members`: segment → people. The plan is not stored yet (see `save`)."""
+    """Look, settle, plan. `members`: segment → people. The plan is not stored yet (see `save`).
+
+    `quota`: how many calls the connection's day has left, asked when we have looked there; None: not told.
+    """
     failed: dict[str, str] = {}
     renames: dict[int, str] = {}
     inputs: list[AudienceInput] = []
     open_batches = unsettled_by_audience(store)
+    quotas: dict[str, int] = {}
+    pauses = store.decisions.paused()
     for connection in dict.fromkeys(one.connection for one in wanted):
         progress.step(f"look at {connection}")
         ours = [one for one in wanted if one.connection == connection]
-        look = _Look(store, connection, connectors[connection], whereabouts, open_batches)
+        look = Look(store, connection, connectors[connection], whereabouts, open_batches)
         try:
-            rows = look.at(ours)
+            rows = look.at([one.sought for one in ours])
         except ConnectorError as error:
             failed[connection] = str(error)
             continue
         renames |= look.renames
+        left = quota(connection)
+        if left is not None:
+            quotas[connection] = left
         reachable = whereabouts.reachable(connection)
         carrier = next((row.id for row in rows if row.segment == CARRIER), None)
         by_key = {(row.segment, row.kind): row for row in rows}
@@ -144,7 +149,8 @@ def intend(
             row = _without_the_gone(
                 store, by_key[one.segment.id, one.kind.value], wanted=members[one.segment.id] & reachable
             )
-            if one.target.drift is Drift.ADOPT and row.actual - row.owned:
+            pause = _pause(store, pauses.get(row.id), one.segment)
+            if one.target.drift is Drift.ADOPT and row.actual - row.owned and pause is None:
                 store.ledger.adopt(row.id, row.actual)
                 row = store.ledger.get(row.id)
             inputs.append(
@@ -168,9 +174,34 @@ def intend(
                     people=people,
                     carrier=carrier if one.kind is AudienceKind.FIELD else None,
                     record_types=types.get(shapes[one.kind].type_prefix, ()),
+                    first=not row.written,
+                    usual=_usual(store, one.segment.id, limits, row=row, wanted=members[one.segment.id]),
+                    paused=pause,
                 )
             )
-    return Intended(make(inputs, sources=sources, limits=limits), failed, renames)
+    return Intended(make(inputs, sources=sources, limits=limits, quotas=quotas), failed, renames)
+
+
+def _pause(store: Store, pause: Pause | None, segment: Segment) -> str | None:
+    """Why the audience is to stay as it is; a rule that was edited since ends the pause."""
+    if pause is None:
+        return None
+    if pause.version != segment.version:
+        store.decisions.resume([pause.audience_id])
+        return None
+    return (
+        f"paused since run {pause.run_id} has undone run {pause.undone_run}; it goes on when the rule is "
+        f"edited, or with `segsync resume {segment.id}`"
+    )
+
+
+def _usual(
+    store: Store, segment: str, limits: BrakeLimits, *, row: AudienceRow, wanted: BitMap
+) -> Usual | None:
+    """What the segment usually loses; looked up only where enough are leaving to be held."""
+    if not limits.learn or len((row.owned & row.actual) - wanted) <= limits.removals_min:
+        return None
+    return usual(store.segments.losses(segment, limit=LEARN_FROM))
 
 
 def _without_the_gone(store: Store, row: AudienceRow, *, wanted: BitMap) -> AudienceRow:
@@ -182,130 +213,6 @@ def _without_the_gone(store: Store, row: AudienceRow, *, wanted: BitMap) -> Audi
     return store.ledger.get(row.id)
 
 
-def unsettled_by_audience(store: Store) -> dict[int, list[StoredBatch]]:
-    """Audience → batches whose outcome nobody knows."""
-    found: dict[int, list[StoredBatch]] = {}
-    for batch in unsettled(store.database):
-        found.setdefault(batch.audience_id, []).append(batch)
-    return found
-
-
-@dataclass(slots=True)
-class _Look:
-    """Brings the ledger of one connection's audiences up to date with the platform."""
-
-    store: Store
-    connection: str
-    connector: Connector
-    whereabouts: Whereabouts
-    open_batches: Mapping[int, list[StoredBatch]]
-    renames: dict[int, str] = field(default_factory=dict)
-
-    def at(self, wanted: Sequence[Wanted]) -> list[AudienceRow]:
-        """The ledger's rows of the wanted audiences, and of the owned field's carrier if there is one."""
-        remote = self.connector.audiences()
-        rows: list[AudienceRow] = []
-        if any(one.kind is AudienceKind.FIELD for one in wanted):
-            rows += self._field([one for one in wanted if one.kind is AudienceKind.FIELD], remote)
-        for one in wanted:
-            if one.kind is not AudienceKind.FIELD:
-                rows.append(self._audience(one, remote))
-        return rows
-
-    def _row(self, segment: str, kind: AudienceKind, name: str, *, suppressed: bool = False) -> AudienceRow:
-        return self.store.ledger.audience(
-            self.connection, segment, kind.value, name=name, include_suppressed=suppressed
-        )
-
-    def _audience(self, one: Wanted, remote: Sequence[RemoteAudience]) -> AudienceRow:
-        row = self._row(one.segment.id, one.kind, one.name, suppressed=one.target.include_suppressed)
-        found = self._find(row, one.kind, remote)
-        mark = mark_of(self.connector, found, segment=row.segment) if found is not None else None
-        if (
-            found is not None
-            and self._goes_by_name(one.kind)
-            and found.name.casefold() != row.name.casefold()
-        ):
-            self.renames[row.id] = found.name
-        if found is None:
-            if row.remote_id is not None:
-                self.store.ledger.lost(row.id)
-            self._settle(row.id, actual=BitMap())
-        elif row.remote_id is None or row.id in self.open_batches or mark != row.remote_mark:
-            self.store.ledger.ensured(row.id, remote_id=found.remote_id)
-            audience = Audience(row.segment, row.name, one.kind, found.remote_id)
-            actual = BitMap()
-            for page in self.connector.members(audience):
-                actual |= self.whereabouts.people(self.connection, page.rows)
-            self._settle(row.id, actual=actual, remote_mark=mark)
-        return self.store.ledger.get(row.id)
-
-    def _goes_by_name(self, kind: AudienceKind) -> bool:
-        return kind is not AudienceKind.TABLE and isinstance(self.connector, ManagesAudiences)
-
-    def _field(self, wanted: Sequence[Wanted], remote: Sequence[RemoteAudience]) -> list[AudienceRow]:
-        """The owned field, and which segment ids its values hold for whom."""
-        carrier = self._row(CARRIER, AudienceKind.FIELD, "segments")
-        rows = [self._row(one.segment.id, AudienceKind.FIELD, one.name) for one in wanted]
-        found = self._find(carrier, AudienceKind.FIELD, remote)
-        everyone = [carrier, *rows]
-        if found is None:
-            if carrier.remote_id is not None:
-                for row in everyone:
-                    self.store.ledger.lost(row.id)
-            for row in everyone:
-                self._settle(row.id, actual=BitMap())
-            looked(self.store, self.connection, [row.segment for row in rows])
-        elif (
-            carrier.remote_id is None
-            or any(row.id in self.open_batches for row in everyone)
-            or must_look(self.store, self.connection, [row.segment for row in rows])
-        ):
-            self.store.ledger.ensured(carrier.id, remote_id=found.remote_id)
-            held = self._field_values(Audience(CARRIER, carrier.name, AudienceKind.FIELD, found.remote_id))
-            for row in rows:
-                actual = held.get(row.segment, BitMap())
-                self._settle(row.id, actual=actual)
-            for row in field_rows(self.store, self.connection):
-                if row.id not in {one.id for one in rows}:  # no rule fills them any more
-                    self._settle(row.id, actual=held.get(row.segment, BitMap()))
-            self._settle(carrier.id, actual=BitMap.union(BitMap(), *held.values()))
-            looked(self.store, self.connection, [row.segment for row in rows])
-        return [self.store.ledger.get(row.id) for row in everyone]
-
-    def _field_values(self, audience: Audience) -> dict[str, BitMap]:
-        held: dict[str, BitMap] = {}
-        for page in self.connector.members(audience):
-            rows: pa.Table = page.rows
-            for value in set(rows.column("value").to_pylist()):
-                theirs = rows.filter(pa.compute.equal(rows.column("value"), value))
-                people = self.whereabouts.people(self.connection, theirs)
-                for name in names_in(value):
-                    held[name] = held.get(name, BitMap()) | people
-        return held
-
-    def _find(
-        self, row: AudienceRow, kind: AudienceKind, remote: Sequence[RemoteAudience]
-    ) -> RemoteAudience | None:
-        same_kind = [one for one in remote if one.kind is kind]
-        if row.remote_id is not None:
-            return next((one for one in same_kind if one.remote_id == row.remote_id), None)
-        if kind is AudienceKind.FIELD:
-            return next(iter(same_kind), None)
-        return only_one_named(same_kind, row.name)
-
-    def _settle(self, audience_id: int, *, actual: BitMap, remote_mark: str | None = None) -> None:
-        """Members were read: what was sent without an answer and is there came from us, and whom we were
-        removing without an answer and who is not there is no longer ours."""
-        batches = self.open_batches.get(audience_id, [])
-        arrived = BitMap.union(BitMap(), *(batch.adds for batch in batches)) & actual
-        removed = BitMap.union(BitMap(), *(batch.removes for batch in batches)) - actual
-        if arrived:
-            self.store.ledger.adopt(audience_id, arrived)
-        self.store.ledger.observed(audience_id, actual=actual, remote_mark=remote_mark, gone=removed)
-        settled(self.store.database, [batch.id for batch in batches])
-
-
 def save(
     store: Store,
     plan: Plan,
@@ -314,18 +221,27 @@ def save(
     as_of: dt.datetime,
     summary: Mapping[str, object],
     scope: str = "",
+    rejected: Sequence[PlannedBatch] = (),
+    approved_at: dt.datetime | None = None,
 ) -> int:
-    """Store the plan with all its batches; returns its id. Open plans of its scope are superseded."""
+    """Store the plan with all its batches; returns its id. Open plans of its scope are superseded.
+
+    `rejected`: rows of the plan that a person turned down, kept so that nobody takes them for new ones.
+    """
     stored = store.plans.save(
         run_id=run_id,
         as_of=as_of,
         created_at=as_of,
         plan_hash=plan.hash,
-        batches_=[PlannedBatch(b.audience, b.adds, b.removes, b.held) for b in plan.batches],
-        brakes_=[Brake(b.kind.value, b.message, b.audience) for b in plan.brakes],
+        batches_=[*(PlannedBatch(b.audience, b.adds, b.removes, b.held) for b in plan.batches), *rejected],
+        brakes_=[
+            Brake(b.kind.value, b.message, b.audience, {"holds": b.holds.value, "connection": b.connection})
+            for b in plan.brakes
+        ],
         opt_outs=plan.opt_outs,
         summary=summary,
         scope=scope,
+        approved_at=approved_at,
     )
     _forget_refusals(store, plan)
     return stored.id
@@ -337,9 +253,13 @@ def _forget_refusals(store: Store, plan: Plan) -> None:
     wanted |= {one.source.carrier: BitMap() for one in plan.audiences if one.source.carrier is not None}
     for batch in plan.batches:
         wanted[batch.audience] |= batch.adds | batch.removes
+    contested = {one.source.audience: one.contested & one.source.desired for one in plan.audiences}
+    foreign = {one.source.audience: one.foreign for one in plan.audiences}
     refused: dict[int, BitMap] = {}
     for one in store.ledger.refusals():
-        refused.setdefault(one.audience_id, BitMap()).add(one.person)
+        kept = {NOT_ARRIVED: contested, NOT_REMOVED: foreign}.get(one.code, {}).get(one.audience_id)
+        if kept is None or one.person not in kept:
+            refused.setdefault(one.audience_id, BitMap()).add(one.person)
     for audience, people in refused.items():
         if audience in wanted and people - wanted[audience]:
             store.ledger.forget_refusals(audience, people - wanted[audience])

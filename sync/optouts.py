@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from connectors.base import Action, Change, Connector, Consent, OutcomeState, RecordsOptOuts
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Frozen
 from sync.brakes import Brake, BrakeKind, BrakeLimits
 from sync.identify.sql import text_literal
 from sync.store import Store
@@ -48,6 +48,7 @@ class Recorded:
     unknown: int = 0
     calls: int = 0
     stopped: str | None = None
+    frozen: bool = False  # stopped because a person stopped all writes
 
 
 def contacts_of(opt_outs: Iterable[OptOut | StoredOptOut]) -> set[int]:
@@ -193,7 +194,7 @@ def record(
         try:
             outcomes = connector.opt_out([Change(Action.OPT_OUT, *addresses[contact]) for contact in some])
         except ConnectorError as error:
-            done.stopped = str(error)
+            done.stopped, done.frozen = str(error), isinstance(error, Frozen)
             return done
         finally:
             done.calls += connector.usage().get("writes", 0) - before

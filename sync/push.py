@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pyroaring import BitMap
 
 from connectors.base import Audience, AudienceKind, Connector, Prepares
-from connectors.errors import AudienceLost, ConnectorError
+from connectors.errors import AudienceLost, ConnectorError, Frozen
 from sync.deliver import Address, Delivery, FieldChange, deliver
+from sync.marks import unseen
 from sync.progress import SILENT, Progress
 from sync.store import Store
 from sync.store.ledger import AudienceRow, BatchOutcome, Refusal
@@ -28,6 +29,8 @@ CARRIER = "*"
 
 Addresses = Callable[[str, BitMap], Mapping[int, Address]]
 """(connection, people) → how the connection names those of them it knows."""
+MaySend = Callable[[str], None]
+"""Raises if nothing may go to this connection any more."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class Pushed:
     calls: int = 0  # write calls that carried changes
     preparing_calls: int = 0  # those that made audiences and declared values
     stopped: str | None = None  # why the rest was not sent, in a sentence
+    frozen: bool = False  # … and that a person stopped all writes
     lost: list[int] = field(default_factory=list)  # audiences that were deleted on the platform
 
     @property
@@ -71,11 +75,13 @@ def push(
     at: dt.datetime,
     progress: Progress = SILENT,
     only: str | None = None,
+    may_send: MaySend = lambda _: None,
 ) -> list[Pushed]:
     """Send everything of the plan that is open and not held; one `Pushed` per connection with work.
 
     Connections work beside each other; one that fails stops alone and says why. `only`: this connection's
     part, of which there is always a `Pushed`; what the plan's state is then is the caller's business.
+    `may_send` is asked before each batch, and raises to stop a connection.
     """
     rows = {row.id: row for row in store.ledger.audiences()}
     work: dict[str, list[StoredBatch]] = {}
@@ -84,12 +90,23 @@ def push(
         work.setdefault(rows[batch.audience_id].connection, []).append(batch)
     if only is not None:
         part = work.get(only, [])
-        return [_push_connection(store, only, part, rows, connectors[only], addresses, at, progress)]
+        return [
+            _push_connection(store, only, part, rows, connectors[only], addresses, at, progress, may_send)
+        ]
     progress.step("push", sum(len(b.adds) + len(b.removes) for b in open_batches))
     with ThreadPoolExecutor(max_workers=max(1, len(work))) as pool:
         sent = [
             pool.submit(
-                _push_connection, store, name, batches, rows, connectors[name], addresses, at, progress
+                _push_connection,
+                store,
+                name,
+                batches,
+                rows,
+                connectors[name],
+                addresses,
+                at,
+                progress,
+                may_send,
             )
             for name, batches in work.items()
         ]
@@ -107,6 +124,7 @@ def _push_connection(
     addresses: Addresses,
     at: dt.datetime,
     progress: Progress,
+    may_send: MaySend,
 ) -> Pushed:
     pushed = Pushed(connection)
     all_before, before = writes(connector), changing_writes(connector)
@@ -123,16 +141,19 @@ def _push_connection(
             audience = _ensured(store, connector, rows[audience_id], pushed)
             if audience.kind is AudienceKind.FIELD and isinstance(connector, Prepares) and fields.arriving:
                 connector.declare(fields.arriving)
+            if audience.kind is not AudienceKind.FIELD:
+                mark = "0" if rows[audience_id].remote_id is None else rows[audience_id].remote_mark
+                store.ledger.marked(audience_id, remote_mark=unseen(mark))
             window = max(_WINDOW, connector.features.concurrency)
             for start in range(0, len(some), window):
                 store.go_on()
                 work = [_work(b, audience, fields) for b in some[start : start + window]]
-                _send_window(store, connector, work, known, fields, pushed, at, progress)
+                _send_window(store, connector, work, known, fields, pushed, at, progress, may_send)
         except AudienceLost:
             store.ledger.lost(audience_id)
             pushed.lost.append(audience_id)
         except ConnectorError as error:
-            pushed.stopped = str(error)
+            pushed.stopped, pushed.frozen = str(error), isinstance(error, Frozen)
             break
     pushed.calls = changing_writes(connector) - before - pushed.preparing_calls
     pushed.preparing_calls = writes(connector) - all_before - pushed.calls
@@ -180,12 +201,14 @@ def _send_window(
     pushed: Pushed,
     at: dt.datetime,
     progress: Progress,
+    may_send: MaySend,
 ) -> None:
     """Mark, send side by side, record. Outcomes of calls that did answer are kept if another one failed."""
     store.plans.mark_sent([*(one.batch.id for one in work), *fields.sent_with(work)])
 
     def send(one: _Work) -> Delivery | ConnectorError:
         try:
+            may_send(pushed.connection)
             return deliver(
                 connector,
                 one.audience,

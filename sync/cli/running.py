@@ -1,4 +1,4 @@
-"""Commands of a run: run, pull, plan, apply, approve, worker, status."""
+"""Commands of a run: run, pull, plan, apply, worker, status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
-    for command in (run, pull, plan, apply, approve, worker, status):
+    for command in (run, pull, plan, apply, worker, status):
         app.command()(command)
 
 
@@ -117,20 +117,6 @@ def apply(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     end(report, output)
 
 
-def approve(
-    context: typer.Context,
-    plan: Annotated[int, typer.Argument(help="the plan's number, as `status` shows it")],
-    output: FormatOption = Format.TEXT,
-) -> None:
-    """Let go what a brake holds, and send it."""
-    from sync.run.decisions import approve as let_go
-    from sync.run.workspace import Workspace
-
-    with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
-        report = let_go(workspace, plan, progress=shown)
-    end(report, output)
-
-
 def worker(
     context: typer.Context,
     threads: Annotated[
@@ -191,13 +177,18 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
             ["connection", "stream", "where", "reason"],
             ([r["connection"], r["stream"], r["where"], r["reason"]] for r in found["rejected"]),
         )
-    waiting = found["waiting"]
-    if waiting:
-        say(f"Plan {waiting['plan']} waits: {waiting['held']:,} changes are held")
-        for message in waiting["brakes"]:
+    for one in found["frozen"]:
+        say(one)
+    for one in found["paused"]:
+        where = f"{one['segment']} → {one['connection']}"
+        say(f"{where} is paused since run {one['undone_run']} was undone: segsync resume {one['segment']}")
+    for one in found["held"]:
+        until = "it has expired" if one["expired"] else f"until {one['expires']}"
+        say(f"Plan {one['plan']} waits: {one['held']:,} changes are held ({until})")
+        for message in one["brakes"]:
             say(f"  held: {message}")
-        say(f"  let them go: segsync approve {waiting['plan']}")
-    else:
+        say(f"  look: segsync held {one['plan']}; let them go: segsync approve {one['plan']}")
+    if not found["held"]:
         say("Nothing waits for an approval.")
 
 
@@ -272,10 +263,17 @@ def _tell_problems(report: Report) -> None:
             say(f"{name} stopped: {part.stopped}")
         if part.unknown:
             say(f"{name}: {part.unknown:,} changes got no answer; the next run sends them again")
+    for message in report.dropped:
+        say(f"left out: {message}")
     for message in report.brakes:
         say(f"held: {message}")
-    if report.held:
-        say(f"{report.held:,} changes wait: segsync approve {report.plan_id}")
+    for message in report.frozen:
+        say(message)
+    if report.held and report.plan_id is not None:
+        say(
+            f"{report.held:,} changes wait: segsync held {report.plan_id} shows them; let them go with "
+            f"segsync approve {report.plan_id}"
+        )
 
 
 def _cost(forecast: Forecast) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from connectors.base import Connector
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Frozen
+from sync.approval import Selection
 from sync.brakes import BrakeLimits
 from sync.config import Settings
 from sync.optouts import (
@@ -50,11 +51,11 @@ def with_opt_outs(
     *,
     at: dt.datetime,
     shown: Sequence[StoredOptOut] | None = None,
-    approved: bool = False,
+    released: Selection | None = None,
 ) -> Plan:
     """The plan with the opt-outs that are due, and their cost in the report.
 
-    `shown`: carry out only what was shown. `approved`: nothing stays held.
+    `shown`: carry out only what was shown. `released`: what a person let go.
     """
     connectors = _recording(workspace, report)
     if not connectors:
@@ -68,12 +69,14 @@ def with_opt_outs(
             rows, brake = planned(store, name, evidence, limits=limits, at=at)
             if shown is not None:
                 rows = shown_before(rows, shown)
+            approved = released is not None and released.picks_opt_outs(name)
+            if approved:
+                rows = [replace(one, held=False) for one in rows]
             if brake is not None and any(one.held for one in rows):
                 plan = replace(plan, brakes=(*plan.brakes, brake))
-                if not approved:
-                    report.brakes.append(brake.message)
+                report.brakes.append(brake.message)
             plan = replace(plan, opt_outs=(*plan.opt_outs, *rows))
-            _tell_cost(report, name, connector, rows, approved=approved)
+            _tell_cost(report, name, connector, rows)
     finally:
         database.close()
     return plan
@@ -93,13 +96,19 @@ def record_opt_outs(
     try:
         evidence = Evidence(database, contacts=lake.relation("contacts"), links=lake.relation("links"))
         for name, rows in waiting.items():
-            done = record(store, rows, workspace.connector(name), evidence, at=at)
             part = report.connection(name)
+            try:
+                with workspace.writing(name):
+                    done = record(store, rows, workspace.connector(name), evidence, at=at)
+            except Frozen as frozen:
+                part.stopped, part.frozen = str(frozen), True
+                continue
             part.opt_outs_recorded += done.done
             part.refused += done.refused
             part.unknown += done.unknown
             part.calls += done.calls
             part.stopped = done.stopped or part.stopped
+            part.frozen = done.frozen or part.frozen
     finally:
         database.close()
 
@@ -120,12 +129,10 @@ def _recording(workspace: Workspace, report: Report) -> dict[str, Connector]:
     return found
 
 
-def _tell_cost(
-    report: Report, name: str, connector: Connector, rows: Sequence[OptOut], *, approved: bool
-) -> None:
+def _tell_cost(report: Report, name: str, connector: Connector, rows: Sequence[OptOut]) -> None:
     """Counts of contacts, and the calls as part of the connection's forecast."""
     part = report.connection(name)
-    held = 0 if approved else len(contacts_of(one for one in rows if one.held))
+    held = len(contacts_of(one for one in rows if one.held))
     part.opt_outs = len(contacts_of(rows)) - held
     part.opt_outs_held = held
     report.held += held

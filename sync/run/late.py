@@ -64,6 +64,15 @@ class AskingBudget(Budget):
         self._tally = tally
         self._connection = connection
 
+    _quota: Quota | None = None  # what calls of this connection are counted against
+
+    def left_today(self) -> int | None:
+        """Calls that the day has left for us, less the reserve; None if the platform never told."""
+        if self._quota is None:
+            return None
+        used, most = self._budget.day(self._quota)
+        return max(0, int(most * (1 - self._quota.reserve)) - used) if most else None
+
     def take(
         self,
         windows: Sequence[Window],
@@ -73,6 +82,7 @@ class AskingBudget(Budget):
         patience_s: float = 300.0,
     ) -> float:
         """As of the budget; a turn that has come at once is asked for."""
+        self._quota = quota or self._quota
         wait_s = self._budget.take(windows, quota=quota, cost=cost, patience_s=patience_s)
         if wait_s <= 0:
             self._ask()

@@ -79,7 +79,8 @@ def _take_out(pipeline: Pipeline, workspace: Workspace, row: AudienceRow, *, del
         raise UserError(f"{row.connection} cannot delete audiences for us; empty it, then delete it there")
     if delete and isinstance(connector, ManagesAudiences):
         try:
-            connector.delete(audience)
+            with workspace.writing(row.connection):
+                connector.delete(audience)
         except ConnectorError as error:
             raise PlatformFailed(f"{row.connection}: {error}") from error
         workspace.store.ledger.lost(row.id)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sync.brakes import Holds
 from sync.optouts import contacts_of
 from sync.push import CARRIER
+from sync.run.holding import held
 from sync.run.workspace import Workspace
 
 MOST_REJECTED = 50
@@ -58,6 +60,28 @@ def overview(workspace: Workspace) -> dict[str, Any]:
             if row.segment != CARRIER
         ],
         "waiting": _waiting(workspace),
+        "held": held(workspace),
+        "frozen": [str(freeze) for freeze in store.decisions.freezes()],
+        "paused": [
+            {
+                "segment": audiences[id_].segment,
+                "connection": audiences[id_].connection,
+                "undone_run": pause.undone_run,
+                "by": pause.by,
+            }
+            for id_, pause in store.decisions.paused().items()
+        ],
+        "decisions": [
+            {
+                "at": one.at.isoformat(timespec="seconds"),
+                "by": one.by,
+                "kind": one.kind.value,
+                "plan": one.plan_id,
+                "run": one.run_id,
+                "reason": one.reason,
+            }
+            for one in store.decisions.latest(limit=10)
+        ],
         "refused": list(refused.values()),
         "rejected": [
             {key: row[key] for key in ("connection", "stream", "where", "reason")}
@@ -84,5 +108,9 @@ def _waiting(workspace: Workspace) -> dict[str, Any] | None:
     return {
         "plan": plan.id,
         "held": sum(len(batch.adds) + len(batch.removes) for batch in held) + len(opt_outs),
-        "brakes": [brake.message for brake in store.plans.brakes(plan.id)],
+        "brakes": [
+            brake.message
+            for brake in store.plans.brakes(plan.id)
+            if (brake.data or {}).get("holds") != Holds.NOTHING
+        ],
     }

@@ -31,6 +31,7 @@ class ConnectionReport:
     opt_outs_recorded: int = 0  # … and now are
     unknown: int = 0  # changes that got no answer; sent again by the next run
     stopped: str | None = None
+    frozen: bool = False  # stopped because a person stopped all writes
     unusable: bool = False  # stopped by a mistake in the config or the file, not by the platform
 
     @property
@@ -89,6 +90,8 @@ class Report:
     changes: int = 0  # planned and not held
     held: int = 0
     brakes: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)  # who is left out of what, counted
+    frozen: list[str] = field(default_factory=list)  # which writes a person stopped
     seconds: dict[str, float] = field(default_factory=dict)
 
     def connection(self, name: str) -> ConnectionReport:
@@ -108,7 +111,11 @@ class Report:
     @property
     def failed(self) -> list[str]:
         """Connections that did not do their part."""
-        return [name for name, part in self.connections.items() if part.stopped or part.unknown]
+        return [
+            name
+            for name, part in self.connections.items()
+            if (part.stopped and not part.frozen) or part.unknown
+        ]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -116,7 +123,8 @@ class Report:
         if self.failed:
             mistakes = all(self.connections[name].unusable for name in self.failed)
             return ExitCode.PROBLEMS if mistakes else ExitCode.PLATFORM_FAILED
-        return ExitCode.HELD if self.held else ExitCode.DONE
+        frozen = any(part.frozen for part in self.connections.values())
+        return ExitCode.HELD if self.held or frozen else ExitCode.DONE
 
     def document(self) -> dict[str, object]:
         """As JSON."""
@@ -134,6 +142,8 @@ class Report:
             "changes": self.changes,
             "held": self.held,
             "brakes": self.brakes,
+            "dropped": self.dropped,
+            "frozen": self.frozen,
             "notices": self.notices,
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
         }

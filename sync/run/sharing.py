@@ -13,12 +13,12 @@ from contextlib import closing, suppress
 from dataclasses import asdict
 from typing import Any
 
-from connectors.errors import BadSource, ConnectorError
+from connectors.errors import BadSource, ConnectorError, Frozen
 from sync.doing import doing
 from sync.observe import field_written
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled, pull
-from sync.push import Addresses, push
+from sync.push import Addresses, Pushed, push
 from sync.run.marking import mark_audiences
 from sync.run.workspace import Workspace
 from sync.store import Lease, LeaseLost, Run, Step, Store, StoreError, Task, TaskState
@@ -141,9 +141,20 @@ def push_part(
     rows = {row.id: row for row in store.ledger.audiences(name)}
     sent = {b.audience_id for b in store.plans.open_batches(plan_id) if b.audience_id in rows}
     at = store.runs.get(task.run_id).as_of
-    (pushed,) = push(
-        store, plan_id, connectors={name: connector}, addresses=addresses, at=at, progress=progress, only=name
-    )
+    try:
+        with workspace.writing(name):
+            (pushed,) = push(
+                store,
+                plan_id,
+                connectors={name: connector},
+                addresses=addresses,
+                at=at,
+                progress=progress,
+                only=name,
+                may_send=workspace.may_write,
+            )
+    except Frozen as frozen:
+        return asdict(Pushed(name, stopped=str(frozen), frozen=True))
     field_written(store, [rows[audience] for audience in sent], at=workspace.clock.utc_now())
     mark_audiences(store, name, connector, pushed=sent)
     return asdict(pushed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,8 +15,9 @@ from functools import partial
 from pyroaring import BitMap
 
 from connectors.base import Audience, AudienceKind, ManagesAudiences
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Frozen
 from rules.ruleset import RuleSet
+from sync.approval import Selection
 from sync.assign import assign, remember
 from sync.brakes import SourceCount
 from sync.intend import Wanted, intend, save, wanted_audiences
@@ -26,6 +27,7 @@ from sync.progress import SILENT, Progress
 from sync.pull import Pulled
 from sync.push import writes
 from sync.run.consent import brake_limits, record_opt_outs, with_opt_outs
+from sync.run.holding import held_parts
 from sync.run.opened import Opened
 from sync.run.report import Report
 from sync.run.rulebook import known_rules, rules_of_matching
@@ -34,6 +36,7 @@ from sync.run.telling import tell_earlier, tell_left_over, tell_plan, tell_pulle
 from sync.run.workspace import Workspace
 from sync.store import Lease, Run, Step, Task
 from sync.store.optouts import StoredOptOut
+from sync.store.plans import PlannedBatch
 from sync.store.tidy import tidy
 from sync.store.values import Money
 from sync.whereabouts import Whereabouts
@@ -109,7 +112,8 @@ class Pipeline:
                 progress=self.progress,
             )
             if done.changed_rows:
-                tidy(self.store.lake, now=self.workspace.clock.utc_now())
+                days = settings.store.keep_lake_days
+                tidy(self.store.lake, now=self.workspace.clock.utc_now(), keep_days=days)
         self._living = done.living
         self.report.people = done.people
         self.report.lake_rows_changed += done.changed_rows
@@ -140,28 +144,48 @@ class Pipeline:
                 "rules": {name: segment.version for name, segment in rules.segments.items()},
                 "forecast": self.report.forecasts(),
                 "scope": self.run.scope.document(),
+                "parts": held_parts(self.store, plan, rules),
             }
             self.report.plan_id = self.save(plan, as_of=self.as_of, summary=summary)
             self._keep_baselines(sources)
             tell_left_over(self.report, self.store, rules)
         return plan
 
-    def save(self, plan: Plan, *, as_of: dt.datetime, summary: Mapping[str, object]) -> int:
-        """Store the plan as one of this run and its scope; returns its id."""
-        scope = self.run.scope.key
-        return save(self.store, plan, run_id=self.run.id, as_of=as_of, summary=summary, scope=scope)
+    def save(
+        self,
+        plan: Plan,
+        *,
+        as_of: dt.datetime,
+        summary: Mapping[str, object],
+        scope: str | None = None,
+        rejected: Sequence[PlannedBatch] = (),
+        approved_at: dt.datetime | None = None,
+    ) -> int:
+        """Store the plan as one of this run, and of its scope if no other is given; returns its id."""
+        return save(
+            self.store,
+            plan,
+            run_id=self.run.id,
+            as_of=as_of,
+            summary=summary,
+            scope=self.run.scope.key if scope is None else scope,
+            rejected=rejected,
+            approved_at=approved_at,
+        )
 
     def look(
         self,
         rules: RuleSet,
         members: Mapping[str, BitMap],
         *,
-        approved: bool = False,
+        decide: Callable[[Plan], Plan] | None = None,
+        released: Selection | None = None,
         shown: Sequence[StoredOptOut] | None = None,
     ) -> tuple[Plan, list[SourceCount]]:
-        """Read the destinations and make the plan, without storing it. `approved`: nothing stays held.
+        """Read the destinations and make the plan, without storing it.
 
-        `shown`: opt-outs of the plan that is carried out; no others are taken up.
+        `decide`: what of it goes out; `released`: what a person let go; `shown`: opt-outs of the plan that
+        is carried out, and no others are taken up.
         """
         wanted = self._wanted(rules)
         sources = self._source_counts()
@@ -180,6 +204,7 @@ class Pipeline:
                 ),
                 sources=sources,
                 limits=brake_limits(self.workspace.settings),
+                quota=self.workspace.calls_left,
                 progress=self.progress,
             )
         finally:
@@ -190,9 +215,10 @@ class Pipeline:
             self.report.notices.append(f'"{old}" on {row.connection} gets the name "{row.name}"')
         for name, reason in done.failed.items():
             self.report.connection(name).stopped = reason
-        tell_plan(self.report, done.plan, self.workspace, renames=done.renames, approved=approved)
+        plan = done.plan if decide is None else decide(done.plan)
+        tell_plan(self.report, plan, self.workspace, renames=done.renames)
         plan = with_opt_outs(
-            self.workspace, self.store, done.plan, self.report, at=self.as_of, shown=shown, approved=approved
+            self.workspace, self.store, plan, self.report, at=self.as_of, shown=shown, released=released
         )
         return plan, sources
 
@@ -245,10 +271,13 @@ class Pipeline:
             if isinstance(connector, ManagesAudiences) and not part.stopped:
                 before = writes(connector)
                 try:
-                    connector.rename(Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id))
+                    with self.workspace.writing(row.connection):
+                        connector.rename(
+                            Audience(row.segment, row.name, AudienceKind(row.kind), row.remote_id)
+                        )
                     part.renamed += 1
                 except ConnectorError as error:
-                    part.stopped = str(error)
+                    part.stopped, part.frozen = str(error), isinstance(error, Frozen)
                 part.preparing_calls += writes(connector) - before
 
     # ── inner ────────────────────────────────────────────────────────────────────────────────────────

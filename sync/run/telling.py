@@ -8,6 +8,7 @@ from typing import cast
 from pyroaring import BitMap
 
 from rules.ruleset import RuleSet
+from sync.brakes import Holds
 from sync.forecast import forecast
 from sync.plan import Plan
 from sync.pull import Pulled
@@ -41,14 +42,12 @@ def tell_pulled(report: Report, tasks: Sequence[Task]) -> dict[str, Pulled]:
     return found
 
 
-def tell_plan(
-    report: Report, plan: Plan, workspace: Workspace, *, renames: Mapping[int, str], approved: bool
-) -> None:
-    """What is to change, what is held and what it costs. `approved`: nothing stays held."""
+def tell_plan(report: Report, plan: Plan, workspace: Workspace, *, renames: Mapping[int, str]) -> None:
+    """What is to change, what is held and what it costs, who is left out, and which writes are stopped."""
     report.changes, report.held = plan.changes, plan.held
-    report.brakes = [brake.message for brake in plan.brakes]
-    if approved:
-        report.changes, report.held, report.brakes = plan.changes + plan.held, 0, []
+    report.brakes = [brake.message for brake in plan.brakes if brake.holds is not Holds.NOTHING]
+    report.dropped = [brake.message for brake in plan.brakes if brake.holds is Holds.NOTHING]
+    report.frozen = [str(freeze) for freeze in workspace.store.decisions.freezes()]
     for name in {audience.source.connection for audience in plan.audiences}:
         part = report.connection(name)
         theirs = [audience for audience in plan.audiences if audience.source.connection == name]
@@ -58,12 +57,10 @@ def tell_plan(
             rows,
             connector=workspace.connector(name),
             renames=sum(1 for row in rows if row.id in renames),
-            with_held=approved,
         )
         part.unreachable = len(BitMap.union(BitMap(), *(a.unreachable for a in theirs)))
         part.withheld = len(BitMap.union(BitMap(), *(a.withheld for a in theirs)))
-        held = sum(len(a.held_adds) + len(a.held_removes) for a in theirs)
-        part.held = 0 if approved else held
+        part.held = sum(len(a.held_adds) + len(a.held_removes) for a in theirs)
 
 
 def tell_left_over(report: Report, store: Store, rules: RuleSet) -> None:
@@ -95,6 +92,7 @@ def tell_pushed(report: Report, store: Store, tasks: Sequence[Task]) -> None:
         part.refused += last.refused
         part.unknown += last.unknown
         part.stopped = last.stopped or part.stopped
+        part.frozen = last.frozen or part.frozen
         for audience in last.lost:
             row = store.ledger.get(audience)
             lost = f"{row.segment} → {row.connection}: the audience was deleted on the platform meanwhile"

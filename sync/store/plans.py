@@ -15,6 +15,11 @@ from sync.store.errors import PlanNotOpen
 from sync.store.optouts import OptOut, plan_opt_outs, release_opt_outs, waiting_opt_outs
 from sync.store.tables import batches, brakes, plans
 
+UNDO = "undo"
+"""Scopes of plans that put a run back begin so."""
+OVER = ("done", "rejected")
+"""States of batches that nothing is sent of any more."""
+
 
 class PlanState(StrEnum):
     """OPEN: batches to send. HELD: only batches that wait for a person are left."""
@@ -28,12 +33,13 @@ class PlanState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedBatch:
-    """One call's worth of changes to one audience. `held`: waits for `approve`."""
+    """One call's worth of changes to one audience. `held`: waits for `approve`. `rejected`: never sent."""
 
     audience_id: int
     adds: BitMap
     removes: BitMap
     held: bool = False
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class StoredBatch:
     audience_id: int
     sequence: int
     held: bool
-    state: str  # pending, sent (outcome unknown), done
+    state: str  # pending, sent (outcome unknown), done, rejected (by a person; never sent)
     adds: BitMap
     removes: BitMap
     done_adds: BitMap
@@ -96,15 +102,19 @@ class Plans:
         opt_outs: Sequence[OptOut] = (),
         summary: Mapping[str, object],
         scope: str = "",
+        approved_at: dt.datetime | None = None,
     ) -> Plan:
         """Store a plan in one transaction; older plans of its scope that are not finished become SUPERSEDED.
 
-        A plan about all audiences (`scope` "") supersedes those of every scope.
+        A plan about all audiences (`scope` "") supersedes those of every scope but undos, which wait for
+        their person beside it.
         """
         with self._database.writing() as database:
             older = update(plans).where(plans.c.state.in_([PlanState.OPEN, PlanState.HELD]))
             if scope:
                 older = older.where(plans.c.scope == scope)
+            else:
+                older = older.where(plans.c.scope.not_like(f"{UNDO}%"))
             database.execute(older.values(state=PlanState.SUPERSEDED))
             key = database.execute(
                 insert(plans).values(
@@ -113,6 +123,7 @@ class Plans:
                     state=PlanState.OPEN,
                     plan_hash=plan_hash,
                     created_at=created_at,
+                    approved_at=approved_at,
                     summary=dict(summary),
                     scope=scope,
                 )
@@ -152,10 +163,14 @@ class Plans:
 
     def unfinished(self) -> Plan | None:
         """The newest plan that is OPEN or HELD; there is at most one for each scope."""
+        return next(iter(self.waiting()), None)
+
+    def waiting(self) -> list[Plan]:
+        """All plans that are OPEN or HELD, newest first."""
         query = select(plans).where(plans.c.state.in_([PlanState.OPEN, PlanState.HELD]))
         with self._database.reading() as database:
-            row = database.execute(query.order_by(plans.c.id.desc()).limit(1)).mappings().first()
-            return Plan(**{**row, "state": PlanState(row["state"])}) if row else None
+            rows = database.execute(query.order_by(plans.c.id.desc())).mappings()
+            return [Plan(**{**row, "state": PlanState(row["state"])}) for row in rows]
 
     def batches(self, plan_id: int, *, held: bool | None = None, done: bool = True) -> list[StoredBatch]:
         """The plan's batches in order; `held` picks, `done=False` leaves out what is done."""
@@ -163,7 +178,7 @@ class Plans:
         if held is not None:
             query = query.where(batches.c.held == held)
         if not done:
-            query = query.where(batches.c.state != "done")
+            query = query.where(batches.c.state.not_in(OVER))
         with self._database.reading() as database:
             return [StoredBatch(**row) for row in database.execute(query).mappings()]
 
@@ -214,6 +229,39 @@ class Plans:
             _settle(database, plan_id)
             return _plan(database, plan_id)
 
+    def of_run(self, run_id: int) -> list[Plan]:
+        """The run's plans, oldest first."""
+        query = select(plans).where(plans.c.run_id == run_id).order_by(plans.c.id)
+        with self._database.reading() as database:
+            rows = database.execute(query).mappings()
+            return [Plan(**{**row, "state": PlanState(row["state"])}) for row in rows]
+
+    def reject_part(self, plan_id: int, rows: Mapping[int, tuple[BitMap, BitMap]]) -> Plan:
+        """Of the held batches drop these (adds, removals) by audience; they stay on record as rejected."""
+        with self._database.writing() as database:
+            _must_wait(database, plan_id)
+            held = select(batches).where(
+                batches.c.plan_id == plan_id, batches.c.held, batches.c.state.not_in(OVER)
+            )
+            highest = select(func.max(batches.c.sequence)).where(batches.c.plan_id == plan_id)
+            sequence = int(database.execute(highest).scalar() or 0)
+            for row in database.execute(held).mappings().all():
+                adds, removes = rows.get(row["audience_id"], (BitMap(), BitMap()))
+                gone = row["adds"] & adds, row["removes"] & removes
+                if not (gone[0] or gone[1]):
+                    continue
+                left = {"adds": row["adds"] - adds, "removes": row["removes"] - removes}
+                one = update(batches).where(batches.c.id == row["id"])
+                if not (left["adds"] or left["removes"]):
+                    database.execute(one.values(state="rejected"))
+                    continue
+                database.execute(one.values(left))
+                sequence += 1
+                dropped = PlannedBatch(row["audience_id"], *gone, held=True, rejected=True)
+                database.execute(insert(batches).values(_row(plan_id, sequence, dropped)))
+            _settle(database, plan_id)
+            return _plan(database, plan_id)
+
     def reject(self, plan_id: int) -> Plan:
         """Drop what the plan has not done yet."""
         with self._database.writing() as database:
@@ -228,7 +276,7 @@ def _row(plan_id: int, sequence: int, batch: PlannedBatch) -> dict[str, object]:
         "audience_id": batch.audience_id,
         "sequence": sequence,
         "held": batch.held,
-        "state": "pending",
+        "state": "rejected" if batch.rejected else "pending",
         "adds": batch.adds,
         "removes": batch.removes,
         "done_adds": BitMap(),
@@ -256,7 +304,7 @@ def _settle(database: Connection, plan_id: int) -> PlanState:
         return state
     query = (
         select(batches.c.held, func.count())
-        .where(batches.c.plan_id == plan_id, batches.c.state != "done")
+        .where(batches.c.plan_id == plan_id, batches.c.state.not_in(OVER))
         .group_by(batches.c.held)
     )
     left = {bool(held) for held, _ in database.execute(query)} | set(waiting_opt_outs(database, plan_id))

@@ -102,6 +102,19 @@ class Segments:
         with self._database.reading() as database:
             return [Membership(**row) for row in database.execute(query).mappings()]
 
+    def losses(self, segment: str, *, limit: int = 20) -> list[tuple[int, int]]:
+        """(members before, how many of them left) of the last changes, oldest first, but not the newest one.
+
+        Only changes under one wording of the rule: an edit says nothing of what is usual.
+        """
+        newest = self.history(segment, limit=limit + 2)
+        pairs = list(zip(newest[2:], newest[1:], strict=False))
+        return [
+            (before.size, len(before.members - after.members))
+            for before, after in reversed(pairs)
+            if before.version == after.version
+        ]
+
     def versions(self, segment: str) -> list[SegmentVersion]:
         """All wordings a segment has had, the one used last first."""
         query = (
