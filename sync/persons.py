@@ -20,16 +20,17 @@ from sync.assign import IDENTIFIED
 from sync.fields import FieldSpec
 from sync.identify import MatchRules, identify
 from sync.identify.keys import email_key
-from sync.identify.people import build_people
+from sync.identify.people import build_people, build_some_people
 from sync.observe import doubt, observe, tells_all, trust
 from sync.progress import SILENT, Progress
 from sync.pull import listing_absorbed, named_everybody
 from sync.store import PersonEvent, Store
 from sync.store.activity import absorb_activity
-from sync.store.attach import reattach
+from sync.store.attach import doubtful, reattach
 from sync.store.contacts import absorb_contacts, columns_of
+from sync.store.lake import Lake
 from sync.store.values import Money
-from sync.store.whole import overwrite
+from sync.store.whole import amend, overwrite
 from sync.whereabouts import bitmap
 
 _PENDING = "reattach_pending"
@@ -148,6 +149,8 @@ def _identify(
         "rules": _fingerprint(rules),
         "fields": _fingerprint(fields),
     }
+    unfinished = bool(store.notes.get(_PENDING))
+    in_doubt = None
     database = lake.connect()
     try:
         contacts, links = lake.relation("contacts"), lake.relation("links")
@@ -170,21 +173,60 @@ def _identify(
             )
             if found.links.num_rows or found.gone.num_rows:
                 _move(store, found.moved)
-                overwrite(lake, "links", found.whole(database, links))
+                if only is None:
+                    overwrite(lake, "links", found.whole(database, links))
+                else:
+                    in_doubt = doubtful(database, links=links, new=found.links, moved=found.moved)
+                    amend(lake, "links", found.links, gone=_numbers(found.gone, "contact"))
                 links = lake.relation("links")
             _keep_events(store, found.events, run_id=run_id, at=at, result=result)
             result.blocked = [_blocked(row) for row in found.blocked.to_pylist()]
-            people = build_people(database, contacts=contacts, links=links, fields=fields)
-            overwrite(lake, "people", people)
+            if only is None or known.get("fields") != now["fields"]:
+                people = build_people(database, contacts=contacts, links=links, fields=fields)
+                overwrite(lake, "people", people)
+            else:
+                _amend_people(
+                    lake, database, found.moved, only, contacts=contacts, links=links, fields=fields
+                )
         result.people = lake.rows("people")
         result.living = living_contacts(database, contacts)
     finally:
         database.close()
     if store.notes.get(_PENDING):
-        reattach(lake)
+        reattach(lake, None if unfinished else in_doubt)
         store.notes.set(_PENDING, False)
     if known != now:
         store.notes.set(IDENTIFIED, now)
+
+
+def _amend_people(
+    lake: Lake,
+    database: duckdb.DuckDBPyConnection,
+    moved: pa.Table,
+    changed: str,
+    *,
+    contacts: str,
+    links: str,
+    fields: Sequence[FieldSpec],
+) -> None:
+    """Make the rows anew of everybody who has, or had, a contact that changed or went to somebody else."""
+    database.register("moved_contacts", moved)
+    persons = bitmap(
+        database,
+        f"""SELECT old_person FROM moved_contacts UNION ALL SELECT new_person FROM moved_contacts
+            UNION ALL SELECT person FROM {links} WHERE contact IN (SELECT contact FROM {changed})""",
+    )
+    database.unregister("moved_contacts")
+    database.register("persons_to_make", pa.table({"person": pa.array(list(persons), pa.int32())}))
+    people = build_some_people(
+        database, persons="persons_to_make", contacts=contacts, links=links, fields=fields
+    )
+    database.unregister("persons_to_make")
+    amend(lake, "people", people, gone=persons - _numbers(people, "person"))
+
+
+def _numbers(table: pa.Table, column: str) -> BitMap:
+    return BitMap(table.column(column).to_numpy().astype("uint32"))
 
 
 def _move(store: Store, moved: pa.Table) -> None:

@@ -96,6 +96,32 @@ def build_people(
     return _finished(table, fields)
 
 
+def build_some_people(
+    database: duckdb.DuckDBPyConnection,
+    *,
+    persons: str,
+    contacts: str,
+    links: str,
+    fields: Sequence[FieldSpec],
+) -> pa.Table:
+    """The rows of `build_people` of the persons that the relation `persons` (column `person`) names.
+
+    Whoever of them has no contact any more has no row.
+    """
+    database.execute(
+        f"""CREATE OR REPLACE TEMP TABLE people_some_links AS
+        SELECT contact, person FROM {links} WHERE person IN (SELECT person FROM {persons})"""
+    )
+    database.execute(
+        f"""CREATE OR REPLACE TEMP TABLE people_some_contacts AS
+        SELECT * FROM {contacts} WHERE contact IN (SELECT contact FROM people_some_links)"""
+    )
+    table = build_people(database, contacts="people_some_contacts", links="people_some_links", fields=fields)
+    database.execute("DROP TABLE people_some_links")
+    database.execute("DROP TABLE people_some_contacts")
+    return table
+
+
 def provenance(
     database: duckdb.DuckDBPyConnection,
     person: int,

@@ -6,6 +6,8 @@ else formerly). A row that finds nobody keeps person NULL and is looked at again
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import duckdb
 import pyarrow as pa
 
@@ -58,32 +60,68 @@ def attach_sql(rows: str, *, emails: bool = True) -> str:
         {by_email}"""
 
 
-def reattach(lake: Lake, moved: pa.Table | None = None) -> frozenset[str]:
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Activity whose person may be another since links changed. No other row's can be: a row belongs to whom
+    its id, or the holders of its address, say."""
+
+    ids: pa.Table
+    """connection, external_id: contacts that came, went or belong to somebody else."""
+    emails: pa.Table
+    """email: addresses, spelled like match keys, that these or contacts with other keys hold or held."""
+
+
+def doubtful(database: duckdb.DuckDBPyConnection, *, links: str, new: pa.Table, moved: pa.Table) -> Doubtful:
+    """What `new` rows of links and `moved` contacts (see `sync.identify.Identified`) put in doubt.
+
+    `links`: the relation as it was before them.
+    """
+    database.register("doubtful_new", new)
+    database.register("doubtful_moved", moved)
+    emails = database.sql(
+        f"""WITH touched AS (
+            SELECT keys, former_keys FROM doubtful_new
+            UNION ALL SELECT keys, former_keys FROM {links} WHERE contact IN (
+                SELECT contact FROM doubtful_new UNION ALL SELECT contact FROM doubtful_moved)
+        ), held AS (
+            SELECT unnest(keys) AS key FROM touched UNION SELECT unnest(former_keys) FROM touched
+        )
+        SELECT substr(key, 7) AS email FROM held WHERE starts_with(key, 'email:')"""
+    ).to_arrow_table()
+    ids = database.sql("SELECT connection, external_id FROM doubtful_moved").to_arrow_table()
+    database.unregister("doubtful_new")
+    database.unregister("doubtful_moved")
+    return Doubtful(ids, emails)
+
+
+def reattach(lake: Lake, only: Doubtful | None = None) -> frozenset[str]:
     """Give activity the persons that `links` tells now; returns the kinds whose rows changed.
 
-    `moved` (old_person, new_person int32, and any other columns): only rows of these persons, and rows of
-    nobody, are looked at; None: all rows. Only files that hold a difference are written anew.
+    `only`: rows that may have changed; None: all rows. Only files that hold a difference are written anew.
     """
     files = lake.files("activity")
-    if not files or (moved is not None and not moved.num_rows):
+    if not files:
         return frozenset()
     database = lake.connect()
     try:
-        attach_ids(database, lake.relation("links"))
-        attach_emails(database, lake.relation("links"))
-        only = "true"
-        if moved is not None:
-            database.register("moved", moved)
-            database.execute(
-                """CREATE TEMP TABLE moving AS
-                SELECT old_person AS person FROM moved UNION SELECT new_person FROM moved"""
-            )
-            only = "(person IS NULL OR person IN (SELECT person FROM moving WHERE person IS NOT NULL))"
         listed = ", ".join(literal(file.path) for file in files)
         rows = (
             "SELECT filename, person AS old, connection, external_id, email"
-            f" FROM read_parquet([{listed}], filename=true) WHERE {only}"
+            f" FROM read_parquet([{listed}], filename=true)"
         )
+        if only is not None:
+            database.register("ids", only.ids)
+            database.register("emails", only.emails)
+            database.execute(
+                f"""CREATE TEMP TABLE doubtful AS SELECT * FROM ({rows})
+                WHERE (connection, external_id) IN (SELECT (connection, external_id) FROM ids)
+                    OR email IN (SELECT email FROM emails)"""
+            )
+            if not database.execute("SELECT 1 FROM doubtful LIMIT 1").fetchall():
+                return frozenset()
+            rows = "SELECT * FROM doubtful"
+        attach_ids(database, lake.relation("links"))
+        attach_emails(database, lake.relation("links"))
         different = database.execute(
             f"SELECT DISTINCT filename FROM ({attach_sql(rows)}) WHERE old IS DISTINCT FROM person"
         ).fetchall()

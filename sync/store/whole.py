@@ -1,10 +1,13 @@
-"""Put a whole table (`links`, `people`) in place of the stored one, writing only what differs.
+"""Put a whole table (`links`, `people`), or some of its rows, in place of what is stored.
 
 Rows lie in files by their key (2^18 numbers a file) and in the order of the key, so a file is compared with
-its part of the new table column by column, and an equal table leads to no commit at all.
+its part of the new table column by column, and an equal table leads to no commit at all: only what differs
+is written.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sync.store.lake import Lake, NewFile
-from sync.store.shapes import lake_type
+from sync.store.shapes import lake_type, literal, quoted
 
 KEYS = {"links": "contact", "people": "person"}
 _BUCKET = 18
@@ -52,6 +55,54 @@ def overwrite(lake: Lake, table: str, rows: pa.Table) -> bool:
         return lake.replace(table, removed=removed, added=added) is not None
     finally:
         database.close()
+
+
+def amend(lake: Lake, table: str, rows: pa.Table, *, gone: Iterable[int] = ()) -> bool:
+    """Put `rows` in place of those with the same key, and take the keys `gone` out; one commit.
+
+    The table ("links" or "people") is then what `overwrite` with all rows would have made it. Rows that are
+    there already are passed over. Returns whether anything differed.
+    """
+    key = KEYS[table]
+    rows = _held(rows)
+    lake.ensure(table, {field.name: field.type for field in rows.schema})
+    database = lake.connect()
+    try:
+        database.register("amended", rows)
+        database.register("taken_out", pa.table({key: pa.array(list(gone), pa.int32())}))
+        database.execute(f"CREATE TEMP TABLE touched AS {_touched(lake, table, key, rows)}")
+        stored = {_bucket_of(file.path, key): file for file in lake.files(table)}
+        found = database.execute(
+            f"SELECT DISTINCT {key} >> {_BUCKET} AS b FROM touched ORDER BY b"
+        ).fetchall()
+        removed: list[str] = []
+        added: list[NewFile] = []
+        for (bucket,) in found:
+            fresh = (
+                f"SELECT * FROM amended SEMI JOIN touched USING ({key}) WHERE {key} >> {_BUCKET} = {bucket}"
+            )
+            old = stored.get(int(bucket))
+            if old is not None:
+                kept = f"read_parquet({literal(old.path)}, hive_partitioning=false)"
+                fresh = f"SELECT * FROM {kept} ANTI JOIN touched USING ({key}) UNION ALL BY NAME {fresh}"
+                removed.append(old.path)
+            if database.execute(f"SELECT 1 FROM ({fresh}) LIMIT 1").fetchall():
+                added.append(lake.write(database, table, f"SELECT * FROM ({fresh})", order=key))
+        return lake.replace(table, removed=removed, added=added) is not None
+    finally:
+        database.close()
+
+
+def _touched(lake: Lake, table: str, key: str, rows: pa.Table) -> str:
+    """SQL of the keys whose row is new, different, or to be taken out."""
+    different = [f"there.{key} IS NULL"]
+    for name in lake.columns(table):
+        value = f"amended.{quoted(name)}" if name in rows.column_names else "NULL"
+        different.append(f"there.{quoted(name)} IS DISTINCT FROM {value}")
+    there = lake.relation(table)
+    return f"""SELECT {key} FROM amended LEFT JOIN {there} AS there USING ({key})
+        WHERE {" OR ".join(different)}
+        UNION SELECT {key} FROM {there} SEMI JOIN taken_out USING ({key})"""
 
 
 def _held(rows: pa.Table) -> pa.Table:

@@ -14,7 +14,7 @@ from connectors.base import FieldType, StreamField
 from sync.identify.keys import email_key
 from sync.store import Store, StoreError
 from sync.store.activity import MANY, absorb_activity
-from sync.store.attach import reattach
+from sync.store.attach import Doubtful, reattach
 from sync.store.whole import overwrite
 from tests.databases import sqlite_url
 from tests.sync.store.records import AT, ORDERS, commit, read
@@ -149,8 +149,9 @@ def test_activity_follows_people_who_merge_split_or_appear(lake_store: Store) ->
         (2, "mc", "m2", 1, [], []),
         (3, "mc", "m3", 3, ["email:late@x.org"], []),
     )
-    moved = pa.table(
-        {"old_person": pa.array([2, None], pa.int32()), "new_person": pa.array([1, 3], pa.int32())}
+    moved = Doubtful(
+        pa.table({"connection": ["mc", "mc"], "external_id": ["m2", "m3"]}),
+        pa.table({"email": ["late@x.org"]}),
     )
     assert reattach(lake_store.lake, moved) == {"purchase", "refund"}
     assert persons(lake_store) == {"a": 1, "b": 1, "c": 3}
