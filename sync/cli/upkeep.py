@@ -13,7 +13,7 @@ from sync.cli.running import config_of
 
 def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
-    for command in (backup, restore):
+    for command in (backup, restore, vacuum):
         app.command()(command)
 
 
@@ -78,3 +78,20 @@ def restore(
         say(section)
     say("Next: segsync plan. It reads the platforms' audiences afresh and writes nothing.")
     say("Members added since the backup count as somebody else's: they are never removed.")
+
+
+def vacuum(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+    """Forget what is older than the config's section [store] keeps, now. Runs do it by themselves every day."""
+    from dataclasses import asdict
+
+    from sync.run.housekeeping import sweep_now
+    from sync.run.pipeline import begin
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(config_of(context)) as workspace, begin(workspace, "vacuum") as pipeline:
+        swept = asdict(sweep_now(pipeline.workspace))
+    if output is Format.JSON:
+        emit_json(swept)
+        return
+    gone = ", ".join(f"{count:,} {what}" for what, count in swept.items() if count)
+    say(f"gone: {gone}" if gone else "Nothing was old enough to go.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path as FilePath
 
@@ -35,8 +36,16 @@ def read_store(section: Section) -> StoreSettings:
     if not _URL.fullmatch(lake):
         lake = str(folder / FilePath(lake).expanduser())
     memory = section.optional_text("memory_limit", _MEMORY, 'a size such as "2GB" or "512MB"')
+    standard = StoreSettings(database=database, lake=lake, memory_limit=memory)
+    settings = replace(
+        standard,
+        keep_lake_days=section.whole("keep_lake_days", standard.keep_lake_days, low=1),
+        keep_plans_days=section.whole("keep_plans_days", standard.keep_plans_days, low=7),
+        keep_history_days=section.whole("keep_history_days", standard.keep_history_days, low=30),
+        keep_rejected_days=section.whole("keep_rejected_days", standard.keep_rejected_days, low=1),
+    )
     section.close()
-    return StoreSettings(database=database, lake=lake, memory_limit=memory)
+    return settings
 
 
 def _database(section: Section) -> str | Secret:

@@ -31,6 +31,10 @@ class StoreSettings:
     database: str | Secret  # SQLAlchemy URL; a relative SQLite path is already absolute
     lake: str  # absolute path, or a URL such as s3://bucket/lake
     memory_limit: str | None = None  # for scans, e.g. "2GB"; None: the engine's own choice
+    keep_lake_days: int = 7  # old states of the lake
+    keep_plans_days: int = 90  # batches of decided plans, tasks of runs
+    keep_history_days: int = 400  # past memberships and runs
+    keep_rejected_days: int = 90  # rows that could not be used, since they were last seen
 
     def url(self) -> str:
         """The SQLAlchemy URL, read now. SecretError if it is a reference that leads nowhere."""

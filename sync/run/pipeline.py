@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from sync.doing import doing
 from sync.errors import Busy, ExitCode, UserError
 from sync.progress import SILENT, Progress
+from sync.run.alerting import alerting
+from sync.run.housekeeping import sweep_daily
 from sync.run.report import Report
 from sync.run.steps import Pipeline
 from sync.run.workspace import Workspace
@@ -61,10 +63,11 @@ def attempt(
     runs = workspace.store.runs
     lease = runs.lease(run)
     lease.stopping = Stop(stopping)
-    with doing(run=run.id), lease.kept(), workspace.under(lease) as mine:
+    with alerting(workspace), doing(run=run.id), lease.kept(), workspace.under(lease) as mine:
         pipeline = Pipeline(mine, run, lease=lease, threads=threads, progress=progress)
         try:
             yield pipeline
+            sweep_daily(mine, pipeline.report.notices)
         except Stopped:
             runs.release(run, now=workspace.clock.utc_now(), stats=pipeline.report.document())
             raise

@@ -6,6 +6,7 @@ Files appear in the lake before the commit that names them; a crash in between l
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 from pyiceberg.table import Table
@@ -14,6 +15,8 @@ from sync.store.catalog import NAMESPACE
 from sync.store.lake import Lake
 from sync.store.shapes import SHAPES
 
+HOLDING = "holding"
+"""Folder in the lake with the files that backups under way hold on to."""
 _YOUNG_S = 3600
 """Younger files may belong to a commit under way in another process."""
 
@@ -30,6 +33,9 @@ def tidy(lake: Lake, *, now: dt.datetime, keep_days: int = 7) -> int:
         table = lake.table(name)
         if table is not None:
             removed += _remove_unnamed(lake.folder / NAMESPACE / name, _named(table), now)
+    for held in (lake.folder / HOLDING).glob("*"):  # a backup that was killed
+        if held.stat().st_mtime < now.timestamp() - 24 * _YOUNG_S:
+            shutil.rmtree(held, ignore_errors=True)
     spilled = lake.folder / "temporary"
     if spilled.exists():
         for path in sorted(spilled.rglob("*"), reverse=True):

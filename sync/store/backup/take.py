@@ -23,9 +23,8 @@ from sync.store.catalog import StoreCatalog
 from sync.store.database import Database
 from sync.store.errors import StoreError, no_space_is_told
 from sync.store.migrate import known_revision
+from sync.store.tidy import HOLDING
 
-HOLDING = "holding"
-"""Folder in the lake with what backups hold on to; what a killed backup left there is swept by `vacuum`."""
 _TRIES = 5
 
 
