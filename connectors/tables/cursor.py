@@ -16,6 +16,7 @@ from connectors.errors import BadSource, CursorExpired
 
 VERSION = 1
 SAMPLE = 64 * 1024
+READ = 1024 * 1024
 EXPIRED = "the table's settings were changed since the last read: it is read from its start"
 WENT_BACK = (
     "the table holds nothing as late as what was read before: an older state of it was put back, "
@@ -25,10 +26,20 @@ WENT_BACK = (
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A file that was read to its end: what it was then, and its highest incremental value."""
+    """A file that was read to its end: what it was then, its highest incremental value, and (`Whole`) what
+    tells whether a longer file begins with it."""
 
     identity: str
     high: str | None = None
+    whole: Whole | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Every byte of a file as it was."""
+
+    size: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class FilesCursor:
         content: dict[str, object] = {
             "version": VERSION,
             "settings": fingerprint,
-            "done": {name: [done.identity, done.high] for name, done in self.done.items()},
+            "done": {name: _entry(done) for name, done in self.done.items()},
         }
         if self.current is not None:
             content["current"] = [self.current, self.identity, self.rows]
@@ -56,11 +67,19 @@ class FilesCursor:
         return json.dumps(content, sort_keys=True, ensure_ascii=False)
 
 
+def _entry(done: Done) -> list[object]:
+    whole = [done.whole.size, done.whole.digest] if done.whole is not None else []
+    return [done.identity, done.high, *whole]
+
+
 def read_files_cursor(text: str | None, fingerprint: str) -> FilesCursor:
     """The stored cursor, an empty one for None; raises `CursorExpired`."""
     content = stored(text, fingerprint)
     try:
-        done = {str(name): Done(str(v[0]), v[1]) for name, v in dict(content.get("done", {})).items()}
+        done = {
+            str(name): Done(str(v[0]), v[1], Whole(int(v[2]), str(v[3])) if len(v) > 2 else None)
+            for name, v in dict(content.get("done", {})).items()
+        }
         current, identity, rows = content.get("current") or (None, "", 0)
         listing, spoilt = content.get("listing") or (None, False)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError):
@@ -101,3 +120,30 @@ def identity(path: Path) -> str:
     except OSError as error:
         raise BadSource(f"{path.name} cannot be opened: {error.strerror}") from None
     return f"{facts.st_size}-{facts.st_mtime_ns}-{ends.hexdigest()[:16]}"
+
+
+def whole(path: Path) -> Whole | None:
+    """The file's bytes as they are now; None if it is empty or does not end its last line."""
+    size = path.stat().st_size
+    digest, _, ended = _front(path, size)
+    return Whole(size, digest) if ended else None
+
+
+def lines_before(path: Path, was: Whole) -> int:
+    """How many lines the file began with when it was `was`, if it still begins with just these; else 0."""
+    if path.stat().st_size <= was.size:
+        return 0
+    digest, lines, _ = _front(path, was.size)
+    return lines if digest == was.digest else 0
+
+
+def _front(path: Path, size: int) -> tuple[str, int, bool]:
+    """Of the first `size` bytes: their hash, their line feeds, whether one is the last of them."""
+    digest, lines, last = hashlib.sha256(), 0, b""
+    with path.open("rb") as file:
+        while size and (block := file.read(min(size, READ))):
+            digest.update(block)
+            lines += block.count(b"\n")
+            last = block[-1:]
+            size -= len(block)
+    return digest.hexdigest(), lines, last == b"\n"

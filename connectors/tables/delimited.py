@@ -26,6 +26,7 @@ from connectors.tables.settings import Origin
 BLOCK = 16 * 1024 * 1024
 """Bytes read at a time: about 250,000 rows of 60 characters."""
 DELIMITERS = (",", ";", "\t", "|")
+_ONE_BYTE_LINE_FEEDS = ("utf-8", "utf-8-sig", "ascii", "iso8859-1", "cp1252")
 
 
 class DelimitedFile:
@@ -96,6 +97,13 @@ class DelimitedFile:
             rejected=rejected,
             read=read,
         )
+
+
+def is_plain(path: Path, origin: Origin) -> bool:
+    """Whether the file's bytes are its text: not packed, and every line feed is one byte."""
+    with path.open("rb") as probe:
+        zipped = probe.read(2) == b"\x1f\x8b"
+    return not zipped and codecs.lookup(origin.encoding).name in _ONE_BYTE_LINE_FEEDS
 
 
 def parse_frame(framed: Frame, header: list[str], delimiter: str, columns: Sequence[str]) -> pa.Table:

@@ -13,8 +13,17 @@ import pyarrow.compute as pc
 from connectors.base import Page, page_schema
 from connectors.errors import BadSource, CursorExpired
 from connectors.tables.chunks import Table
-from connectors.tables.cursor import WENT_BACK, Done, FilesCursor, fingerprint, identity, read_files_cursor
-from connectors.tables.delimited import DelimitedFile
+from connectors.tables.cursor import (
+    WENT_BACK,
+    Done,
+    FilesCursor,
+    fingerprint,
+    identity,
+    lines_before,
+    read_files_cursor,
+    whole,
+)
+from connectors.tables.delimited import DelimitedFile, is_plain
 from connectors.tables.duplicates import SeenKeys
 from connectors.tables.keys import nearest
 from connectors.tables.mapping import Mapped, read_chunk, source_columns, stream_of
@@ -27,8 +36,9 @@ PARQUET = (".parquet", ".pq")
 def read_files(folder: Path, table: ContactsTable | ActivityTable, after: str | None) -> Iterator[Page]:
     """Pages of every file that is new or changed since `after`; none if none is.
 
-    A run that died goes on behind its last page. With an incremental column, a changed file yields only
-    rows at or above the highest value it had; a value that is missing is always yielded. Pages of contacts
+    A run that died goes on behind its last page. A file of activity that only grew, byte by byte, yields the
+    rows that were added. With an incremental column, a changed file yields only rows at or above the highest
+    value it had; a value that is missing is always yielded. Pages of contacts
     without an incremental column are a listing of everybody, unless a row of theirs was refused. Raises
     CursorExpired if a file has nothing as high any more: an older copy of it was put back.
     """
@@ -50,12 +60,21 @@ def read_files(folder: Path, table: ContactsTable | ActivityTable, after: str | 
     for name in changed:
         path, seen = files[name]
         resumed = cursor.rows if (cursor.current, cursor.identity) == (name, seen) else 0
+        known = done.get(name)
+        grows = _may_grow(path, table)
+        # before it is read: what changes meanwhile must not pass for read
+        now = whole(path) if grows else None
         reader = _FileRead(
-            table, open_table(path, table.origin), since=done[name].high if name in done else None
+            table,
+            open_table(path, table.origin),
+            since=known.high if known is not None else None,
+            behind=lines_before(path, known.whole) if grows and known is not None and known.whole else 0,
         )
         held: tuple[Mapped, int] | None = None
         for mapped, read in reader.pages():
             if read <= resumed:  # read again for the keys only; what it spoilt, the cursor knows
+                continue
+            if reader.behind and not mapped.rows.num_rows and not mapped.rejected:
                 continue
             if held is not None:
                 partly = FilesCursor(done, name, seen, held[1], listing, spoilt)
@@ -65,12 +84,19 @@ def read_files(folder: Path, table: ContactsTable | ActivityTable, after: str | 
             held = (mapped, read)
         if reader.went_back:
             raise CursorExpired(WENT_BACK)
-        done = {**done, name: Done(seen, reader.high)}
+        done = {**done, name: Done(seen, reader.high, None if reader.quotes_refused else now)}
         last = (
             held[0] if held else Mapped(page_schema(stream_of(table, incremental=True)).empty_table(), (), 0)
         )
         rest = listing if name != changed[-1] else None
         yield _page(last, FilesCursor(done, listing=rest, spoilt=spoilt), settings, listing, spoilt=spoilt)
+
+
+def _may_grow(path: Path, table: ContactsTable | ActivityTable) -> bool:
+    """Whether lines can be counted in the file's bytes, and a part of it says something by itself."""
+    if isinstance(table, ContactsTable) or table.incremental is not None or path.suffix.lower() in PARQUET:
+        return False
+    return is_plain(path, table.origin)
 
 
 def _page(
@@ -150,10 +176,15 @@ def _page_column(table: ContactsTable | ActivityTable) -> str | None:
 
 
 class _FileRead:
-    """One pass over one file from its start."""
+    """One pass over one file from its start; rows on its first `behind` lines are only looked at for keys."""
 
-    def __init__(self, table: ContactsTable | ActivityTable, source: Table, *, since: str | None) -> None:
+    def __init__(
+        self, table: ContactsTable | ActivityTable, source: Table, *, since: str | None, behind: int = 0
+    ) -> None:
         self._table, self._source = table, source
+        self.behind = behind
+        self.quotes_refused = False
+        """What follows may close a quote that is open now, and lines would be other rows then."""
         self._increment = Increment(table, since)
 
     @property
@@ -170,7 +201,8 @@ class _FileRead:
         """Each chunk's rows, and how many rows of the file are dealt with then."""
         seen, counts = SeenKeys(), dict[str, int]()
         for chunk in self._source.chunks(source_columns(self._table)):
-            mapped = read_chunk(chunk, self._table, seen, counts)
+            self.quotes_refused |= any('"' in (bad.raw or "") for bad in chunk.rejected)
+            mapped = read_chunk(chunk, self._table, seen, counts, behind=self.behind)
             yield replace(mapped, rows=self._increment.filter(mapped.rows)), chunk.read
 
 

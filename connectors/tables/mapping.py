@@ -95,11 +95,17 @@ class Mapped:
 
 
 def read_chunk(
-    chunk: Chunk, table: ContactsTable | ActivityTable, seen: SeenKeys, counts: dict[str, int]
+    chunk: Chunk,
+    table: ContactsTable | ActivityTable,
+    seen: SeenKeys,
+    counts: dict[str, int],
+    *,
+    behind: int = 0,
 ) -> Mapped:
     """Rows as `page_schema` wants them, and the refused rows: ill-formed ones first.
 
-    `seen` and `counts` (occurrences of equal rows) live as long as the read of one file.
+    `seen` and `counts` (occurrences of equal rows) live as long as the read of one file. Rows up to place
+    `behind` were handed on before: they only count as seen.
     """
     source, verdict = chunk.table, Verdict(chunk.table.num_rows)
     fields = {field.name: _typed(source, field, verdict) for field in table.fields}
@@ -112,16 +118,18 @@ def read_chunk(
     schema = page_schema(stream_of(table, incremental=True))
     columns = {**fixed, **{field.name: fields[field.name] for field in table.fields}}
     rows = pa.Table.from_arrays([columns[name] for name in schema.names], names=schema.names)
-    if verdict.refused:
-        rows = rows.filter(pa.array(verdict.stands()))
+    fresh = chunk.places > behind
+    if verdict.refused or not fresh.all():
+        rows = rows.filter(pa.array(verdict.stands() & fresh))
     rejected = [
         RejectedRow(chunk.where(row), "; ".join(reasons), chunk.raw(row))
         for row, reasons in sorted(verdict.refused.items())
+        if fresh[row]
     ]
     rejected += [
         RejectedRow(chunk.where(row), reason, chunk.raw(row), kept=True)
         for row, reason in verdict.notes
-        if row not in verdict.refused
+        if row not in verdict.refused and fresh[row]
     ]
     in_order = (*chunk.rejected, *rejected)
     unnamed = len(chunk.rejected) + len(verdict.refused) - verdict.repeats

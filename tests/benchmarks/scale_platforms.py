@@ -22,7 +22,7 @@ from connectors.simulation import Simulation
 from sync.demo.accounts import ACCOUNTS, served
 from sync.demo.company import fill
 from sync.demo.data import Customer
-from sync.demo.files import CUSTOMERS, ORDERS, write_config
+from sync.demo.files import CONFIG, CUSTOMERS, ORDERS, write_config
 
 if TYPE_CHECKING:
     from connectors.hubspot.simulator import HubspotSimulator
@@ -102,7 +102,9 @@ class Accounts:
                 rows[number] = ",".join(cells) + "\n"
         customers.write_text("".join(rows), encoding="utf-8")
         at = self.as_of - dt.timedelta(hours=1)
-        with (self.folder / ORDERS).open("a", encoding="utf-8") as file:
+        orders = self.folder / ORDERS
+        with orders.with_stem(f"{orders.stem}-{self.rounds}").open("w", encoding="utf-8") as file:
+            file.write("order_id,customer_id,ordered_at,items,total\n")
             file.writelines(
                 f"again{self.rounds}-{id_},{id_},{at:%Y-%m-%dT%H:%M:%SZ},2,31.50\n" for id_ in sorted(ids)
             )
@@ -131,7 +133,10 @@ def main(folder: Path, people: str, as_of: dt.datetime) -> None:
     accounts = Accounts(simulations, folder, as_of)
     before = set(os.environ)
     with served(simulations) as settings:
-        write_config(folder, settings)
+        text = write_config(folder, settings)
+        # a day's orders are a file of their own, as shops export them
+        daily = text.replace(f'from = "{ORDERS}"', f'from = "{Path(ORDERS).stem}*.csv"')
+        (folder / CONFIG).write_text(daily, encoding="utf-8")
         _say({name: value for name, value in os.environ.items() if name not in before})
         for line in sys.stdin:
             match line.strip():

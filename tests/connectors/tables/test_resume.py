@@ -78,6 +78,60 @@ def test_a_read_can_go_on_from_every_cursor(tmp_path: Path, key: str | None) -> 
         assert rejected_of(whole[:taken]) + rejected_of(rest) == rejected_of(whole)
 
 
+LINES = [f"{n},{n % 7},2024-01-{n % 5 + 1:02},{n % 3}" for n in range(60)]
+HEADER = "order,customer,when,total"
+
+
+def _orders(path: Path, lines: list[str]) -> list[Page]:
+    path.write_text("\n".join([HEADER, *lines]) + "\n")
+    return pages(connect(path.parent, activity=[ORDERS]))
+
+
+@pytest.mark.parametrize("before", [1, 17, 40])
+def test_a_file_of_activity_that_grew_yields_the_rows_that_were_added(before: int, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    again = [LINES[3], "x,1,2024-01-01,free", LINES[before]]  # of known orders, unreadable, of a new one
+    cursor = last(_orders(path, [*LINES[:before], "y,1,2024-01-01,free"]))
+    everything = _orders(path, [*LINES[:before], "y,1,2024-01-01,free", *LINES[before:], *again])
+    for cut in range(3):  # also when the read of the added rows died and goes on
+        added = pages(connect(tmp_path, activity=[ORDERS]), cursor)
+        rest = pages(connect(tmp_path, activity=[ORDERS]), added[cut].cursor) if cut < len(added) else []
+        found = rows_of(added[: cut + 1]) + rows_of(rest)
+        assert found == rows_of(everything)[before:]
+    told = {row.where for row in rejected_of(added)}
+    assert told == {row.where for row in rejected_of(everything)} - {f"orders.csv line {before + 2}"}
+    assert pages(connect(tmp_path, activity=[ORDERS]), last(added)) == []
+    cursor = last(added)
+    _orders(path, [*LINES[:before], "y,1,2024-01-01,free", *LINES[before:], *again, "99,1,2024-01-02,1"])
+    assert [row["event_id"] for row in rows_of(pages(connect(tmp_path, activity=[ORDERS]), cursor))] == [
+        "purchase:99"
+    ]
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        [*LINES[:10], LINES[10].replace("2024", "2023"), *LINES[11:20]],  # a row in the middle was corrected
+        [*LINES[:19], '19,"5,2024-01-05,1'],  # what follows closes the quote
+    ],
+)
+def test_a_file_that_grew_and_changed_is_read_whole(old: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    cursor = last(_orders(path, old))
+    tail = ['8"', *LINES[20:]] if '"' in old[-1] else LINES[20:]
+    lines = [*old, *tail] if '"' in old[-1] else [*LINES[:20], *tail]
+    everything = _orders(path, lines)
+    assert rows_of(pages(connect(tmp_path, activity=[ORDERS]), cursor)) == rows_of(everything)
+
+
+def test_a_last_line_that_was_not_ended_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join([HEADER, *LINES[:5]]))
+    cursor = last(pages(connect(tmp_path, activity=[ORDERS])))
+    path.write_text("\n".join([HEADER, *LINES[:5]]) + "00\n")
+    assert len(rows_of(pages(connect(tmp_path, activity=[ORDERS]), cursor))) == 5
+
+
 def test_a_file_that_changed_while_a_read_lay_dead_is_read_from_its_start(tmp_path: Path) -> None:
     write_people(tmp_path / "people.csv", range(30))
     half = pages(connect(tmp_path, contacts=CONTACTS))[2].cursor
