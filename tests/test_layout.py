@@ -43,6 +43,8 @@ def test_the_top_level_is_the_one_prescribed() -> None:
         ("sqlalchemy", ("sync/store/", "connectors/tables/")),
         ("alembic", ("sync/store/",)),
         ("pyiceberg", ("sync/store/",)),
+        ("apscheduler", ("sync/schedule.py",)),
+        ("prometheus_client", ("sync/serve/",)),
         ("mailchimp_marketing", ("connectors/mailchimp/client.py",)),
     ],
 )
@@ -89,6 +91,8 @@ def test_help_loads_no_heavy_library() -> None:
         "mailchimp_marketing",
         "pandas",
         "phonenumbers",
+        "apscheduler",
+        "prometheus_client",
     )
     code = (
         "import sys; sys.argv=['segsync','--help']\n"

@@ -86,6 +86,14 @@ class Workspace:
         for connector in self._connectors.values():
             connector.close()
         self._connectors.clear()
+        self._keep_counts()
+
+    def _keep_counts(self) -> None:
+        """How many calls there were, for the metrics: numbers to look at, not worth a run."""
+        counts = self._tally.take()
+        if counts:
+            with suppress(StoreError):
+                self.store.calls.add(counts)
 
     def having(self, settings: Settings) -> Self:
         """The same store with other settings; close only one of the two, the other one is disconnected."""
@@ -104,10 +112,7 @@ class Workspace:
             yield view
         finally:
             del self._leases[connection]
-            counts = self._tally.take()
-            with suppress(StoreError):  # numbers to look at: not worth a run
-                if counts:
-                    self.store.calls.add(counts)
+            self._keep_counts()
 
     # ── connections ──────────────────────────────────────────────────────────────────────────────────
 
