@@ -32,7 +32,7 @@ def tidy(lake: Lake, *, now: dt.datetime, keep_days: int = 7) -> int:
         table.maintenance.expire_snapshots().older_than(now - dt.timedelta(days=keep_days)).commit()
         table = lake.table(name)
         if table is not None:
-            removed += _remove_unnamed(lake.folder / NAMESPACE / name, _named(table), now)
+            removed += _remove_unnamed(lake.folder / NAMESPACE / name, names_of(table), now)
     for held in (lake.folder / HOLDING).glob("*"):  # a backup that was killed
         if held.stat().st_mtime < now.timestamp() - 24 * _YOUNG_S:
             shutil.rmtree(held, ignore_errors=True)
@@ -44,14 +44,16 @@ def tidy(lake: Lake, *, now: dt.datetime, keep_days: int = 7) -> int:
     return removed
 
 
-def _named(table: Table) -> set[str]:
+def names_of(table: Table) -> set[str]:
     """Names of all files that any snapshot or the metadata still needs."""
     names = {Path(table.metadata_location).name}
     names |= {Path(entry.metadata_file).name for entry in table.metadata.metadata_log}
     for snapshot in table.metadata.snapshots:
         names.add(Path(snapshot.manifest_list).name)
         for manifest in snapshot.manifests(table.io):
-            names.add(Path(manifest.manifest_path).name)
+            if (name := Path(manifest.manifest_path).name) in names:
+                continue  # most of a snapshot's manifests are those of the one before
+            names.add(name)
             names |= {
                 Path(entry.data_file.file_path).name
                 for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
@@ -59,10 +61,17 @@ def _named(table: Table) -> set[str]:
     return names
 
 
+def unnamed_files(folder: Path, named: set[str], now: dt.datetime) -> list[Path]:
+    """Files of a table's folder that nothing needs, an hour old at least."""
+    return [
+        path
+        for path in [*folder.glob("data/*"), *folder.glob("metadata/*")]
+        if path.name not in named and path.stat().st_mtime < now.timestamp() - _YOUNG_S
+    ]
+
+
 def _remove_unnamed(folder: Path, named: set[str], now: dt.datetime) -> int:
-    removed = 0
-    for path in [*folder.glob("data/*"), *folder.glob("metadata/*")]:
-        if path.name not in named and path.stat().st_mtime < now.timestamp() - _YOUNG_S:
-            path.unlink(missing_ok=True)
-            removed += 1
-    return removed
+    gone = unnamed_files(folder, named, now)
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
