@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sync.cli import answers, deciding, platforms, rulebook, running, serving, upkeep
+from sync.cli import alerting, answers, deciding, platforms, rulebook, running, serving, upkeep
 from sync.errors import ExitCode, UserError
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def _everywhere(
     context.obj = config
 
 
-for module in (running, deciding, rulebook, answers, platforms, serving, upkeep):
+for module in (running, deciding, rulebook, answers, platforms, serving, upkeep, alerting):
     module.register(app)
 
 

@@ -91,7 +91,10 @@ def plan(
             table(f"Plan {report.plan_id}", columns, ([row[c] for c in columns] for row in rows))
         for name, part in report.connections.items():
             if report.forecasts().get(name):
-                say(f"{name}: {_cost(part.forecast)}")
+                say(f"{name}: {_cost(part.forecast, left=part.calls_left)}")
+        for part in report.connections.values():
+            for message in part.late:
+                say(f"late: {message}")
         for name, part in report.connections.items():
             if part.opt_outs or part.opt_outs_held:
                 held = f", and {part.opt_outs_held:,} that are held" if part.opt_outs_held else ""
@@ -177,6 +180,8 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
             ["connection", "stream", "where", "reason"],
             ([r["connection"], r["stream"], r["where"], r["reason"]] for r in found["rejected"]),
         )
+    for one in found["unreachable"]:
+        say(told_unreachable(one))
     for one in found["frozen"]:
         say(one)
     for one in found["paused"]:
@@ -190,6 +195,14 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
         say(f"  look: segsync held {one['plan']}; let them go: segsync approve {one['plan']}")
     if not found["held"]:
         say("Nothing waits for an approval.")
+
+
+def told_unreachable(one: dict[str, object]) -> str:
+    """A channel that cannot be reached, in a line."""
+    return (
+        f"alerts: the channel {one['channel']} cannot be told since {one['since']} ({one['tries']} tries,"
+        f" {one['notices']} waiting): {one['failure']}"
+    )
 
 
 def config_of(context: typer.Context) -> Path:
@@ -276,13 +289,20 @@ def _tell_problems(report: Report) -> None:
         )
 
 
-def _cost(forecast: Forecast) -> str:
-    """Calls and time, in words."""
+def _cost(forecast: Forecast, *, left: int | None) -> str:
+    """Calls, time, and what that is of the account's day, in words."""
     calls, preparing = forecast.calls, forecast.preparing_calls
     shown = f"{calls:,} write {'call' if calls == 1 else 'calls'}"
     if preparing:
         shown += f" and {preparing:,} to prepare {'it' if calls == 1 else 'them'}"
-    return f"{shown}, about {max(1.0, forecast.seconds):,.0f} s"
+    shown += f", about {max(1.0, forecast.seconds):,.0f} s"
+    if left is None:
+        return shown
+    if calls + preparing > left:
+        return (
+            f"{shown}; only {left:,} calls are left today, the rest goes out when the day's quota starts anew"
+        )
+    return f"{shown}; {(calls + preparing) / left:.1%} of the {left:,} calls that are left today"
 
 
 def _share(size: int, people: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
 from connectors.registry import Platform
+from sync.config.alerts import read_alerts
 from sync.config.connections import read_connections
 from sync.config.document import Document, read
 from sync.config.fields import read_fields, read_keys, read_trust
@@ -37,6 +38,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
     identity = read_identity(identity_section, keys)
     fields = read_fields(top.table("fields"), connections)
     schedules = read_schedules(top.table("schedules"), connections, zone=business.zone)
+    alerts = read_alerts(top.table("alerts"))
     top.close()
     problems = _in_order([*report.problems, *_pasted_secrets(document)])
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -53,6 +55,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
         trust=trust,
         fields=fields,
         schedules=schedules,
+        alerts=alerts,
         warnings=tuple(problems),
         lines={spell(key): line for key, line in document.lines.items()},
     )

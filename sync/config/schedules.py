@@ -59,7 +59,7 @@ def _schedule(
     made = ScheduleSettings(
         name=name,
         cron=cron,
-        every_s=_seconds(section, "every"),
+        every_s=read_seconds(section, "every"),
         after_pull=after_pull,
         after_schedule=after_schedule,
         zone=own_zone,
@@ -95,14 +95,15 @@ def _cron(section: Section) -> str | None:
     return text
 
 
-def _seconds(section: Section, key: str) -> int | None:
+def read_seconds(section: Section, key: str) -> int | None:
+    """A time in words, such as "2 hours"."""
     text = section.optional_text(key, _EVERY, _EVERY_SHAPE)
     match = _EVERY.fullmatch(text) if text else None
     return int(match[1]) * _UNITS[match[2].rstrip("s")] if match else None
 
 
 def _jitter(section: Section) -> int:
-    seconds = _seconds(section, "jitter") or 0
+    seconds = read_seconds(section, "jitter") or 0
     if seconds > _LONGEST_JITTER_S:
         section.error("jitter", "must be a day at most")
     return min(seconds, _LONGEST_JITTER_S)

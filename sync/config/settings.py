@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from connectors.registry import SettingValue
 from rules.vocabulary import Type
+from sync.config.alerting import AlertSettings
 from sync.config.problems import Problem, Severity
 from sync.config.timing import ScheduleSettings
 from sync.secrets import Secret
@@ -127,6 +128,7 @@ class Settings:
     trust: tuple[str, ...] = ()  # every connection, most trusted first
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     warnings: tuple[Problem, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
     """Key as a person writes it → line of the file, for problems found later."""

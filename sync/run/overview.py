@@ -7,6 +7,7 @@ from typing import Any
 from sync.brakes import Holds
 from sync.optouts import contacts_of
 from sync.push import CARRIER
+from sync.run.alerting import unreachable
 from sync.run.holding import held
 from sync.run.workspace import Workspace
 
@@ -34,6 +35,7 @@ def overview(workspace: Workspace) -> dict[str, Any]:
         entry["people"] += 1
         entry["tries"] = max(entry["tries"], one.tries)
     return {
+        "unreachable": unreachable(workspace),
         "runs": [
             {
                 "run": run.id,

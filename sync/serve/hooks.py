@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sync.run.alerting import evaluate_and_send
 from sync.run.report import Report
 from sync.run.workspace import Workspace
 
@@ -15,6 +16,7 @@ def after_run(workspace: Workspace, report: Report) -> None:
 
 def each_minute(workspace: Workspace) -> None:
     """Once a minute in every process that serves: what it does must bear being done by several."""
+    evaluate_and_send(workspace, workspace.clock.utc_now())
 
 
 @dataclass(frozen=True, slots=True)

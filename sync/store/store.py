@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from sync.store.alerts import Alerts
 from sync.store.calls import Calls
 from sync.store.database import Database
 from sync.store.decisions import Decisions
@@ -39,6 +40,7 @@ class Store:
         self.tasks = Tasks(database)
         self.schedules = Schedules(database)
         self.calls = Calls(database)
+        self.alerts = Alerts(database)
         self.segments = Segments(database)
         self.ledger = Ledger(database)
         self.plans = Plans(database)
