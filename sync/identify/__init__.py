@@ -37,6 +37,8 @@ class Identified:
 
     def whole(self, database: duckdb.DuckDBPyConnection, links: str) -> pa.Table:
         """The complete new `links` table, by contact, from the relation `links` it was computed on."""
+        if not database.sql(f"SELECT 1 FROM {links} LIMIT 1").fetchall():
+            return self.links
         database.register("identify_new_links", self.links)
         database.register("identify_gone_links", self.gone)
         columns = ", ".join(LINKS_SCHEMA.names)

@@ -45,6 +45,8 @@ from sync.store.shapes import (
     quoted,
 )
 
+MOST_MIB = 1536
+"""For one DuckDB connection, unless the config says more."""
 ROW_GROUP = 122_880
 """Rows per row group: DuckDB's own unit, so that both cores find work in one file."""
 _PROPERTIES = {
@@ -88,7 +90,7 @@ class Lake:
         with no_space_is_told(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.memory_limit: str | None = None
-        """For DuckDB, e.g. "2GB"; None: 60 % of the machine's memory."""
+        """For DuckDB, e.g. "2GB"; None: 60 % of the machine's memory, 1.5 GiB at most."""
         self.threads: int | None = None
         self._database = database
         self._catalog = StoreCatalog(database, self.folder.as_uri())
@@ -105,7 +107,7 @@ class Lake:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "temp_directory": str(temporary / uuid.uuid4().hex),
-            "memory_limit": memory_limit or self.memory_limit or _sixty_percent(),
+            "memory_limit": memory_limit or self.memory_limit or _enough(),
             "preserve_insertion_order": "true",
         }
         if self.threads:
@@ -383,6 +385,7 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sixty_percent() -> str:
+def _enough() -> str:
+    """More makes nothing faster with a million people, and what is larger spills into the lake's folder."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return f"{max(512, int(total * 0.6) >> 20)}MiB"
+    return f"{min(max(512, int(total * 0.6) >> 20), MOST_MIB)}MiB"

@@ -63,11 +63,12 @@ class Hurried(SystemClock):
 
 
 class Steps:
-    """Wall-clock and CPU seconds by step."""
+    """Wall-clock and CPU seconds by step, and the peak of memory when it ended."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.cpu: dict[str, float] = {}
+        self.peak: dict[str, int] = {}
 
     def time(self, name: str, step: Callable[[], Value]) -> Value:
         """Run `step` and note what it took."""
@@ -75,13 +76,14 @@ class Steps:
         value = step()
         self.seconds[name] = round(time.perf_counter() - wall, 2)
         self.cpu[name] = round(time.process_time() - cpu, 2)
+        self.peak[name] = _peak_mib()
         return value
 
 
 def measure(config: Path, as_of: dt.datetime, ahead: dt.timedelta) -> dict[str, object]:
     """All five steps."""
     steps, clock = Steps(), Hurried(ahead)
-    start = time.perf_counter()
+    start, start_cpu_s = time.perf_counter(), round(time.process_time(), 2)
     with (
         Workspace.open(config, clock=clock) as workspace,
         begin(workspace, "bench", as_of=as_of) as pipeline,
@@ -109,8 +111,15 @@ def measure(config: Path, as_of: dt.datetime, ahead: dt.timedelta) -> dict[str, 
         "wall_s": round(time.perf_counter() - start, 2),
         "cpu_s": round(used.user + used.system, 2),
         "pace_s": round(clock.waited_s, 1),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "start_cpu_s": start_cpu_s,
+        "peak_mib": _peak_mib(),
+        "peaks_mib": steps.peak,
     }
+
+
+def _peak_mib() -> int:
+    """Of the process until now."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 if __name__ == "__main__":
