@@ -75,7 +75,7 @@ class Addresses(Mapping[int, Address]):
         self._columns = [rows.column(name).combine_chunks() for name in ("external_id", "address")]
 
     def __getitem__(self, person: int) -> Address:
-        place = int(np.searchsorted(self._people, person))
+        place = int(self._people.searchsorted(np.int32(person)))  # any other type would be cast, all of it
         if place == len(self._people) or self._people[place] != person:
             raise KeyError(person)
         external_id, address = (column[place].as_py() for column in self._columns)
