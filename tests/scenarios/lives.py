@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+
+from tests.scenarios.commits import COMMIT, die_at_commits
 
 _PRELOAD = [
     "tests.scenarios.lives",
@@ -24,8 +27,13 @@ def nursery() -> ForkServerContext:
     return context
 
 
-def live(config: Path) -> None:
-    """One whole run, as the command line does it; ends with the run's exit code."""
+def live(config: Path, commit: str = "") -> None:
+    """One whole run, as the command line does it; ends with the run's exit code.
+
+    `commit`: where it dies, such as `inside:17` (see commits.py).
+    """
+    os.environ[COMMIT] = commit or "none:0"
+    die_at_commits()
     from sync.run.pipeline import run
     from sync.run.workspace import Workspace
 
@@ -34,8 +42,8 @@ def live(config: Path) -> None:
     raise SystemExit(int(report.exit_code))
 
 
-def begin(context: ForkServerContext, config: Path) -> ForkServerProcess:
+def begin(context: ForkServerContext, config: Path, *, commit: str = "") -> ForkServerProcess:
     """Start a run; its pid is known, it may be killed."""
-    process = context.Process(target=live, args=(config,))
+    process = context.Process(target=live, args=(config, commit))
     process.start()
     return process

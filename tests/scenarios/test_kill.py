@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,13 @@ from connectors.simulation.server import serve
 from sync.push import CARRIER
 from sync.run.pipeline import run
 from sync.run.workspace import Workspace
+from tests.databases import database_urls
+from tests.scenarios.commits import AROUND
 from tests.scenarios.lives import begin, nursery
 from tests.scenarios.town import Town
 
+SOME = (5, 22, 41, 58)
+"""Commits of a run at which the short sweep kills."""
 CALLS = 12
 """The sweep kills at each of the first so many calls of a run, at each of three points."""
 
@@ -63,6 +68,32 @@ def owned_is_what_we_added(workspace: Workspace, town: Town) -> None:
     for row in workspace.store.ledger.audiences():
         if row.segment != CARRIER:  # which stands for the field itself and has no members
             assert row.owned == row.actual, f"{row.segment} has members of ours that we take for others'"
+
+
+def test_after_a_kill_at_a_commit_the_next_run_ends_in_the_same_state(tmp_path: Path) -> None:
+    """A few of the commits; `test_kill_long.py` dies at each of them."""
+    kills_at_commits(tmp_path, "sqlite", [f"{AROUND[n % 3]}:{commit}" for n, commit in enumerate(SOME)])
+
+
+def kills_at_commits(folder: Path, kind: str, points: Iterable[str]) -> None:
+    """A life for each point, and a run after it, which mends everything. Ends after the last commit."""
+    town, context = Town(folder / "town", seed=4), nursery()
+    statuses = town.statuses()
+    with serve(town.simulator) as address:
+        config = town.configure(address, database=database_urls(folder)[kind])
+        for point in points:
+            town.step()
+            process = begin(context, config, commit=point)
+            process.join(60)
+            with Workspace.open(config) as workspace:
+                report = run(workspace)
+            assert not report.failed, point
+            check(town, statuses)
+            if process.exitcode != -signal.SIGKILL:
+                assert process.exitcode == 0
+                return  # it had fewer commits than that
+        with Workspace.open(config) as workspace:
+            owned_is_what_we_added(workspace, town)
 
 
 def test_after_kills_members_of_others_are_still_theirs(tmp_path: Path) -> None:

@@ -13,10 +13,20 @@ from connectors.simulation.server import serve
 from sync.run.pipeline import run
 from sync.run.workspace import Workspace
 from tests.databases import database_urls
+from tests.scenarios.commits import AROUND
 from tests.scenarios.lives import begin, nursery
+from tests.scenarios.test_kill import kills_at_commits
 from tests.scenarios.town import Town
 
 ROUNDS = 20
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(3))
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_kill_at_every_commit_ends_in_the_same_state(tmp_path: Path, kind: str, first: int) -> None:
+    """Before, inside and after in turn; over the three `first` each commit sees all of them."""
+    kills_at_commits(tmp_path, kind, (f"{AROUND[(first + n) % 3]}:{n}" for n in range(1, 10_000)))
 
 
 @pytest.mark.long

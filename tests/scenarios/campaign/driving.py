@@ -21,24 +21,15 @@ from tests.scenarios.campaign.bound import Bound, bounds
 from tests.scenarios.campaign.clock import SharedClock
 from tests.scenarios.campaign.company import CONNECTIONS, DOMAIN, PLATFORMS
 from tests.scenarios.campaign.inspecting import inspect
-from tests.scenarios.campaign.living import (
-    COMMIT,
-    COMMITS,
-    DISK,
-    SKEW,
-    Life,
-    fork,
-    import_everything,
-    segsync,
-)
+from tests.scenarios.campaign.living import DISK, SKEW, Life, fork, import_everything, segsync
 from tests.scenarios.campaign.remote import Remote
+from tests.scenarios.commits import AROUND, COMMIT, COMMITS
 
 POINTS = ("received", "applied", "answered")
-AROUND = ("before", "inside", "after")
 FIRST_COMMITS = 60
 """A guess at the commits of a life, until one has told how many there are."""
-CHECK_EVERY = 25
-"""Kills between two calms in which everything is checked."""
+CHECK_EVERY = int(os.environ.get("SEGSYNC_CAMPAIGN_CHECK", "25"))
+"""Kills between two calms in which everything is checked; fewer of them find the guilty life sooner."""
 DAY_S = 86_400.0
 
 
@@ -154,9 +145,8 @@ class Campaign:
         if environment[SKEW] != "0":
             self.result.faults["clock skewed"] += 1
         queued = self.random.random() < 0.3
-        life = self._begin(
-            *(("worker", "--until-idle") if queued else ("run",)), queued=queued, **environment
-        )
+        command = ("worker", "--until-idle") if queued else ("run",)
+        life = self._begin(*command, queued=queued, **environment)
         if way == "call":
             point = choose(POINTS)
             how = f"call {point}"
@@ -165,7 +155,7 @@ class Campaign:
             at[self.random.uniform(0.05, 2.0)] = lambda: os.kill(life.pid, signal.SIGKILL)
         elif way == "database":
             at[self.random.uniform(0.1, 1.0)] = self._disturb_database
-        code = self._end(life, at)
+        code = self._end(life, at, f"{how}, {' '.join(command)}, {environment}")
         if way == "disk":
             self.result.faults["disk full"] += 1
         if code == -signal.SIGKILL:
@@ -204,13 +194,14 @@ class Campaign:
         self.result.lives += 1
         return fork(lambda: segsync(self.config, self.clock, *arguments, queued=queued), environment)
 
-    def _end(self, life: Life, at: dict[float, Callable[[], None]] | None = None) -> int:
+    def _end(self, life: Life, at: dict[float, Callable[[], None]] | None = None, what: str = "calm") -> int:
         code = life.wait(at=at)
         text = life.output.decode("utf-8", "replace")
         self.said.append(text)
         if self.log is not None:
             with self.log.open("a") as file:
-                file.write(f"==== life {self.result.lives} ended with {code}\n{text}\n")
+                edits = self.platforms("edits")
+                file.write(f"==== life {self.result.lives} ended with {code} ({what}) {edits}\n{text}\n")
         if code == -signal.SIGABRT:
             self.result.violations.append("I8 a life was stuck")
         if "Traceback (most recent call last)" in text and code != -signal.SIGKILL:

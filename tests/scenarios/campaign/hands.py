@@ -43,11 +43,13 @@ class Hands:
     """Members that a calm run has seen, so that nothing of them is under way."""
     poison: dict[str, set[int]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    done: list[str] = field(default_factory=list)
     _due: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     _calls: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.random = random.Random(f"hands {self.seed}")
+        self._whom = ""
 
     def plan(self, count: int) -> None:
         """So many edits in the next life, at calls of its own choice."""
@@ -71,10 +73,11 @@ class Hands:
             before = self.watches[name].picture()
             if self._do(name, kind):
                 self.counts[f"by hand: {kind}"] += 1
+                self.done.append(f"{name}: {kind} {self._whom}")
                 self.watches[name].by_hand(before, self.watches[name].picture())
 
     def _do(self, name: str, kind: str) -> bool:
-        choose = self.random.choice
+        choose, self._whom = self.random.choice, ""
         movers = [human for human in self.company.movers() if name in human.on]
         match kind:
             case "mood":
@@ -132,12 +135,14 @@ class Hands:
             return False
         human = steady[self.random.choice(some)]
         self.accounts.move_member(name, title, human, into=into)
+        self._whom = f"{human.number} {segment}"
         (self.put_in if into else self.taken_out).setdefault(place, set()).add(human.number)
         self._unsettle(name, segment, human)
         return True
 
     def _set_names(self, name: str, human: Human, *, add: str | None = None, remove: str = "") -> None:
         held = self.accounts.people(name)[human.number][0]
+        self._whom = f"{human.number} {add or remove}"
         if add is not None:
             self.foreign_names.setdefault((name, human.number), set()).add(add)
         self.accounts.set_names(name, human, frozenset(held - {remove} | ({add} if add else set())))

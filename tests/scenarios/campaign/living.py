@@ -8,21 +8,15 @@ import resource
 import select
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine.default import DefaultDialect
-
 from tests.scenarios.campaign.clock import SharedClock
+from tests.scenarios.commits import die_at_commits, tell_commits
 
-COMMIT = "SEGSYNC_CAMPAIGN_COMMIT"
-"""`before:17`, `inside:17` or `after:17`: the life dies at its 17th commit."""
-COMMITS = "@@commits "
-"""Said at the end of a life that reached it, with their number."""
 DISK = "SEGSYNC_CAMPAIGN_DISK"
 """No file of the life may grow beyond so many bytes."""
 SKEW = "SEGSYNC_CAMPAIGN_SKEW"
@@ -116,56 +110,30 @@ def segsync(config: Path, clock: SharedClock, *arguments: str, queued: bool = Fa
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, force=True)
     sync.run.workspace.SystemClock = Given  # type: ignore[misc,assignment]
     clock.skew_s = float(os.environ.get(SKEW, "0"))
-    left = _die_at_commits()
+    die_at_commits()
     _fill_disk()
     if queued:
-        with sync.run.workspace.Workspace.open(config) as workspace:
-            if workspace.store.runs.running() is None and not _waiting(workspace):
-                workspace.store.runs.enqueue("campaign", now=clock.utc_now())
+        from sync.store import StoreError
+
+        try:
+            with sync.run.workspace.Workspace.open(config) as workspace:
+                if workspace.store.runs.running() is None and not _waiting(workspace):
+                    workspace.store.runs.enqueue("campaign", now=clock.utc_now())
+        except StoreError as error:
+            print(error)
+            return 1
     sys.argv = ["segsync", "--config", str(config), *arguments]
     from sync.cli import main
 
     try:
         main()
     finally:
-        print(f"\n{COMMITS}{int(os.environ.get(COMMIT, ':0').partition(':')[2]) - left[0]}")
+        tell_commits()
     return 0
 
 
 def _waiting(workspace: Any) -> bool:
     return any(run.state == "open" for run in workspace.store.runs.latest(limit=5))
-
-
-def _die_at_commits() -> list[int]:
-    """The named points of the environment. Inside: the commit is on its way, nobody waits for its end.
-
-    Returns where the commits are counted down, from 0 if none is named.
-    """
-    point, _, text = os.environ.get(COMMIT, "none:0").partition(":")
-    left, lock = [int(text)], threading.Lock()
-    commit_of = DefaultDialect.do_commit
-
-    def do_commit(dialect: DefaultDialect, connection: Any) -> None:
-        with lock:
-            left[0] -= 1
-            mine = left[0] == 0 and point != "none"
-        if not mine:
-            commit_of(dialect, connection)
-            return
-        if point == "inside":
-            if dialect.name == "postgresql":
-                raw = connection.dbapi_connection if hasattr(connection, "dbapi_connection") else connection
-                raw.pgconn.send_query(b"COMMIT")
-                raw.pgconn.flush()
-            else:
-                threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGKILL)).start()
-                commit_of(dialect, connection)
-        elif point == "after":
-            commit_of(dialect, connection)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    DefaultDialect.do_commit = do_commit  # type: ignore[method-assign,assignment]
-    return left
 
 
 def _fill_disk() -> None:

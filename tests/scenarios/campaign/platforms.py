@@ -250,6 +250,11 @@ class Platforms:
             }
         return found
 
+    def edits(self) -> list[str]:
+        """What was done by hand since this was last asked."""
+        done, self.hands.done = self.hands.done, []
+        return done
+
     def faults(self) -> dict[str, int]:
         found: Counter[str] = Counter(self.hands.counts)
         for weather in self.weathers.values():
