@@ -9,11 +9,12 @@ import typer
 
 from sync.cli.output import Format, FormatOption, emit_json, say
 from sync.cli.running import config_of
+from sync.errors import ExitCode
 
 
 def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
-    for command in (backup, restore, vacuum):
+    for command in (backup, restore, vacuum, doctor):
         app.command()(command)
 
 
@@ -81,7 +82,7 @@ def restore(
 
 
 def vacuum(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
-    """Forget what is older than the config's section [store] keeps, now. Runs do it by themselves every day."""
+    """Forget what is older than the config's section [store] keeps. Runs do it by themselves every day."""
     from dataclasses import asdict
 
     from sync.run.housekeeping import sweep_now
@@ -95,3 +96,29 @@ def vacuum(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
         return
     gone = ", ".join(f"{count:,} {what}" for what, count in swept.items() if count)
     say(f"gone: {gone}" if gone else "Nothing was old enough to go.")
+
+
+def doctor(
+    context: typer.Context,
+    offline: Annotated[bool, typer.Option("--offline", help="ask no platform")] = False,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Look over everything segsync needs, and say what to do about what is wrong. Changes nothing.
+
+    Ends with 1 if there is a problem, with 4 if only platforms have one; warnings end with 0.
+    """
+    from sync.run.doctor import Level, examine
+
+    found = list(examine(config_of(context), offline=offline))
+    problems = [one for one in found if one.level is Level.PROBLEM]
+    if output is Format.JSON:
+        emit_json({"ok": not problems, "findings": [one.document() for one in found]})
+    else:
+        for one in found:
+            say(f"{one.level.value:<8} {one.check}: {one.message}")
+            if one.remedy:
+                say(f"         → {one.remedy}")
+        say(f"{len(problems):,} problems." if problems else "All in order.")
+    if problems:
+        ours = [one for one in problems if not one.check.startswith("connection ")]
+        raise typer.Exit(int(ExitCode.PROBLEMS if ours else ExitCode.PLATFORM_FAILED))

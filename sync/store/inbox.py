@@ -88,7 +88,8 @@ class Inbox:
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the lake, its owner's alone
+        folder.mkdir(exist_ok=True)
 
     # ── pull ─────────────────────────────────────────────────────────────────────────────────────────
 
