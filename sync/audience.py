@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 
 from pyroaring import BitMap
@@ -55,3 +56,4 @@ class AudienceInput:
     first: bool = False  # nothing was ever written to it
     usual: Usual | None = None  # what the segment usually loses
     paused: str | None = None  # why nothing is to be changed, in a sentence
+    due: dt.datetime | None = None  # when its members are wanted there; the soonest is sent first

@@ -5,8 +5,8 @@ A forecast is a promise: carrying out the plan takes exactly these calls. It rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from connectors.base import Audience, AudienceKind, Connector, Features, Prepares
 from connectors.errors import ConnectorError
@@ -22,6 +22,8 @@ class Forecast:
     calls: int = 0  # write calls that carry changes
     preparing_calls: int = 0  # those that make or rename audiences and declare values
     seconds: float = 0.0
+    ready_s: Mapping[int, float] = field(default_factory=dict)
+    """Our id of an audience → seconds until its changes are done, in the order in which they are sent."""
 
     def document(self) -> dict[str, object]:
         """As JSON."""
@@ -58,12 +60,17 @@ def forecast(
     preparing = renames + (_preparation(connector, missing, values) if sent else 0)
     features = connector.features
     kinds = {id_: AudienceKind(known[id_].kind) for id_ in sent}
-    changing_s = sum(audience_s(features, kinds[id_], batches) for id_, batches in sent.items())
-    calls = sum(batch.calls for batch in ours)
-    seconds = changing_s + preparing * features.seconds_per_call
-    if features.calls_per_s:
-        seconds = max(seconds, (calls + preparing) / features.calls_per_s)
-    return Forecast(calls, preparing, round(seconds, 1))
+    calls, seconds, ready_s = 0, 0.0, {}
+    paced_s = preparing * features.seconds_per_call
+    for id_, batches in sent.items():
+        calls += sum(batch.calls for batch in batches)
+        paced_s += audience_s(features, kinds[id_], batches)
+        at_most_s = (calls + preparing) / features.calls_per_s if features.calls_per_s else 0.0
+        seconds = round(max(paced_s, at_most_s), 1)
+        ready_s[id_] = seconds
+    if not sent:
+        seconds = round(paced_s, 1)
+    return Forecast(calls, preparing, seconds, ready_s)
 
 
 def audience_s(features: Features, kind: AudienceKind, batches: Sequence[PlannedBatch]) -> float:

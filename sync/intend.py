@@ -111,11 +111,13 @@ def intend(
     sources: Sequence[SourceCount],
     limits: BrakeLimits,
     quota: Callable[[str], int | None] = lambda _: None,
+    due: Callable[[dt.time], dt.datetime] | None = None,
     progress: Progress = SILENT,
 ) -> Intended:
     """Look, settle, plan. `members`: segment → people. The plan is not stored yet (see `save`).
 
     `quota`: how many calls the connection's day has left, asked when we have looked there; None: not told.
+    `due`: the instant that a rule's time of day means.
     """
     failed: dict[str, str] = {}
     renames: dict[int, str] = {}
@@ -177,6 +179,7 @@ def intend(
                     first=not row.written,
                     usual=_usual(store, one.segment.id, limits, row=row, wanted=members[one.segment.id]),
                     paused=pause,
+                    due=due(one.target.by) if due is not None and one.target.by is not None else None,
                 )
             )
     return Intended(make(inputs, sources=sources, limits=limits, quotas=quotas), failed, renames)

@@ -6,6 +6,7 @@ removals are always a subset of what we own *and* saw there.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from sync.brakes import (
     moved_brakes,
     source_brakes,
 )
+from sync.due import order, soonest
 
 if TYPE_CHECKING:
     from sync.store.optouts import OptOut
@@ -98,10 +100,16 @@ class Plan:
 
     @property
     def batches(self) -> Iterator[PlannedBatch]:
-        """Every batch, in the fixed order in which they are sent."""
-        for audience in self.audiences:
-            yield from audience.batches
-        yield from self.fields
+        """Every batch, in the fixed order in which they are sent: what is wanted soonest goes first."""
+        wanted: dict[int, list[dt.datetime | None]] = {}
+        groups: list[tuple[dt.datetime | None, tuple[PlannedBatch, ...]]] = []
+        for one in self.audiences:
+            groups.append((one.source.due, one.batches))
+            if one.source.carrier is not None and one.batches:
+                wanted.setdefault(one.source.carrier, []).append(one.source.due)
+        groups += [(soonest(wanted.get(batch.audience, ())), (batch,)) for batch in self.fields]
+        for _, some in sorted(groups, key=lambda group: order(group[0])):
+            yield from some
 
     @property
     def changes(self) -> int:

@@ -20,6 +20,8 @@ class ConnectionReport:
     calls: int = 0  # write calls that carried changes
     preparing_calls: int = 0  # write calls that made or renamed audiences, or declared values
     forecast: Forecast = field(default_factory=Forecast)
+    calls_left: int | None = None  # what the account's day has left for us, if the platform tells
+    late: list[str] = field(default_factory=list)  # audiences that will not be done when they are wanted
     created: int = 0  # audiences that were made
     renamed: int = 0  # audiences that got the name their segment has now
     refused: int = 0
@@ -100,8 +102,17 @@ class Report:
 
     def forecasts(self) -> dict[str, dict[str, object]]:
         """What the plan costs on each connection that it writes to."""
-        found = {name: part.forecast for name, part in self.connections.items()}
-        return {name: one.document() for name, one in found.items() if one.calls or one.preparing_calls}
+        found: dict[str, dict[str, object]] = {}
+        for name, part in self.connections.items():
+            calls = part.forecast.calls + part.forecast.preparing_calls
+            if calls:
+                left = part.calls_left
+                found[name] = part.forecast.document()
+                done = self.as_of + dt.timedelta(seconds=part.forecast.seconds)
+                found[name] |= {"done_at": done.isoformat(timespec="seconds"), "calls_left_today": left}
+                found[name] |= {"share_of_calls_left": round(calls / left, 4) if left else None}
+                found[name] |= {"late": part.late}
+        return found
 
     @property
     def opt_outs(self) -> int:

@@ -20,6 +20,7 @@ from rules.ruleset import RuleSet
 from sync.approval import Selection
 from sync.assign import assign, remember
 from sync.brakes import SourceCount
+from sync.due import next_at
 from sync.intend import Wanted, intend, save, wanted_audiences
 from sync.persons import absorb, living_contacts, suppressed_people
 from sync.plan import Plan
@@ -205,6 +206,7 @@ class Pipeline:
                 sources=sources,
                 limits=brake_limits(self.workspace.settings),
                 quota=self.workspace.calls_left,
+                due=partial(next_at, zone=self.workspace.settings.business.zone, after=self.as_of),
                 progress=self.progress,
             )
         finally:

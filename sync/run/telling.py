@@ -9,6 +9,7 @@ from pyroaring import BitMap
 
 from rules.ruleset import RuleSet
 from sync.brakes import Holds
+from sync.due import late
 from sync.forecast import forecast
 from sync.plan import Plan
 from sync.pull import Pulled
@@ -48,6 +49,7 @@ def tell_plan(report: Report, plan: Plan, workspace: Workspace, *, renames: Mapp
     report.brakes = [brake.message for brake in plan.brakes if brake.holds is not Holds.NOTHING]
     report.dropped = [brake.message for brake in plan.brakes if brake.holds is Holds.NOTHING]
     report.frozen = [str(freeze) for freeze in workspace.store.decisions.freezes()]
+    zone = workspace.settings.business.zone
     for name in {audience.source.connection for audience in plan.audiences}:
         part = report.connection(name)
         theirs = [audience for audience in plan.audiences if audience.source.connection == name]
@@ -57,6 +59,10 @@ def tell_plan(report: Report, plan: Plan, workspace: Workspace, *, renames: Mapp
             rows,
             connector=workspace.connector(name),
             renames=sum(1 for row in rows if row.id in renames),
+        )
+        part.calls_left = workspace.calls_left(name)
+        part.late = list(
+            late((one.source for one in theirs), part.forecast.ready_s, start=report.as_of, zone=zone)
         )
         part.unreachable = len(BitMap.union(BitMap(), *(a.unreachable for a in theirs)))
         part.withheld = len(BitMap.union(BitMap(), *(a.withheld for a in theirs)))
