@@ -1,4 +1,4 @@
-"""What waits for a person says why; it goes in part or whole, by nobody else's doing; a freeze stops writes."""
+"""What waits for a person says why; it goes in part or whole, by nobody else. A freeze stops all writes."""
 
 from __future__ import annotations
 
