@@ -38,7 +38,7 @@ def late(
 ) -> Iterator[str]:
     """A sentence for each audience whose changes take longer than until they are wanted.
 
-    `ready_s`: our id of an audience, or of the field that carries it → seconds after `start` until it is done.
+    `ready_s`: our id of an audience (or of the field that carries it) → seconds from `start` to its end.
     """
     here = zoneinfo.ZoneInfo(zone)
     for one in audiences:
