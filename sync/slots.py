@@ -91,7 +91,10 @@ def blackout_end(schedule: ScheduleSettings, at: dt.datetime) -> dt.datetime:
 
 
 def _raw(schedule: ScheduleSettings, *, after: dt.datetime) -> Iterator[dt.datetime]:
-    """Slots by the calendar alone, in order, later than `after`; an instant may come twice."""
+    """Slots by the calendar alone, in order; an instant may come twice.
+
+    In the second of two equal hours cronsim begins with the times of the first one, which are over.
+    """
     if schedule.every_s is not None:
         number = int(after.timestamp()) // schedule.every_s + 1
         while True:
@@ -100,9 +103,7 @@ def _raw(schedule: ScheduleSettings, *, after: dt.datetime) -> Iterator[dt.datet
     if schedule.cron is not None:
         local = after.astimezone(ZoneInfo(schedule.zone))
         for found in CronSim(schedule.cron, local):
-            slot = found.astimezone(dt.UTC)
-            if slot > after:  # in the second of two equal hours the first one's times are over
-                yield slot
+            yield found.astimezone(dt.UTC)
 
 
 def _jitter_s(schedule: ScheduleSettings, slot: dt.datetime) -> float:
