@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sync.cli.held import tell_held
 from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
 from sync.cli.running import config_of, end, tell
 
@@ -194,26 +195,6 @@ def resume(
         emit_json({"segment": segment, "resumed": count})
     else:
         say(f"{count} audiences of {segment} follow their rule again from the next run on.")
-
-
-def tell_held(found: dict[str, Any]) -> None:
-    """One plan that waits, for people."""
-    undoes = f" (undoes run {found['undoes']})" if found["undoes"] is not None else ""
-    until = f"expired {found['expires']}" if found["expired"] else f"approve it until {found['expires']}"
-    say(f"Plan {found['plan']}{undoes} holds {found['held']:,} changes; {until}; hash {found['hash']}")
-    for message in found["brakes"]:
-        say(f"  held: {message}")
-    for part in found["parts"]:
-        say(f"  {part['segment']} → {part['connection']}: {part['adds']:,} enter, {part['removes']:,} leave")
-        if part["rule"] is not None:
-            say(f"    rule: {part['rule']['file']}:{part['rule']['line']}: {part['rule']['when']}")
-        say(f"    cause: {part['cause'].replace('_', ' ')}: {part['why']}")
-        for half, word in (("sample_adds", "enter"), ("sample_removes", "leave")):
-            if part[half]:
-                say(f"    {word}, for example people {', '.join(map(str, part[half]))}")
-    for message in found["dropped"]:
-        say(f"  left out: {message}")
-    say(f"  let it go: segsync approve {found['plan']}; turn it down: segsync reject {found['plan']}")
 
 
 def _selection(segment: str | None, connection: str | None, only: str | None) -> Selection:

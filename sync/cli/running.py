@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sync.cli.held import tell_parts
 from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
 from sync.errors import ExitCode
 
@@ -54,18 +55,17 @@ def plan(
     ] = False,
 ) -> None:
     """Show who would enter and leave what, at which cost; writes nothing to any platform."""
+    from sync.run.holding import held as held_by
     from sync.run.pipeline import begin
     from sync.run.workspace import Workspace
 
-    with (
-        Workspace.open(config_of(context)) as workspace,
-        progress(output) as shown,
-        begin(workspace, "plan", progress=shown) as pipeline,
-    ):
-        pipeline.identify()
-        rules, members = pipeline.assign()
-        made = pipeline.plan(rules, members)
-        report = pipeline.report
+    with Workspace.open(config_of(context)) as workspace:
+        with progress(output) as shown, begin(workspace, "plan", progress=shown) as pipeline:
+            pipeline.identify()
+            rules, members = pipeline.assign()
+            made = pipeline.plan(rules, members)
+            report = pipeline.report
+        waiting = held_by(workspace, report.plan_id) if report.held else []
     due = report.changes + report.opt_outs
     rows = [
         {
@@ -84,7 +84,8 @@ def plan(
         for one in made.audiences
     ]
     if output is Format.JSON:
-        emit_json({**report.document(), "audiences": rows, "forecast": report.forecasts()})
+        more = {"audiences": rows, "forecast": report.forecasts(), "waiting": waiting}
+        emit_json({**report.document(), **more})
     else:
         if rows:
             columns = list(rows[0])
@@ -100,6 +101,8 @@ def plan(
                 held = f", and {part.opt_outs_held:,} that are held" if part.opt_outs_held else ""
                 say(f"{name}: opt-outs to record: {part.opt_outs:,}{held}")
         _tell_problems(report)
+        for one in waiting:
+            tell_parts(one)
         if not due and not report.held:
             say("Nothing to do.")
         elif due:

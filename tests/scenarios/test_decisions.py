@@ -43,6 +43,8 @@ def test_a_held_plan_tells_whom_which_rule_why_and_until_when(firm: Company) -> 
     assert "cause: rule edit" in told
     assert "@" not in told, "an address is shown"
     assert f"segsync approve {plan}" in firm.segsync("status").out
+    shown = firm.segsync("plan", "--format", "json").document
+    assert {one["cause"] for one in shown["waiting"][0]["parts"]} == {"rule_edit"}
 
 
 def test_a_part_is_approved_and_the_rest_waits_on_with_its_audit(firm: Company) -> None:
