@@ -1,4 +1,4 @@
-"""A plan that waits, for people: how much, whom for example, which rule is behind it, and the likely cause."""
+"""A plan that waits, for people: how much, whom for example, which rule is behind it, the likely cause."""
 
 from __future__ import annotations
 
