@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import stat
 import tarfile
 from pathlib import Path
@@ -137,8 +139,6 @@ def test_a_damaged_or_cut_backup_is_refused_before_anything_is_touched(
 def test_no_secret_and_no_config_is_in_a_backup(
     synced: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import gzip
-    import os
 
     assert synced.segsync("backup", tmp_path / "b.tar").code == 0
     with tarfile.open(tmp_path / "b.tar") as tar:
@@ -201,3 +201,27 @@ def test_the_document_of_a_backup_is_json(synced: Company, tmp_path: Path) -> No
         for name in ("contacts", "activity", "people", "links"):
             rows = sum(count for _, count in manifest["lake"][name]["files"].values())
             assert rows == workspace.store.lake.rows(name)
+
+
+def test_files_that_go_away_under_a_backup_do_not_make_it_wrong(
+    synced: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first moment names a file that is removed before we hold on to it; held files outlive removal."""
+    link, seen = os.link, []
+
+    def quick(source: Path, target: Path) -> None:
+        seen.append(source)
+        if len(seen) == 2:
+            raise FileNotFoundError(source)
+        link(source, target)
+        if len(seen) > 2:
+            Path(source).unlink()  # a tidying run is quicker than our copying
+
+    monkeypatch.setattr("sync.store.backup.take.os.link", quick)
+    saved = synced.segsync("backup", tmp_path / "b.tar")
+    assert saved.code == 0, saved.said
+    assert len(seen) > 4
+    assert not list((synced.folder / "lake" / "holding").iterdir())
+    assert synced.segsync("restore", tmp_path / "b.tar", "--into", tmp_path / "new").code == 0
+    use(synced, f'[store]\ndatabase = "sqlite:///{tmp_path}/new/segsync.db"\nlake = "{tmp_path}/new/lake"')
+    assert synced.segsync("plan", "--exit-code").code == 0
