@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from pyroaring import BitMap
 
-from connectors.base import Connector, MarksMembers
+from connectors.base import Connector
 from connectors.errors import ConnectorError
 from sync.marks import is_unseen, mark_of, shows
 from sync.push import CARRIER
@@ -16,10 +16,11 @@ from sync.store.unsettled import answered, unsettled
 
 
 def mark_audiences(store: Store, connection: str, connector: Connector, *, pushed: Collection[int]) -> None:
-    """Remember the marks of the connection's audiences; `pushed`: those that changes went to."""
-    rows = [row for row in store.ledger.audiences(connection) if row.segment != CARRIER]
-    if isinstance(connector, MarksMembers):  # a mark costs calls, and the others were not touched by us
-        rows = [row for row in rows if row.id in pushed]
+    """Remember the marks of the audiences that changes went to, `pushed`.
+
+    The others keep the mark of the last look: if theirs has moved since, somebody else has changed them.
+    """
+    rows = [row for row in store.ledger.audiences(connection) if row.segment != CARRIER and row.id in pushed]
     try:
         remote = {one.remote_id: one for one in connector.audiences()}
         marks = {

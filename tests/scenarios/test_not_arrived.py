@@ -88,6 +88,32 @@ def test_whom_others_take_out_after_we_have_seen_them_stays_out(firm: Company) -
     assert refused(firm) == []
 
 
+def test_what_others_do_to_an_audience_while_we_push_to_another_is_seen(firm: Company) -> None:
+    filled(firm)
+    firm.rules(GERMANS + segment("french", 'country = "FR"'))
+    firm.run()
+    join(firm.newsletter, [21])
+    firm.customers([*people(range(1, 21)), ("c21", email(21), "FR")])
+    firm.later(minutes=1)
+    home = firm.newsletter.audience
+    member, tag = home.find(email(3)), home.segment_named("segsync: germans")
+
+    def decide(request: Request) -> Reply | None:
+        if request.method == "POST" and "/segments/" in request.path:
+            assert member is not None
+            assert tag is not None
+            home.untag(member, tag)
+        return None
+
+    with intercepted(firm.newsletter, decide):
+        assert part(firm.run())["adds"] == 1
+    firm.later(minutes=1)
+    assert part(firm.run())["changes"] == 0
+    with firm.open() as workspace:
+        (row,) = [row for row in workspace.store.ledger.audiences() if row.segment == "germans"]
+        assert (len(row.owned), len(row.actual)) == (20, 19)
+
+
 def test_who_is_there_still_after_a_removal_stays_and_is_told(firm: Company) -> None:
     """By then somebody else may have put them in, and members of others are never removed."""
     filled(firm)
