@@ -36,9 +36,15 @@ def test_people_changing_segment_are_held_above_thirty_percent_of_all(moving: in
 
 
 def test_a_new_audience_moves_nobody() -> None:
-    plan = make([audience(desired=BitMap(range(900)), first=True)])
+    """900 enter it; beside that one person leaves an audience that was written to before."""
+    new = audience(desired=BitMap(range(900)), first=True)
+    old = audience(
+        audience=2, segment="old", desired=BitMap([1]), owned=BitMap([1, 2]), actual=BitMap([1, 2])
+    )
+    plan = make([new, old])
     assert plan.brakes == ()
-    assert plan.changes == 900
+    assert plan.changes == 901
+    assert kinds(make([replace(new, first=False), old]).brakes) == [BrakeKind.MOVED]
 
 
 def test_additions_wait_too_if_the_config_says_so() -> None:
