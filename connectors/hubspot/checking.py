@@ -11,6 +11,7 @@ from connectors.errors import ConnectorError
 from connectors.health import Health, Needs
 from connectors.hubspot.audiences import Audiences
 from connectors.hubspot.client import DATED, Client
+from connectors.hubspot.consent import unsubscribed_path
 from connectors.hubspot.refusals import expected
 
 NO_ADDRESS = "nobody@invalid.example"
@@ -96,16 +97,14 @@ class Checker:
         if self._wants.deals:
             self._can_list("deals", "no deal can be read (or set deals = false)")
         if self._wants.opt_outs:
-            version = "v3" if self._client.api_version == "v3" else DATED
-            if version == DATED:
-                path = f"/communication-preferences/{version}/statuses/batch/unsubscribe-all/read"
-                self._found.ask(
-                    ["communication_preferences.statuses.batch.read"],
-                    "who unsubscribed from everything cannot be asked (or set ask_unsubscribed = false)",
-                    lambda: self._client.ask(
-                        "POST", path, body={"inputs": [NO_ADDRESS]}, expect="results", channel="EMAIL"
-                    ),
-                )
+            path = unsubscribed_path(self._client.api_version)
+            self._found.ask(
+                ["communication_preferences.statuses.batch.read"],
+                "who unsubscribed from everything cannot be asked (or set ask_unsubscribed = false)",
+                lambda: self._client.ask(
+                    "POST", path, body={"inputs": [NO_ADDRESS]}, expect="results", channel="EMAIL"
+                ),
+            )
 
     def _can_list(self, type_: str, blocks: str) -> None:
         method = self._client.crm.objects.basic_api.get_page

@@ -21,6 +21,12 @@ FREELY_GIVEN = "freely given consent"
 NAMES = (OPT_OUT, *UNDELIVERABLE, HARD_BOUNCE, CONFIRMATION, LEGAL_BASIS)
 
 
+def unsubscribed_path(version: str) -> str:
+    """Where the preferences API tells who unsubscribed from everything; it only reads. v3 has it as v4."""
+    version = "v4" if version == "v3" else version
+    return f"/communication-preferences/{version}/statuses/batch/unsubscribe-all/read"
+
+
 def consent_properties(existing: Sequence[str], *, subscriptions: Sequence[str] = ()) -> tuple[str, ...]:
     """The properties to ask for, of those the account has. `subscriptions` limits the types that count."""
     types = [name for name in existing if name.startswith(f"{OPT_OUT}_")]

@@ -12,7 +12,8 @@ from collections.abc import Generator, Iterator, Sequence
 from connectors.base import Page
 from connectors.hubspot import deals, mapping
 from connectors.hubspot.answers import Json
-from connectors.hubspot.client import DATED, Client
+from connectors.hubspot.client import Client
+from connectors.hubspot.consent import unsubscribed_path
 from connectors.hubspot.moments import milliseconds, moment
 from connectors.hubspot.objects import Objects, portions
 from connectors.hubspot.position import Position
@@ -161,8 +162,7 @@ class Reader:
     def _unsubscribed(self, contacts: Sequence[Json]) -> frozenset[str]:
         """Addresses, in lower case, that the preferences API calls unsubscribed from everything."""
         addresses = [str(a) for one in contacts if (a := (one.get("properties") or {}).get("email"))]
-        version = "v4" if self._client.api_version == "v3" else DATED
-        path = f"/communication-preferences/{version}/statuses/batch/unsubscribe-all/read"
+        path = unsubscribed_path(self._client.api_version)
         found: set[str] = set()
         for some in portions(addresses):
             answer = expected(

@@ -152,8 +152,8 @@ def test_the_code_names_no_call_that_could_subscribe_anybody() -> None:
         if "communication-preferences" in text or "/subscribe" in text or "/statuses" in text
     ]
     assert preferences == [
-        ("reading.py", "/communication-preferences/"),
-        ("reading.py", "/statuses/batch/unsubscribe-all/read"),
+        ("consent.py", "/communication-preferences/"),
+        ("consent.py", "/statuses/batch/unsubscribe-all/read"),
     ]
     for path in OURS:
         code = path.read_text(encoding="utf-8")
