@@ -62,6 +62,9 @@ class Watched:
         except UserError as error:
             self.problems = error.problems or (str(error),)
             return False
+        except OSError:  # a file that went away while it was read: look again
+            self._taken = self._changing = ()
+            return False
         self.problems = ()
         return True
 
