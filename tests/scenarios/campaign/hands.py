@@ -24,13 +24,13 @@ DELETED = {
 MOST_AT = 40
 """Edits of a life happen within so many calls."""
 
-Place = tuple[str, str]
-"""(connection, segment)."""
+Place = tuple[str, str, str]
+"""(connection, segment, "members" or "names"): a segment may be an audience and stand in the field, too."""
 
 
 @dataclass
 class Hands:
-    """`taken_out` and `put_in`: (connection, segment) → humans; for the field the same, and foreign names."""
+    """`taken_out` and `put_in`: whom others moved, by place; `foreign_names`: what else they wrote."""
 
     company: Company
     accounts: Accounts
@@ -99,13 +99,16 @@ class Hands:
                 self._set_names(name, human, add=f"by hand {self.random.randrange(5)}")
             case "name taken":
                 segment = choose(FIELDS_OF[name])
-                some = [h for h in self._steady(name) if h.number in self.settled.get((name, segment), ())]
+                some = [
+                    h
+                    for h in self._steady(name)
+                    if h.number in self.settled.get((name, segment, "names"), ())
+                ]
                 if not some:
                     return False
                 human = choose(some)
                 self._set_names(name, human, remove=segment)
-                self.taken_out.setdefault((name, segment), set()).add(human.number)
-                self._unsettle(name, segment, human)
+                self._note(self.taken_out, (name, segment, "names"), human)
             case "delete":
                 self.accounts.delete_audience(name, title_of(DELETED[name], NAMES))
         return True
@@ -119,7 +122,7 @@ class Hands:
 
     def _move(self, name: str, *, into: bool) -> bool:
         segment = self.random.choice([one for one in MEMBERS_OF[name] if one != DELETED[name]])
-        title, place = title_of(segment, NAMES), (name, segment)
+        title, place = title_of(segment, NAMES), (name, segment, "members")
         members = self.accounts.audiences(name).get(title)
         if members is None or place not in self.settled:
             return False
@@ -136,8 +139,7 @@ class Hands:
         human = steady[self.random.choice(some)]
         self.accounts.move_member(name, title, human, into=into)
         self._whom = f"{human.number} {segment}"
-        (self.put_in if into else self.taken_out).setdefault(place, set()).add(human.number)
-        self._unsettle(name, segment, human)
+        self._note(self.put_in if into else self.taken_out, place, human)
         return True
 
     def _set_names(self, name: str, human: Human, *, add: str | None = None, remove: str = "") -> None:
@@ -147,5 +149,6 @@ class Hands:
             self.foreign_names.setdefault((name, human.number), set()).add(add)
         self.accounts.set_names(name, human, frozenset(held - {remove} | ({add} if add else set())))
 
-    def _unsettle(self, name: str, segment: str, human: Human) -> None:
-        self.settled[name, segment] = self.settled[name, segment] - {human.number}
+    def _note(self, moved: dict[Place, set[int]], place: Place, human: Human) -> None:
+        moved.setdefault(place, set()).add(human.number)
+        self.settled[place] = self.settled[place] - {human.number}

@@ -222,15 +222,15 @@ class Platforms:
             for segment in MEMBERS_OF[name]:
                 title = title_of(segment, NAMES)
                 there = audiences.get(title, frozenset()) & watch.ours.get(title, set())
-                self._settle(name, segment, there, fitting)
+                self._settle(name, segment, "members", there, fitting)
             for segment in FIELDS_OF[name]:
                 there = {n for n, one in people.items() if segment in one[0]}
                 there &= {n for n, names in watch.our_names.items() if segment in names}
-                self._settle(name, segment, there, fitting)
+                self._settle(name, segment, "names", there, fitting)
 
-    def _settle(self, name: str, segment: str, there: Any, fitting: dict[str, set[int]]) -> None:
+    def _settle(self, name: str, segment: str, kind: str, there: Any, fitting: dict[str, set[int]]) -> None:
         wanted = self.company.desired(name, segment, fitting)
-        self.hands.settled[name, segment] = frozenset(there) & wanted
+        self.hands.settled[name, segment, kind] = frozenset(there) & wanted
 
     def traffic(self) -> dict[str, dict[str, int]]:
         """Per connection: calls so far, and what the bound is made of."""
@@ -303,10 +303,10 @@ class Platforms:
                     found = {int(key.removeprefix("c")) for key in memberships.get(segment, [])}
                 else:
                     found = set(audiences.get(title_of(segment, NAMES), frozenset()))
-                wrong += self._difference(name, segment, found, fitting)
+                wrong += self._difference((name, segment, "members"), found, fitting)
             for segment in FIELDS_OF.get(name, ()):
                 found = {number for number, one in people.items() if segment in one[0]}
-                wrong += self._difference(name, segment, found, fitting)
+                wrong += self._difference((name, segment, "names"), found, fitting)
             for number, (held, _, _) in people.items():
                 foreign = set(held) - SEGMENTS
                 if foreign != self.hands.foreign_names.get((name, number), set()):
@@ -314,13 +314,13 @@ class Platforms:
         return wrong
 
     def _difference(
-        self, name: str, segment: str, found: set[int], fitting: dict[str, set[int]]
+        self, place: tuple[str, str, str], found: set[int], fitting: dict[str, set[int]]
     ) -> list[str]:
-        place = (name, segment)
+        name, segment, kind = place
         wanted = self.company.desired(name, segment, fitting)
         wanted -= self.hands.taken_out.get(place, set()) | self.hands.poison.get(name, set())
         wanted |= self.hands.put_in.get(place, set())
         if found == wanted:
             return []
         missing, extra = sorted(wanted - found), sorted(found - wanted)
-        return [f"I1 {name}, {segment}: missing {missing[:8]}, too many {extra[:8]}"]
+        return [f"I1 {name}, {segment} ({kind}): missing {missing[:8]}, too many {extra[:8]}"]
