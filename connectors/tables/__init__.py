@@ -18,7 +18,8 @@ Traps
 - documented: local hours that come twice are taken the first time, those that never come as after the gap.
 What segsync does
 - A file that did not change (size, time, hash of both ends) yields nothing. A changed one is read again as a
-  whole; with an incremental column only its rows at or above the highest value so far come out.
+  whole; with an incremental column only its rows at or above the highest value so far come out. A file of
+  activity that only grew (a hash of all it held is the same) yields the rows that were added.
 - Contacts without an incremental column are a listing of everybody: who is missing from a changed file is
   gone. A read in which a row was refused lists nobody, for that row's contact is not gone.
 - The first of two rows with one key is kept; of several files of one pattern the later (by name) wins.
