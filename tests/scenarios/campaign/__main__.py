@@ -39,7 +39,7 @@ def table(result: Result) -> str:
     document = result.document()
     lines = [
         f"{result.kills.total()} kills in {result.lives} lives, seed {result.seed}, on {result.database},"
-        f" {document['seconds']} s",
+        f" {document['seconds']} s, {document['cpu_seconds']} s of processor time",
         "",
         "faults injected",
         *(f"  {count:6}  {kind}" for kind, count in sorted(result.faults.items())),

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import resource
 import signal
 import sqlite3
 import sys
@@ -48,6 +49,7 @@ class Result:
     reads: int = 0
     violations: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
     def document(self) -> dict[str, object]:
         """As JSON."""
@@ -66,6 +68,7 @@ class Result:
             "reads": self.reads,
             "violations": self.violations,
             "seconds": round(self.seconds, 1),
+            "cpu_seconds": round(self.cpu_seconds, 1),
         }
 
 
@@ -127,6 +130,8 @@ class Campaign:
         self._count()
         self.result.seconds = time.monotonic() - started
         self.platforms.close()
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        self.result.cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
         return self.result
 
     def _stormy_life(self) -> None:
