@@ -29,8 +29,10 @@ def tidy(lake: Lake, *, now: dt.datetime, keep_days: int = 7) -> int:
         table = lake.table(name)
         if table is None:
             continue
-        table.maintenance.expire_snapshots().older_than(now - dt.timedelta(days=keep_days)).commit()
-        table = lake.table(name)
+        before = now - dt.timedelta(days=keep_days)
+        if any(snapshot.timestamp_ms < before.timestamp() * 1000 for snapshot in table.metadata.snapshots):
+            table.maintenance.expire_snapshots().older_than(before).commit()
+            table = lake.table(name)
         if table is not None:
             removed += _remove_unnamed(lake.folder / NAMESPACE / name, names_of(table), now)
     for held in (lake.folder / HOLDING).glob("*"):  # a backup that was killed

@@ -80,9 +80,9 @@ def measure(people: int) -> list[Document]:
         folder.mkdir()
         with _platforms(folder, people, as_of) as platforms:
             for name in RUNS:
-                hours = platforms.ask("later")["hours"]
-                if name == RUNS[2]:
+                if name == RUNS[2]:  # before time passes: HubSpot's index does not have the last minute yet
                     platforms.ask("change")
+                hours = platforms.ask("later")["hours"]
                 document = _run(folder / "config.toml", as_of, hours, platforms.secrets)
                 found.append({"run": name, **document, "calls": platforms.ask("counts")})
     return found
@@ -134,6 +134,7 @@ def _table(documents: list[Document]) -> str:
         *([step, *(_cell(d, "seconds", step) for d in documents)] for step in STEPS),
         ["all, seconds", *(f"{d['wall_s']:.1f}" for d in documents)],
         ["CPU, seconds", *(f"{d['cpu_s']:.1f}" for d in documents)],
+        ["… of it to start", *(f"{d['start_cpu_s']:.1f}" for d in documents)],
         ["peak, MiB", *(f"{d['peak_mib']:,}" for d in documents)],
         ["rows read", *(f"{d['rows_read']:,}" for d in documents)],
         ["changes", *(f"{d['changes']:,}" for d in documents)],
