@@ -83,8 +83,16 @@ def deliver(
             people[action, where.external_id] = person
             batch.append(_change(action, where, None if values is None else values[person]))
     if batch:
-        _sort_out(_send(connector, audience, batch), people, delivery)
+        before = _unanswered(connector)
+        outcomes = _send(connector, audience, batch)
+        _sort_out(outcomes, people, delivery, doubtful=_unanswered(connector) > before)
     return delivery
+
+
+def _unanswered(connector: Connector) -> int:
+    """Tries so far that were repeated because nobody knows whether they took effect."""
+    usage = connector.usage()
+    return usage.get("retries", 0) - usage.get("rate_limited", 0)
 
 
 def _change(action: Action, where: Address, field: FieldChange | None) -> Change:
@@ -93,8 +101,18 @@ def _change(action: Action, where: Address, field: FieldChange | None) -> Change
     return Change(action, where.external_id, where.address, joined(field.into), joined(field.out))
 
 
-def _sort_out(outcomes: Sequence[Outcome], people: dict[tuple[Action, str], int], delivery: Delivery) -> None:
-    """Match outcomes by id, never by position; whoever got none is unknown."""
+def _sort_out(
+    outcomes: Sequence[Outcome],
+    people: dict[tuple[Action, str], int],
+    delivery: Delivery,
+    *,
+    doubtful: bool,
+) -> None:
+    """Match outcomes by id, never by position; whoever got none is unknown.
+
+    `doubtful`: a try without an answer came before. It may have put in whom its repetition then refuses, and
+    who would stay for ever as somebody else's; so whom it refuses is unknown, too, and the next look tells.
+    """
     adds: list[int] = []
     removes: list[int] = []
     for outcome in outcomes:
@@ -104,7 +122,7 @@ def _sort_out(outcomes: Sequence[Outcome], people: dict[tuple[Action, str], int]
             raise UnexpectedResponse("the connector answered for somebody who was not in the batch")
         if outcome.state is OutcomeState.DONE:
             (removes if change.action is Action.REMOVE else adds).append(person)
-        elif outcome.state is OutcomeState.REFUSED:
+        elif outcome.state is OutcomeState.REFUSED and (not doubtful or change.action is Action.REMOVE):
             reason = outcome.reason or "the platform gave no reason"
             delivery.refused.append(Refusal(person, change.action, outcome.code or "refused", reason))
         else:

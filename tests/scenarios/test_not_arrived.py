@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -127,3 +128,32 @@ def test_who_is_there_still_after_a_removal_stays_and_is_told(firm: Company) -> 
         assert part(firm.run())["changes"] == 0
         assert refused(firm) == [("not_removed", 1)]
     assert firm.tagged("germans") == emails(range(1, 21))
+
+
+def test_who_was_added_without_an_answer_and_then_refused_is_ours_to_remove(firm: Company) -> None:
+    """The first try took effect and its answer was lost; the second one was told no for one person."""
+    filled(firm)
+    home, answer_of = firm.newsletter.audience, firm.newsletter.answer
+    tries = 0
+
+    def decide(request: Request) -> Reply | None:
+        nonlocal tries
+        if request.method != "POST" or "/segments/" not in request.path:
+            return None
+        tries += 1
+        reply = answer_of(request)
+        if tries == 1:
+            return Reply(502)
+        content = json.loads(reply.body)
+        content["errors"].append({"email_addresses": [email(3)], "error": "Try again later."})
+        return replace(reply, body=json.dumps(content).encode())
+
+    with intercepted(firm.newsletter, decide):
+        firm.segsync("run")
+    assert tries == 2
+    assert firm.tagged("germans") == emails(range(1, 21))
+    firm.customers([*people({*range(1, 21)} - {3}), ("c3", email(3), "FR")])
+    firm.later(minutes=1)
+    assert part(firm.run())["removes"] == 1
+    assert firm.tagged("germans") == emails({*range(1, 21)} - {3})
+    assert home.find(email(3)) is not None
