@@ -49,7 +49,7 @@ def overwrite(lake: Lake, table: str, rows: pa.Table) -> bool:
                 continue
             if old is not None:
                 removed.append(old.path)
-            database.register("part", part)
+            database.register("part", _said(part, key))
             added.append(lake.write(database, table, "SELECT * FROM part", order=key))
         removed += [file.path for file in stored.values()]
         return lake.replace(table, removed=removed, added=added) is not None
@@ -66,6 +66,7 @@ def amend(lake: Lake, table: str, rows: pa.Table, *, gone: Iterable[int] = ()) -
     key = KEYS[table]
     rows = _held(rows)
     lake.ensure(table, {field.name: field.type for field in rows.schema})
+    rows = _said(rows, key)
     database = lake.connect()
     try:
         database.register("amended", rows)
@@ -96,7 +97,8 @@ def amend(lake: Lake, table: str, rows: pa.Table, *, gone: Iterable[int] = ()) -
 def _touched(lake: Lake, table: str, key: str, rows: pa.Table) -> str:
     """SQL of the keys whose row is new, different, or to be taken out."""
     different = [f"there.{key} IS NULL"]
-    for name in lake.columns(table):
+    known = frozenset[str]().union(*(file.columns for file in lake.files(table)))
+    for name in sorted(known.union(rows.column_names)):
         value = f"amended.{quoted(name)}" if name in rows.column_names else "NULL"
         different.append(f"there.{quoted(name)} IS DISTINCT FROM {value}")
     there = lake.relation(table)
@@ -110,6 +112,13 @@ def _held(rows: pa.Table) -> pa.Table:
     rows = rows.select(typed)  # a column of nothing but nulls says nothing, not even its type
     schema = pa.schema([pa.field(field.name, lake_type(field.type)) for field in rows.schema])
     return rows.cast(schema)
+
+
+def _said(rows: pa.Table, key: str) -> pa.Table:
+    """Without the columns that say nothing of anybody: platforms have hundreds of fields that nobody fills,
+    and a file that lacks a column reads as missing."""
+    empty = {name for name in rows.column_names if rows.column(name).null_count == len(rows)}
+    return rows.select([name for name in rows.column_names if name == key or name not in empty])
 
 
 def _bucket_of(path: str, key: str) -> int:
