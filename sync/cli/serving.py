@@ -87,17 +87,21 @@ def list_(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     table("Schedules", columns, ([_shown(row, column) for column in columns] for row in found))
 
 
-def pause(context: typer.Context, name: NameArgument) -> None:
+def pause(context: typer.Context, name: NameArgument, output: FormatOption = Format.TEXT) -> None:
     """It is not due until it is resumed; a run that waits or is at work goes on."""
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
         _declared(workspace, name)
         workspace.store.schedules.pause(name)
-    say(f"{name} is paused; `segsync schedules resume {name}` goes on")
+        found = _listed(workspace)
+    if output is Format.JSON:
+        emit_json(_one(found, name))
+    else:
+        say(f"{name} is paused; `segsync schedules resume {name}` goes on")
 
 
-def resume(context: typer.Context, name: NameArgument) -> None:
+def resume(context: typer.Context, name: NameArgument, output: FormatOption = Format.TEXT) -> None:
     """It is due again from its next slot on; what it missed meanwhile is not caught up."""
     from sync.run.workspace import Workspace
     from sync.schedule import first
@@ -106,17 +110,28 @@ def resume(context: typer.Context, name: NameArgument) -> None:
         _declared(workspace, name)
         rows = workspace.store.schedules
         rows.resume(name, first(workspace.settings.schedules[name], rows.now_ms()))
-        (row,) = (row for row in _listed(workspace) if row["schedule"] == name)
-    say(f"{name} goes on; next: {_shown(row, 'next')}")
+        row = _one(_listed(workspace), name)
+    if output is Format.JSON:
+        emit_json(row)
+    else:
+        say(f"{name} goes on; next: {_shown(row, 'next')}")
 
 
-def run_now(context: typer.Context, name: NameArgument) -> None:
+def run_now(context: typer.Context, name: NameArgument, output: FormatOption = Format.TEXT) -> None:
     """Queue a run as the schedule would; whoever serves or works takes it."""
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
         run_id = _declared(workspace, name).run_now(name)
-    say(f"run {run_id} is queued; `segsync serve` or `segsync worker` takes it")
+    if output is Format.JSON:
+        emit_json({"schedule": name, "run": run_id})
+    else:
+        say(f"run {run_id} is queued; `segsync serve` or `segsync worker` takes it")
+
+
+def _one(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    (row,) = (row for row in rows if row["schedule"] == name)
+    return row
 
 
 def _schedules(workspace: Workspace) -> Schedules:

@@ -140,8 +140,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     made: dict[str, Any] = {}
     began: dict[tuple[str, str], object] = {}
 
-    def seeded(names: Iterable[str], data: DemoData) -> dict[str, Simulation]:
-        made.update(simulations(names, data))
+    def seeded(names: Iterable[str], data: DemoData, **given: Any) -> dict[str, Simulation]:
+        made.update(simulations(names, data, **given))
         began.update(Accounts(*(made[name] for name in ACCOUNTS)).consents())
         return made
 

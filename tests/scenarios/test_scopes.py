@@ -76,10 +76,10 @@ def test_an_approval_of_a_scoped_plan_looks_at_its_own_audiences_again(two: Comp
             assert plan is not None
             assert workspace.store.plans.get(plan).state is PlanState.HELD
         assert others.plan_id is not None
-        assert approve(workspace, others.plan_id).held == 0
+        assert approve(workspace, others.plan_id, by="tester").held == 0
     assert two.tagged("others", on="second") == set()
     assert two.tagged("french", on="second") == emails(range(6, 11)), "that plan still waits"
     two.rules(segment("germans", 'country = "DE"') + segment("french", 'country = "XX"', to='["second"]'))
     assert french.plan_id is not None
     with two.open() as workspace, pytest.raises(UserError, match="stale"):
-        approve(workspace, french.plan_id)
+        approve(workspace, french.plan_id, by="tester")

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.errors import (
     ConnectorError,
+    QuotaSpent,
     RateLimited,
     Unauthorized,
     Unavailable,
@@ -56,7 +57,7 @@ def told(message: str, category: str = "VALIDATION_ERROR") -> dict[str, str]:
         (429, INTERVAL, WINDOW_429, RateLimited, 10),
         (429, {}, WINDOW_429, RateLimited, 10),
         (429, {"Retry-After": "4"}, WINDOW_429, RateLimited, 4),
-        (429, {}, DAILY_429, RateLimited, 3600),
+        (429, {}, DAILY_429, QuotaSpent, 3600),
         (429, {}, None, RateLimited, 10),
         (477, {"Retry-After": "86400"}, None, RateLimited, 86400),
         (477, {}, None, RateLimited, 3600),
