@@ -116,6 +116,7 @@ class Campaign:
         started = time.monotonic()
         self._calm_life("run")
         self._check("the first run")
+        self.platforms("edit")
         since = 0
         while self.result.kills.total() < self.wanted and not self.result.violations:
             before = self.result.kills.total()

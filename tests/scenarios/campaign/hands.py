@@ -61,6 +61,14 @@ class Hands:
             kind = self.random.choice(kinds) if self.random.random() > 0.04 else "delete"
             self._due[name].append((self.random.randrange(1, MOST_AT), kind))
 
+    def everywhere(self) -> None:
+        """One edit of each kind that must last, on every platform, at once."""
+        for name in PLATFORMS:
+            for kind in ("put in", "take out", "name by hand", "name taken"):
+                for _ in range(5):  # not every audience has somebody for it
+                    if self._edit(name, kind):
+                        break
+
     def stop(self) -> None:
         """Nobody edits anything any more."""
         self._due = {}
@@ -70,11 +78,16 @@ class Hands:
         self._calls[name] += 1
         due = [kind for at, kind in self._due.get(name, ()) if at == self._calls[name]]
         for kind in due:
-            before = self.watches[name].picture()
-            if self._do(name, kind):
-                self.counts[f"by hand: {kind}"] += 1
-                self.done.append(f"{name}: {kind} {self._whom}")
-                self.watches[name].by_hand(before, self.watches[name].picture())
+            self._edit(name, kind)
+
+    def _edit(self, name: str, kind: str) -> bool:
+        before = self.watches[name].picture()
+        if not self._do(name, kind):
+            return False
+        self.counts[f"by hand: {kind}"] += 1
+        self.done.append(f"{name}: {kind} {self._whom}")
+        self.watches[name].by_hand(before, self.watches[name].picture())
+        return True
 
     def _do(self, name: str, kind: str) -> bool:
         choose, self._whom = self.random.choice, ""

@@ -174,6 +174,10 @@ class Platforms:
         for watch in self.watches.values():
             watch.close_round()
 
+    def edit(self) -> None:
+        """Others leave their mark on every platform, so that no campaign is without it."""
+        self.hands.everywhere()
+
     def storm(self, edits: int) -> None:
         """Faults from now on, and so many edits by hand."""
         self.hands.plan(edits)
@@ -238,9 +242,11 @@ class Platforms:
         for name, simulation in self.accounts.simulations.items():
             watch = self.watches[name]
             watch.close_round()
+            operations = simulation.traffic.operations
+            logins = sum(count for one, count in operations.items() if one.startswith("POST /oauth/"))
             found[name] = {
-                "reads": simulation.traffic.reads,
-                "writes": simulation.traffic.writes,
+                "reads": simulation.traffic.reads + logins,
+                "writes": simulation.traffic.writes - logins,
                 "fewest": watch.fewest + len(watch.made),
                 "logins": watch.refused_logins,
                 "halving": self._halving[name],
