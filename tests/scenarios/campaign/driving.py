@@ -27,6 +27,8 @@ from tests.scenarios.campaign.remote import Remote
 from tests.scenarios.commits import AROUND, COMMIT, COMMITS
 
 POINTS = ("received", "applied", "answered")
+EARLY = 0.75
+"""Kills are drawn among this share of what the last whole life did: bad weather makes many lives shorter."""
 FIRST_COMMITS = 60
 """A guess at the commits of a life, until one has told how many there are."""
 CHECK_EVERY = int(os.environ.get("SEGSYNC_CAMPAIGN_CHECK", "25"))
@@ -156,7 +158,8 @@ class Campaign:
         if way == "call":
             point = choose(POINTS)
             how = f"call {point}"
-            self.platforms("arm", choose(sorted(PLATFORMS)), life.pid, point, self.random.random())
+            share = EARLY * self.random.random()
+            self.platforms("arm", choose(sorted(PLATFORMS)), life.pid, point, share)
         elif way == "clock":
             at[self.random.uniform(0.05, 2.0)] = lambda: os.kill(life.pid, signal.SIGKILL)
         elif way == "database":
@@ -215,7 +218,7 @@ class Campaign:
             self.result.violations.append(f"a life ended with a traceback: {tail[-1][:200]}")
         self.result.exits[str(code)] += 1
         if COMMITS in text:
-            self.commits = max(10, int(text.rpartition(COMMITS)[2].split()[0]))
+            self.commits = max(10, int(EARLY * int(text.rpartition(COMMITS)[2].split()[0])))
         return code
 
     def _calm_life(self, *arguments: str, queued: bool = False) -> str:
