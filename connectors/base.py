@@ -186,6 +186,8 @@ class Features:
     concurrency: int = 1  # write calls that may be under way at once
     seconds_per_call: float = 0.5  # what a write call takes as a rule, for forecasts
     calls_per_s: float | None = None  # most write calls in a second over a long time, for forecasts
+    unlisted: frozenset[Consent] = frozenset()
+    """Contacts of these states take changes, and `members` does not show them: nothing follows from that."""
 
 
 @dataclass(frozen=True, slots=True)

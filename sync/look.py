@@ -90,7 +90,8 @@ class Look:
         elif row.remote_id is None or row.id in self.open_batches or mark != row.remote_mark:
             self.store.ledger.ensured(row.id, remote_id=found.remote_id)
             audience = Audience(row.segment, row.name, one.kind, found.remote_id)
-            actual = BitMap()
+            unlisted = self.connector.features.unlisted
+            actual = row.actual & self.whereabouts.of_consent(self.connection, unlisted)
             for page in self.connector.members(audience):
                 actual |= self.whereabouts.people(self.connection, page.rows)
             if is_unseen(row.remote_mark):
@@ -173,6 +174,6 @@ class Look:
         arrived = BitMap.union(BitMap(), *(batch.adds for batch in batches)) & actual
         removed = BitMap.union(BitMap(), *(batch.removes for batch in batches)) - actual
         if arrived:
-            self.store.ledger.adopt(audience_id, arrived)
+            self.store.ledger.adopt(audience_id, arrived, sent=True)
         self.store.ledger.observed(audience_id, actual=actual, remote_mark=remote_mark, gone=removed)
         settled(self.store.database, batches, actual=actual)

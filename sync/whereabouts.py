@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 from pyroaring import BitMap
 
+from connectors.base import Consent
 from sync.deliver import Address
 from sync.identify.addresses import addresses_sql
+from sync.identify.sql import text_literal
 
 
 class Whereabouts:
@@ -38,6 +40,18 @@ class Whereabouts:
         people = found.column("person").to_numpy()
         types = found.column("type").to_numpy(zero_copy_only=False)
         return tuple(BitMap(people[types == one]) for one in sorted(set(types)))
+
+    def of_consent(self, connection: str, states: Collection[Consent]) -> BitMap:
+        """Everybody with a contact there in one of these states."""
+        if not states:
+            return BitMap()
+        wanted = ", ".join(text_literal(state) for state in sorted(states))
+        return bitmap(
+            self._database.cursor(),
+            f"SELECT DISTINCT person FROM {self._contacts} AS contacts"
+            f" JOIN {self._links} AS links USING (contact)"
+            f" WHERE contacts.connection = {text_literal(connection)} AND email_consent IN ({wanted})",
+        )
 
     def addresses(self, connection: str, people: BitMap) -> Mapping[int, Address]:
         """How the connection names those of `people` whom it knows."""

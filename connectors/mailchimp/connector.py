@@ -17,6 +17,7 @@ from connectors.base import (
     AudienceKind,
     Batch,
     BatchShape,
+    Consent,
     Features,
     Outcome,
     Page,
@@ -121,6 +122,7 @@ class MailchimpConnector:
                 },
                 name_limit=NAME_LIMIT,
                 concurrency=self._connections,
+                unlisted=frozenset({Consent.PENDING}),
             )
         return self._features
 

@@ -140,11 +140,13 @@ class Ledger:
         """Its members are no longer ours, so nothing will ever be removed from it; state "released"."""
         self._set(audience_id, owned=_EMPTY, state="released")
 
-    def adopt(self, audience_id: int, people: BitMap) -> None:
-        """On request only: members we did not add become ours."""
+    def adopt(self, audience_id: int, people: BitMap, *, sent: bool = False) -> None:
+        """Members become ours: on request, or (`sent`) since we had sent them and they were seen there."""
         with self._database.writing() as database:
-            owned = owned_now(database, audience_id) | people
-            database.execute(update(audiences).where(audiences.c.id == audience_id).values(owned=owned))
+            values: dict[str, object] = {"owned": owned_now(database, audience_id) | people}
+            if sent:
+                values["written"] = True
+            database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
 
     def renumber(self, moved: Iterable[tuple[int, int]], *, connection: str) -> None:
         """Contacts of `connection` moved from person `old` to person `new`: so do their memberships there."""
