@@ -279,8 +279,9 @@ def _tell_problems(report: Report) -> None:
             say(f"{name} stopped: {part.stopped}")
         if part.unknown:
             say(f"{name}: {part.unknown:,} changes got no answer; the next run sends them again")
-    for message in report.dropped:
-        say(f"left out: {message}")
+    out = [f"{part.withheld:,} on {name}" for name, part in report.connections.items() if part.withheld]
+    if report.dropped and out:
+        say(f"left out, since they must not be marketed to: {', '.join(out)} (by segment: segsync plan)")
     for message in report.brakes:
         say(f"held: {message}")
     for message in report.frozen:
