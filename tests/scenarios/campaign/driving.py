@@ -7,6 +7,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import sqlite3
 import sys
@@ -133,6 +134,8 @@ class Campaign:
         self._count()
         self.result.seconds = time.monotonic() - started
         self.platforms.close()
+        if not self.result.violations:  # else it is looked at
+            shutil.rmtree(self.folder, ignore_errors=True)
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         self.result.cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
         return self.result
