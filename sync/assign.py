@@ -10,6 +10,7 @@ from rules.engine import Evaluation, Tables, evaluate
 from rules.language import Loaded, Problem, load
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
+from sync.authors import authors
 from sync.errors import UserError
 from sync.store import SegmentVersion, Store
 
@@ -64,15 +65,22 @@ def tables(store: Store, vocabulary: Vocabulary) -> Tables:
 
 
 def remember(
-    store: Store, rules: RuleSet, evaluation: Evaluation, *, run_id: int, as_of: dt.datetime
+    store: Store, rules: RuleSet, evaluation: Evaluation, *, run_id: int, as_of: dt.datetime, folder: Path
 ) -> Sequence[str]:
-    """Store the rule versions and memberships of a run; returns the segments whose members changed."""
+    """Store the rule versions and memberships of a run; returns the segments whose members changed.
+
+    `folder`: where the rules lie. A version that was not the present one until now gets its author.
+    """
+    before = store.segments.current()
+    new = {one.id: one.place.file for one in rules.segments.values() if before.get(one.id) != one.version}
+    wrote = authors(folder, new.values())
     versions = [
         SegmentVersion(
             segment=segment.id,
             version=segment.version,
             source=segment.source,
             name=segment.name,
+            author=wrote[new[segment.id]] if segment.id in new else None,
         )
         for segment in rules.segments.values()
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,6 +59,9 @@ def approve(
     plan_hash: Hash = None,
     by: By = None,
     reason: Reason = "",
+    override: Annotated[
+        str | None, typer.Option(help="approve an edit of your own: why nobody else did; kept in the audit")
+    ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Let go what a brake holds, all or a part of it, and send it."""
@@ -73,6 +77,8 @@ def approve(
             selection=selection,
             plan_hash=plan_hash,
             reason=reason,
+            login=_login() or "",
+            override=override,
             progress=shown,
         )
     end(report, output)
@@ -207,9 +213,15 @@ def _selection(segment: str | None, connection: str | None, only: str | None) ->
 
 def _who(by: str | None) -> str:
     """Whoever decides. A process without a user, as in a container, must be told."""
-    if by:
-        return by
+    who = by or _login()
+    if not who:
+        raise typer.BadParameter("nobody is logged in; name who decides", param_hint="--by")
+    return who
+
+
+def _login() -> str | None:
+    """The user of this computer; None for a process without one, as in a container."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError) as error:
-        raise typer.BadParameter("nobody is logged in; name who decides", param_hint="--by") from error
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return None

@@ -28,6 +28,18 @@ def tell_parts(found: Mapping[str, Any]) -> None:
         if part["rule"] is not None:
             say(f"    rule: {part['rule']['file']}:{part['rule']['line']}: {part['rule']['when']}")
         say(f"    cause: {part['cause'].replace('_', ' ')}: {part['why']}")
+        for edit in part["edits"]:
+            say(f"    edited by {_author(edit)} (version {edit['version'][:12]}): {edit['check']}")
         for half, word in (("sample_adds", "enter"), ("sample_removes", "leave")):
             if part[half]:
                 say(f"    {word}, for example people {', '.join(map(str, part[half]))}")
+
+
+def _author(edit: Mapping[str, Any]) -> str:
+    """A commit's author or a file's owner, and who that is by the config."""
+    author = edit["author"]
+    if author is None:
+        return "somebody; an older segsync stored it"
+    how = "by commit" if author["committed"] else "by the file's owner"
+    also = f", {edit['person']} in the config" if edit["person"] not in (None, author["name"]) else ""
+    return f"{author['name']} ({how}{also})"

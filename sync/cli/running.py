@@ -190,6 +190,9 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     for one in found["paused"]:
         where = f"{one['segment']} → {one['connection']}"
         say(f"{where} is paused since run {one['undone_run']} was undone: segsync resume {one['segment']}")
+    for one in found["decisions"]:
+        if one["override"]:
+            say(f"Plan {one['plan']} was approved by {one['by']} without a second person: {one['override']}")
     for one in found["held"]:
         until = "it has expired" if one["expired"] else f"until {one['expires']}"
         say(f"Plan {one['plan']} waits: {one['held']:,} changes are held ({until})")

@@ -1,5 +1,6 @@
 """`config.toml` → frozen settings, or every problem at once. Secrets stay references."""
 
+from sync.config.approval import ApprovalSettings
 from sync.config.load import load
 from sync.config.problems import ConfigError, Problem, Severity
 from sync.config.settings import (
@@ -16,6 +17,7 @@ from sync.config.settings import (
 from sync.config.timing import Blackout, Missed, ScheduleSettings
 
 __all__ = [
+    "ApprovalSettings",
     "Blackout",
     "BrakeSettings",
     "BusinessSettings",

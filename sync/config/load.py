@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 
 from connectors.registry import Platform
 from sync.config.alerts import read_alerts
+from sync.config.approval import read_approval
 from sync.config.connections import read_connections
 from sync.config.document import Document, read
 from sync.config.fields import read_fields, read_keys, read_trust
@@ -30,6 +31,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
     business = read_business(top.table("business"))
     prefix = read_prefix(top.table("names"))
     brakes = read_brakes(top.table("brakes"))
+    approval = read_approval(top.table("approval"))
     rules_dir = FilePath(top.text("rules_dir", "rules")).expanduser()
     connections = read_connections(top.table("connections"), platforms)
     trust = read_trust(top.table("trust"), connections)
@@ -51,6 +53,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
         audience_prefix=prefix,
         identity=identity,
         brakes=brakes,
+        approval=approval,
         connections=connections,
         trust=trust,
         fields=fields,

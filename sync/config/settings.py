@@ -11,6 +11,7 @@ from typing import TypeAlias
 from connectors.registry import SettingValue
 from rules.vocabulary import Type
 from sync.config.alerting import AlertSettings
+from sync.config.approval import ApprovalSettings
 from sync.config.problems import Problem, Severity
 from sync.config.timing import ScheduleSettings
 from sync.secrets import Secret
@@ -124,6 +125,7 @@ class Settings:
     audience_prefix: str = "segsync: "
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     brakes: BrakeSettings = field(default_factory=BrakeSettings)
+    approval: ApprovalSettings = field(default_factory=ApprovalSettings)
     connections: Mapping[str, ConnectionSettings] = field(default_factory=dict)
     trust: tuple[str, ...] = ()  # every connection, most trusted first
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)

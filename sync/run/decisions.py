@@ -16,6 +16,7 @@ from sync.errors import UserError
 from sync.plan import Plan
 from sync.progress import SILENT, Progress
 from sync.push import CARRIER
+from sync.run.four_eyes import checked
 from sync.run.holding import expires_at, held_parts
 from sync.run.pipeline import begin
 from sync.run.report import Report
@@ -55,11 +56,14 @@ def approve(
     selection: Selection | None = None,
     plan_hash: str | None = None,
     reason: str = "",
+    login: str = "",
+    override: str | None = None,
     progress: Progress = SILENT,
 ) -> Report:
     """Let what plan `plan_id` holds go, or the part that `selection` picks, and send it.
 
-    UserError if it waits for nothing, has expired, is stale, or is not the plan with the hash `plan_hash`.
+    UserError if it waits for nothing, has expired, is stale, is not the plan with the hash `plan_hash`, or
+    asks for somebody else than `by` (and `login`, whose session it is) and no `override` says why not.
     """
     selection = selection or Selection()
     shown = _waiting(workspace, plan_id, plan_hash)
@@ -72,12 +76,14 @@ def approve(
             f"with `{again}` and approve that"
         )
     picked = _picked(workspace, shown, selection)
+    kept = checked(workspace, shown, selection, by=by, login=login, override=override)
     with begin(workspace, "approve", scope=_scope(shown), progress=progress) as pipeline:
         store = pipeline.store
+        data = {"part": str(selection), "changes": picked, **kept}
         decision = _decision(pipeline, Decided.APPROVED, shown, by=by, reason=reason)
-        store.decisions.note(
-            Decision(**decision, data={"part": str(selection), "changes": picked})  # type: ignore[arg-type]
-        )
+        store.decisions.note(Decision(**decision, data=data))  # type: ignore[arg-type]
+        if kept:
+            pipeline.report.notices.append("nobody else looked at the edit; the audit keeps why it went")
         fresh = _again(pipeline, shown, released=selection)
         sources = shown.summary.get("sources")
         if selection.whole:  # in part: what shrank is still to be looked at

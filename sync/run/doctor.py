@@ -14,6 +14,7 @@ from pathlib import Path
 from sync.config import Settings
 from sync.errors import UserError
 from sync.run.checking import check, rules_of
+from sync.run.four_eyes import doubts
 from sync.run.surroundings import Surroundings, open_to_others, python_fits, unmet, writable_by_others
 from sync.run.workspace import Workspace, settings_from
 from sync.secrets import Secret, SecretError
@@ -61,6 +62,7 @@ def examine(config: Path, *, offline: bool = False, around: Surroundings | None 
             yield _problem("config", problem, "mend it; `segsync init` makes an example to compare with")
         return
     yield from _config(config, settings, around)
+    yield from _four_eyes(settings)
     yield from _disk(settings, around)
     try:
         url = settings.store.url()
@@ -156,6 +158,23 @@ def _config(config: Path, settings: Settings, around: Surroundings) -> Iterator[
     zone = settings.business.zone
     if zone not in around.zones():
         yield _problem("clock", f"the time zone {zone} is not known here", "pip install --upgrade tzdata")
+
+
+def _four_eyes(settings: Settings) -> Iterator[Finding]:
+    if not settings.approval.four_eyes:
+        named = "switched off" if settings.approval.people else "off: nobody is named in [approval.people]"
+        yield _fine("four eyes", f"{named}; whoever edits a rule may approve what follows from it")
+        return
+    found = list(doubts(settings))
+    for line in found:
+        yield Finding(
+            "four eyes",
+            Level.WARNING,
+            f"{line}; approving what an edit of it does will ask for --override",
+            "name in [approval.people] what git, or the machine, calls each of you",
+        )
+    if not found:
+        yield _fine("four eyes", "the author of every rule file is known; somebody else approves")
 
 
 def _disk(settings: Settings, around: Surroundings) -> Iterator[Finding]:

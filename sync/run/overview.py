@@ -81,6 +81,7 @@ def overview(workspace: Workspace) -> dict[str, Any]:
                 "plan": one.plan_id,
                 "run": one.run_id,
                 "reason": one.reason,
+                "override": (one.data or {}).get("override"),
             }
             for one in store.decisions.latest(limit=10)
         ],

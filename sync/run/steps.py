@@ -129,7 +129,10 @@ class Pipeline:
             vocabulary, rules = known_rules(self.workspace)
             self.progress.step("assign")
             evaluation = assign(self.store, rules, vocabulary=vocabulary, as_of=self.as_of)
-            remember(self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of)
+            folder = self.workspace.settings.rules_dir
+            remember(
+                self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of, folder=folder
+            )
         self.report.people = evaluation.people
         self.report.segments = {name: len(members) for name, members in evaluation.members.items()}
         return rules, evaluation.members

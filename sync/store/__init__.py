@@ -23,12 +23,13 @@ from sync.store.ledger import AudienceRow, BatchOutcome, KeptRefusal, Refusal
 from sync.store.plans import Brake, Plan, PlannedBatch, PlanState, StoredBatch
 from sync.store.runs import Run, RunState, Step
 from sync.store.scope import Scope
-from sync.store.segments import Membership, SegmentVersion
+from sync.store.segments import Author, Membership, SegmentVersion
 from sync.store.store import Store
 from sync.store.tasks import Task, TaskState
 
 __all__ = [
     "AudienceRow",
+    "Author",
     "BatchOutcome",
     "Brake",
     "Checkpoint",

@@ -16,7 +16,7 @@ from sync.store.errors import NewerStore, StoreError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest file in `migrations/versions`; a test holds the two together."""
 _LOCK = 5_712_043_118
 

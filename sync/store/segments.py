@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, func, insert, select, update
 
 from sync.store.database import Database
 from sync.store.inbox import upsert
@@ -15,13 +16,26 @@ from sync.store.tables import memberships, segment_versions
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote a wording: by a commit (name and address as git has them), or as the file's owner (login)."""
+
+    name: str
+    email: str = ""
+    committed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentVersion:
-    """One wording of a segment: `version` is the content hash of its meaning, `source` its text."""
+    """One wording of a segment: `version` is the content hash of its meaning, `source` its text.
+
+    `author`: who made it the present one; None: not known, or as it was stored.
+    """
 
     segment: str
     version: str
     source: str
     name: str
+    author: Author | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,14 @@ class Segments:
                     changed.append(version.segment)
             return changed
 
+    def current(self) -> dict[str, str]:
+        """Segment → the version it was computed with last."""
+        with self._database.reading() as database:
+            query = select(memberships.c.segment, memberships.c.version).join(
+                found := _newest(), _is_newest(found)
+            )
+            return {row.segment: row.version for row in database.execute(query)}
+
     def latest(self) -> dict[str, Membership]:
         """Segment → its newest membership (also of segments that no longer have a rule)."""
         with self._database.reading() as database:
@@ -123,32 +145,36 @@ class Segments:
             .order_by(segment_versions.c.last_run.desc())
         )
         with self._database.reading() as database:
-            return [SegmentVersion(r.segment, r.version, r.source, r.name) for r in database.execute(query)]
+            return [
+                SegmentVersion(
+                    r.segment, r.version, r.source, r.name, None if r.author is None else Author(**r.author)
+                )
+                for r in database.execute(query)
+            ]
 
 
 def _latest(database: Connection, *, up_to: int | None = None) -> dict[str, Membership]:
-    newest = select(memberships.c.segment, func.max(memberships.c.run_id).label("run_id"))
-    if up_to is not None:
-        newest = newest.where(memberships.c.run_id <= up_to)
-    found = newest.group_by(memberships.c.segment).subquery()
-    query = select(memberships).join(
-        found, and_(memberships.c.segment == found.c.segment, memberships.c.run_id == found.c.run_id)
-    )
+    query = select(memberships).join(found := _newest(up_to), _is_newest(found))
     return {row["segment"]: Membership(**row) for row in database.execute(query).mappings()}
 
 
+def _newest(up_to: int | None = None) -> Subquery:
+    """Segment and the run that saw its newest membership first."""
+    newest = select(memberships.c.segment, func.max(memberships.c.run_id).label("run_id"))
+    if up_to is not None:
+        newest = newest.where(memberships.c.run_id <= up_to)
+    return newest.group_by(memberships.c.segment).subquery()
+
+
+def _is_newest(found: Subquery) -> ColumnElement[bool]:
+    return and_(memberships.c.segment == found.c.segment, memberships.c.run_id == found.c.run_id)
+
+
 def _note_version(database: Connection, version: SegmentVersion, run_id: int) -> None:
+    fresh: dict[str, Any] = {"last_run": run_id, "source": version.source, "name": version.name}
+    if version.author is not None:
+        fresh["author"] = asdict(version.author)
     statement = upsert(database, segment_versions).values(
-        segment=version.segment,
-        version=version.version,
-        source=version.source,
-        name=version.name,
-        first_run=run_id,
-        last_run=run_id,
+        segment=version.segment, version=version.version, first_run=run_id, **fresh
     )
-    database.execute(
-        statement.on_conflict_do_update(
-            index_elements=["segment", "version"],
-            set_={"last_run": run_id, "source": version.source, "name": version.name},
-        )
-    )
+    database.execute(statement.on_conflict_do_update(index_elements=["segment", "version"], set_=fresh))

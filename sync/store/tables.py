@@ -164,6 +164,7 @@ segment_versions = Table(
     Column("name", String(300), nullable=False),
     Column("first_run", ForeignKey("runs.id"), nullable=False),
     Column("last_run", ForeignKey("runs.id"), nullable=False),
+    Column("author", JSON(none_as_null=True)),  # of store.segments.Author; NULL: not known
 )
 
 memberships = Table(

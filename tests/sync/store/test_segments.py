@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pyroaring import BitMap
 
-from sync.store import PersonEvent, Run, RunState, SegmentVersion, Store, StoreError
+from sync.store import Author, PersonEvent, Run, RunState, SegmentVersion, Store, StoreError
 from sync.store.numbers import LARGEST
 from tests.sync.store.conftest import NOW
 
@@ -45,6 +45,26 @@ def test_an_unchanged_membership_is_stored_once_and_history_is_kept(store: Store
     ]
     assert store.segments.at_run(second.id)["vip"].members == BitMap([1, 2])
     assert store.segments.at_run(second.id)["new"].members == BitMap([5])
+
+
+def test_a_wording_keeps_its_author_until_somebody_brings_it_back(store: Store, run: Run) -> None:
+    ann, bob = Author("Ann", "ann@team.example", committed=True), Author("bob")
+
+    def save(run: Run, version: str, author: Author | None) -> Run:
+        wording = SegmentVersion("vip", version, version, "VIP", author)
+        store.segments.save(run.id, as_of=NOW, versions=[wording], members={"vip": BitMap([1])})
+        assert store.segments.current() == {"vip": version}
+        return next_run(store, run)
+
+    for version, author in (("v1", ann), ("v1", None), ("v2", bob), ("v3", None)):
+        run = save(run, version, author)
+    assert {one.version: one.author for one in store.segments.versions("vip")} == {
+        "v1": ann,
+        "v2": bob,
+        "v3": None,
+    }
+    save(run, "v1", bob)
+    assert store.segments.versions("vip")[0].author == bob
 
 
 def test_a_new_wording_is_a_new_version_even_with_the_same_members(store: Store, run: Run) -> None:
