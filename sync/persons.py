@@ -18,7 +18,7 @@ from pyroaring import BitMap
 from connectors.base import Stream, StreamKind
 from sync.assign import IDENTIFIED
 from sync.fields import FieldSpec
-from sync.identify import MatchRules, identify
+from sync.identify import Identified, MatchRules, identify
 from sync.identify.keys import email_key
 from sync.identify.people import build_people, build_some_people
 from sync.observe import doubt, observe, tells_all, trust
@@ -29,11 +29,10 @@ from sync.store.activity import absorb_activity
 from sync.store.attach import doubtful, reattach
 from sync.store.contacts import absorb_contacts, columns_of
 from sync.store.lake import Lake
+from sync.store.moves import REATTACH, Moves, finish_moves, note_moves
 from sync.store.values import Money
 from sync.store.whole import amend, overwrite
 from sync.whereabouts import bitmap
-
-_PENDING = "reattach_pending"
 
 
 @dataclass(slots=True)
@@ -149,7 +148,8 @@ def _identify(
         "rules": _fingerprint(rules),
         "fields": _fingerprint(fields),
     }
-    unfinished = bool(store.notes.get(_PENDING))
+    finish_moves(store)  # of a process that died between the links and the ledger
+    unfinished = bool(store.notes.get(REATTACH))
     in_doubt = None
     database = lake.connect()
     try:
@@ -172,14 +172,16 @@ def _identify(
                 full=not same_rules,
             )
             if found.links.num_rows or found.gone.num_rows:
-                _move(store, found.moved)
+                note_moves(store, _moves(store, found, run_id=run_id, at=at))
                 if only is None:
                     overwrite(lake, "links", found.whole(database, links))
                 else:
                     in_doubt = doubtful(database, links=links, new=found.links, moved=found.moved)
                     amend(lake, "links", found.links, gone=_numbers(found.gone, "contact"))
+                finish_moves(store)
                 links = lake.relation("links")
-            _keep_events(store, found.events, run_id=run_id, at=at, result=result)
+            actions = found.events.column("action").to_pylist()
+            result.merges, result.splits = actions.count("merge"), actions.count("split")
             result.blocked = [_blocked(row) for row in found.blocked.to_pylist()]
             if only is None or known.get("fields") != now["fields"]:
                 people = build_people(database, contacts=contacts, links=links, fields=fields)
@@ -192,9 +194,9 @@ def _identify(
         result.living = living_contacts(database, contacts)
     finally:
         database.close()
-    if store.notes.get(_PENDING):
+    if store.notes.get(REATTACH):
         reattach(lake, None if unfinished else in_doubt)
-        store.notes.set(_PENDING, False)
+        store.notes.set(REATTACH, False)
     if known != now:
         store.notes.set(IDENTIFIED, now)
 
@@ -229,33 +231,24 @@ def _numbers(table: pa.Table, column: str) -> BitMap:
     return BitMap(table.column(column).to_numpy().astype("uint32"))
 
 
-def _move(store: Store, moved: pa.Table) -> None:
+def _moves(store: Store, found: Identified, *, run_id: int, at: dt.datetime) -> Moves:
     """Contacts that went to other people take along what we know to be ours; activity follows."""
-    pairs: dict[str, list[tuple[int, int]]] = {}
-    for row in moved.to_pylist() if _has_old(moved) else []:
+    pairs: dict[str, set[tuple[int, int]]] = {}
+    for row in found.moved.to_pylist() if _has_old(found.moved) else []:
         if row["old_person"] is not None and row["new_person"] is not None:
-            pairs.setdefault(row["connection"], []).append((row["old_person"], row["new_person"]))
-    for connection, some in pairs.items():
-        store.ledger.renumber(some, connection=connection)
-    if store.lake.rows("activity"):
-        store.notes.set(_PENDING, True)
+            pairs.setdefault(row["connection"], set()).add((row["old_person"], row["new_person"]))
+    events = [
+        PersonEvent(at, row["action"], row["into"], row["person"], row["reason"] or "", run_id)
+        if row["action"] == "merge"
+        else PersonEvent(at, row["action"], row["person"], row["into"], row["reason"] or "", run_id)
+        for row in found.events.to_pylist()
+    ]
+    return Moves(pairs, events, activity=store.lake.rows("activity") > 0)
 
 
 def _has_old(moved: pa.Table) -> bool:
     column = moved.column("old_person")
     return bool(column.null_count < len(column))
-
-
-def _keep_events(store: Store, events: pa.Table, *, run_id: int, at: dt.datetime, result: Absorbed) -> None:
-    rows = events.to_pylist()
-    store.person_events.add(
-        PersonEvent(at, row["action"], row["into"], row["person"], row["reason"] or "", run_id)
-        if row["action"] == "merge"
-        else PersonEvent(at, row["action"], row["person"], row["into"], row["reason"] or "", run_id)
-        for row in rows
-    )
-    result.merges = sum(row["action"] == "merge" for row in rows)
-    result.splits = sum(row["action"] == "split" for row in rows)
 
 
 def _blocked(row: Mapping[str, object]) -> str:

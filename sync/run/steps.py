@@ -36,6 +36,7 @@ from sync.run.sharing import pull_part, push_part, share, whereabouts
 from sync.run.telling import tell_earlier, tell_left_over, tell_plan, tell_pulled, tell_pushed
 from sync.run.workspace import Workspace
 from sync.store import Lease, Run, Step, Task
+from sync.store.moves import finish_moves
 from sync.store.optouts import StoredOptOut
 from sync.store.plans import PlannedBatch
 from sync.store.tidy import tidy
@@ -191,6 +192,7 @@ class Pipeline:
         `decide`: what of it goes out; `released`: what a person let go; `shown`: opt-outs of the plan that
         is carried out, and no others are taken up.
         """
+        finish_moves(self.store)
         wanted = self._wanted(rules)
         sources = self._source_counts()
         lake = self.store.lake

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import Connection, insert, or_, select
 
 from sync.store.database import Database
 from sync.store.inbox import upsert
@@ -37,10 +37,8 @@ class PersonEvents:
 
     def add(self, events: Iterable[PersonEvent]) -> None:
         """Append events in one transaction."""
-        rows = [asdict(event) for event in events]
-        if rows:
-            with self._database.writing() as database:
-                database.execute(insert(person_events), rows)
+        with self._database.writing() as database:
+            add_person_events(database, events)
 
     def of(self, person: int) -> list[PersonEvent]:
         """Everything that happened to `person`, oldest first."""
@@ -78,5 +76,17 @@ class Notes:
     def set(self, key: str, value: object) -> None:
         """Store a JSON-ready value under `key`."""
         with self._database.writing() as database:
-            statement = upsert(database, notes).values(key=key, value=value)
-            database.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+            set_note(database, key, value)
+
+
+def add_person_events(database: Connection, events: Iterable[PersonEvent]) -> None:
+    """As `PersonEvents.add`, inside the caller's transaction."""
+    rows = [asdict(event) for event in events]
+    if rows:
+        database.execute(insert(person_events), rows)
+
+
+def set_note(database: Connection, key: str, value: object) -> None:
+    """As `Notes.set`, inside the caller's transaction."""
+    statement = upsert(database, notes).values(key=key, value=value)
+    database.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))

@@ -255,6 +255,8 @@ class Lake:
                         if gone:
                             current = loaded.current_snapshot()
                             there = data_files(loaded, current.snapshot_id) if current else {}
+                            if not gone <= there.keys():
+                                raise CommitFailedException("the table has changed")
                             for path in gone:
                                 change.delete_data_file(there[path])
                         for file in added:
@@ -324,6 +326,11 @@ class _Transaction(Transaction):
         if made is None or made[0] is not self._updates or made[1] is not self._table.metadata:
             made = self._made = (self._updates, self._table.metadata, super().table_metadata)
         return made[2]
+
+    def _rebuild_snapshot_updates(self) -> None:
+        """PyIceberg would put our files on top of what another process has committed meanwhile, though they
+        were made from what was there before: its rows would be there twice, or files be missed."""
+        raise CommitFailedException("the table has changed")
 
 
 def data_files(table: Table, snapshot: int) -> dict[str, DataFile]:

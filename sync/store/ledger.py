@@ -7,7 +7,7 @@ whose outcome it records, so a crash leaves either both or neither.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pyroaring import BitMap
@@ -148,27 +148,6 @@ class Ledger:
                 values["written"] = True
             database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
 
-    def renumber(self, moved: Iterable[tuple[int, int]], *, connection: str) -> None:
-        """Contacts of `connection` moved from person `old` to person `new`: so do their memberships there."""
-        pairs = list(moved)
-        old_people = BitMap(old for old, _ in pairs)
-        with self._database.writing() as database:
-            ours = select(audiences.c.id, audiences.c.owned, audiences.c.actual)
-            for row in database.execute(ours.where(audiences.c.connection == connection)).all():
-                changed = {
-                    name: _moved(bitmap, pairs)
-                    for name, bitmap in (("owned", row.owned), ("actual", row.actual))
-                    if bitmap.intersect(old_people)
-                }
-                if changed:
-                    database.execute(update(audiences).where(audiences.c.id == row.id).values(changed))
-            ids = select(audiences.c.id).where(audiences.c.connection == connection).scalar_subquery()
-            for start in range(0, len(pairs), 500):
-                gone = [old for old, _ in pairs[start : start + 500]]
-                database.execute(
-                    refusals.delete().where(refusals.c.person.in_(gone), refusals.c.audience_id.in_(ids))
-                )
-
     # ── outcomes ─────────────────────────────────────────────────────────────────────────────────────
 
     def record(self, outcomes: Sequence[BatchOutcome], *, at: dt.datetime) -> None:
@@ -256,15 +235,6 @@ def _merged(outcomes: Sequence[BatchOutcome]) -> list[BatchOutcome]:
 def owned_now(database: Connection, audience_id: int) -> BitMap:
     query = select(audiences.c.owned).where(audiences.c.id == audience_id).with_for_update()
     return BitMap(database.execute(query).scalar_one())
-
-
-def _moved(bitmap: BitMap, pairs: Iterable[tuple[int, int]]) -> BitMap:
-    moved = BitMap(bitmap)
-    for old, new in pairs:
-        if old in moved:
-            moved.discard(old)
-            moved.add(new)
-    return moved
 
 
 def _record_batch(database: Connection, batch: Row[tuple[object, ...]], outcome: BatchOutcome) -> None:

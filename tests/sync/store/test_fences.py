@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyroaring import BitMap
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from sync.store import (
     BatchOutcome,
@@ -23,14 +24,16 @@ from sync.store import (
     Step,
     Stopped,
     Store,
+    StoreError,
     Terms,
 )
 from sync.store.contacts import absorb_contacts
 from sync.store.tables import metadata, runs, tasks
 from sync.store.tidy import tidy
+from sync.store.whole import overwrite
 from tests.databases import postgres_url
 from tests.sync.store.conftest import NOW
-from tests.sync.store.records import MEMBERS, commit, page
+from tests.sync.store.records import MEMBERS, commit, page, read
 
 PEOPLE = BitMap([1, 2, 3])
 
@@ -149,6 +152,49 @@ def test_a_lost_race_for_the_lake_is_told_as_a_lost_lease(store: Store, run: Run
     with pytest.raises(LeaseLost):
         view.lake.replace("people", added=[new])
     assert store.lake.rows("people") == 1
+
+
+@pytest.mark.parametrize(
+    ("asleep", "removes", "told"),
+    [
+        ("before it looks", True, LeaseLost),
+        ("before it looks", False, LeaseLost),
+        ("before it looks", True, StoreError),
+        ("as it commits", True, LeaseLost),
+        ("as it commits", False, LeaseLost),
+        ("as it commits", True, StoreError),
+        ("as it commits", False, StoreError),
+    ],
+)
+def test_what_was_made_from_an_older_lake_is_never_put_on_top_of_a_newer_one(
+    store: Store, run: Run, asleep: str, removes: bool, told: type[StoreError]
+) -> None:
+    """Another process commits at the worst moment. Rows would be there twice, or files be missed."""
+    store.lake.ensure("people", {})
+    replace(store)
+    view = store.guarded(store.runs.lease(run)) if told is LeaseLost else store
+    removed = [file.path for file in view.lake.files("people")] if removes else []
+    with closing(view.lake.connect()) as database:
+        added = [view.lake.write(database, "people", "SELECT 1::INTEGER AS person")]
+    looks = 0
+
+    def others(*called: object) -> None:
+        nonlocal looks
+        looks += "iceberg_tables" in str(called[2])
+        if looks != (1 if asleep == "before it looks" else 2):
+            return
+        looks += 1
+        if told is LeaseLost:
+            end_lease(store)
+            store.runs.claim("next", as_of=NOW, now=NOW)
+        with Store.open(store.database.url.render_as_string(False), store.folder) as other:
+            overwrite(other.lake, "people", pa.table({"person": pa.array([7, 8], pa.int32())}))
+
+    event.listen(store.database.reader, "before_cursor_execute", others)
+    with pytest.raises(told):
+        view.lake.replace("people", removed=removed, added=added)
+    event.remove(store.database.reader, "before_cursor_execute", others)
+    assert [row["person"] for row in read(store, "people", order="person")] == [7, 8]
 
 
 def test_a_task_that_was_taken_over_cannot_commit(store: Store, run: Run) -> None:

@@ -161,15 +161,6 @@ def test_an_audience_keeps_its_members_when_its_name_changes(store: Store, audie
     )
 
 
-def test_merged_people_are_one_in_the_ledger(store: Store, run: Run, audience: AudienceRow) -> None:
-    elsewhere = store.ledger.audience("files", "vip", "table", name="VIP")
-    for row in (audience, elsewhere):
-        store.ledger.adopt(row.id, BitMap([1, 2, 7]))
-    store.ledger.renumber([(2, 3), (3, 4)], connection="mc")
-    assert store.ledger.get(audience.id).owned == BitMap([1, 4, 7])
-    assert store.ledger.get(elsewhere.id).owned == BitMap([1, 2, 7])  # that contact did not move
-
-
 PEOPLE = st.sets(st.integers(1, 40), max_size=15).map(BitMap)
 
 
