@@ -14,6 +14,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -33,6 +34,16 @@ class Node:
     def key(self) -> str:
         """16 hex digits; equal for equal nodes, in any process."""
         return hashlib.sha256(json.dumps([VERSION, dump(self)], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly inside `node`, in order; periods are nodes too."""
+    for field in dataclasses.fields(node):  # type: ignore[arg-type]
+        value = getattr(node, field.name)
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (part for part in value if isinstance(part, Node))
 
 
 def dump(value: object) -> object:
@@ -209,7 +220,50 @@ class Arithmetic(Node):
     type: Type
 
 
-Value: TypeAlias = Literal | Fact | Aggregate | DaysSince | Arithmetic
+@dataclass(frozen=True, slots=True)
+class Earned(Node):
+    """Points of a score for one kind of activity, whole millionths: the sum over the business days d of
+    min(n(d), at_most_per_day) × weight(today − d), a sum of integers in which no order matters.
+
+    n(d): the activities of that day of the business zone which lie in the period (never after as_of) and are
+    as `where` says. weight(age in days, never below 0): `points`; with a half-life of h days
+    points × 2^(−age/h), rounded half to even to whole millionths (`rules.engine.points.weights`)."""
+
+    kind: str
+    where: Predicate | None
+    period: Period
+    points: int
+    at_most_per_day: int | None
+    half_life: int | None  # days
+
+
+@dataclass(frozen=True, slots=True)
+class Granted(Node):
+    """Points of a score, whole millionths, for as long as a condition is true of the person; else 0. The
+    condition holds no rank and no segment. It does not fade."""
+
+    condition: Predicate
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Node):
+    """NUMBER: the sum of the parts, held between `at_least` and `at_most` (millionths; None: what 64 bits
+    hold). Never missing; 0 for whoever did nothing, unless the bounds say otherwise."""
+
+    name: str
+    parts: tuple[Earned | Granted, ...]
+    at_least: int | None
+    at_most: int | None
+
+    @property
+    def type(self) -> Type:
+        """A score is a number."""
+        return Type.NUMBER
+
+
+Value: TypeAlias = Literal | Fact | Aggregate | DaysSince | Arithmetic | Score
+ScorePart: TypeAlias = Earned | Granted
 
 # ── predicates ──
 

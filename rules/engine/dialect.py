@@ -81,6 +81,26 @@ class DuckDB:
         written = ", ".join(f"'{day:04}'" for day in days_of_year)
         return f"strftime({self._local_date(instant, offsets)}, '%m%d') IN ({written})"
 
+    def local_day(self, instant: str, offsets: tuple[tuple[int, int], ...]) -> str:
+        """The day of an instant in a zone as days since 1970; missing for infinity."""
+        return f"({self._local_date(instant, offsets)} - DATE '1970-01-01')"
+
+    def at_least(self, number: str, least: int) -> str:
+        """A number, or `least` if that is more; missing if it is."""
+        return f"CASE WHEN {number} < {least} THEN {least} ELSE {number} END"
+
+    def at_most(self, number: str, most: int) -> str:
+        """A number, or `most` if that is less; missing if it is."""
+        return f"CASE WHEN {number} > {most} THEN {most} ELSE {number} END"
+
+    def within(self, number: str, least: int, most: int) -> str:
+        """A known number held between two others."""
+        return f"least(greatest({number}, {least}), {most})"
+
+    def entry(self, numbers: tuple[int, ...], index: str) -> str:
+        """The number at an index from 0; missing beyond the end. The index is not negative."""
+        return f"list_extract([{', '.join(map(str, numbers))}]::BIGINT[], ({index}) + 1)"
+
     def _local_date(self, instant: str, offsets: tuple[tuple[int, int], ...]) -> str:
         """The date of an instant in a zone; missing for infinity."""
         us = self.microseconds(instant)

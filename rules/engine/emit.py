@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from rules import ir
 from rules.engine.dialect import DuckDB
 from rules.engine.periods import Clock, microseconds, offsets, resolve, returning
-from rules.engine.walk import Rank
+from rules.engine.points import bounds
+from rules.engine.walk import Feature, Rank
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
@@ -63,7 +64,7 @@ class Emitter:
         clock: Clock,
         *,
         alias: str,
-        features: Mapping[ir.Aggregate, Scalar] | None = None,
+        features: Mapping[Feature, Scalar] | None = None,
         rank: Callable[[Rank], str] | None = None,
     ) -> None:
         self.dialect, self.clock, self.alias = dialect, clock, alias
@@ -97,12 +98,27 @@ class Emitter:
                 return self._days_since(self.value(inner))
             case ir.Arithmetic():
                 return self._arithmetic(value)
+            case ir.Score():
+                return self._score(value)
 
     def _days_since(self, inner: Scalar) -> Scalar:
         if inner.type is Type.DATE:
             day = self.dialect.day(inner.sql)
             return Scalar(f"(({self.clock.today} - ({day})) * {NUMBER_SCALE})", Type.NUMBER)
         return Scalar(self.dialect.floor_days(self.clock.now, inner.sql), Type.NUMBER)
+
+    def _score(self, node: ir.Score) -> Scalar:
+        total = f"0::{self.dialect.wide}"
+        for part in node.parts:
+            if isinstance(part, ir.Earned):
+                total += f" + {self.features[part].whole}"
+            else:
+                total += (
+                    f" + CASE WHEN {self.predicate(part.condition)} THEN {part.points}::BIGINT ELSE 0 END"
+                )
+        low, high = bounds(node)
+        held = self.dialect.within(f"({total})", low, high)
+        return Scalar(f"{held}::{self.dialect.types[Type.NUMBER]}", Type.NUMBER)
 
     def _arithmetic(self, node: ir.Arithmetic) -> Scalar:
         left, right = (self.double(self.value(side)) for side in (node.left, node.right))

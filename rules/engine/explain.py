@@ -17,7 +17,7 @@ from rules.engine.person import Context, Known, PersonFacts, holds, observed
 from rules.engine.walk import children
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
-Render: TypeAlias = Callable[["ir.Predicate | ir.Value"], str]
+Render: TypeAlias = Callable[["ir.Predicate | ir.Value | ir.ScorePart"], str]
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 _PLACES = {Type.NUMBER: 6, Type.MONEY: 2}
 
@@ -95,20 +95,23 @@ def explain(
     )
 
 
-def _values(node: ir.Node) -> Iterator[ir.Value]:
+def _values(node: ir.Node) -> Iterator[ir.Value | ir.ScorePart]:
     """The values a leaf looks at: the whole ones first, then what they are made of; no constants."""
     for child in children(node):
         if isinstance(child, ir.Fact | ir.Aggregate):
             yield child
+        elif isinstance(child, ir.Score):
+            yield child
+            yield from child.parts
         elif isinstance(child, ir.DaysSince | ir.Arithmetic):
             yield child
             yield from _values(child)
 
 
-def _type(value: ir.Value) -> Type | None:
+def _type(value: ir.Value | ir.ScorePart) -> Type | None:
     if isinstance(value, ir.Arithmetic):
         return None
-    return Type.NUMBER if isinstance(value, ir.DaysSince) else value.type
+    return Type.NUMBER if isinstance(value, ir.DaysSince | ir.ScorePart) else value.type
 
 
 def shown(value: Known | None, type_: Type | None) -> str | None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from rules.engine.dialect import DuckDB
 from rules.engine.emit import Emitter, Scalar
 from rules.engine.periods import Clock, Range, window
-from rules.ir import Aggregate, AggregateFunction
+from rules.engine.points import age, earning, worth
+from rules.engine.walk import Feature
+from rules.ir import Aggregate, AggregateFunction, Earned
 from rules.vocabulary import NUMBER_SCALE, Type
 
 _BAND_RATIO = 5
@@ -32,12 +34,17 @@ class Activity:
 
 @dataclass(slots=True)
 class Pass:
-    """One scan of one kind: the window of its longest feature and the expressions to compute."""
+    """One scan of one kind: the window of its longest feature and the expressions to compute.
+
+    `daily`: the rows are counted by person and day first, for points that so many a day can earn.
+    """
 
     kind: str
+    daily: bool
     range: Range
-    aggregates: list[Aggregate] = field(default_factory=list)
+    features: list[Feature] = field(default_factory=list)
     columns: dict[str, str] = field(default_factory=dict)  # expression → column name
+    counts: dict[str, str] = field(default_factory=dict)  # of a daily pass: count of a day → its name
 
     def column(self, expression: str) -> str:
         """The name of the column that holds an expression; equal expressions share one."""
@@ -49,33 +56,37 @@ class Features:
     """How to compute the features and where each one is then found."""
 
     passes: tuple[tuple[str, str], ...]  # (relation name, SELECT: person and the columns f0, f1, …)
-    scalars: Mapping[Aggregate, Scalar]  # over a join of people with all the relations
+    scalars: Mapping[Feature, Scalar]  # over a join of people with all the relations
 
 
 def plan(
-    aggregates: Iterable[Aggregate],
+    wanted: Iterable[Feature],
     activities: Mapping[str, Activity],
     clock: Clock,
     *,
     dialect: DuckDB,
     prefix: str,
 ) -> Features:
-    """The passes for these aggregates; A kind without rows may be missing from
+    """The passes for these features; a kind without rows may be missing from
     `activities`. The relations made will be called PREFIX0, PREFIX1, …"""
     bands: list[Pass] = []
-    scalars: dict[Aggregate, Scalar] = {}
-    ordered = sorted(aggregates, key=lambda a: (a.kind, -_length(window(a.period, clock)), a.key))
-    for aggregate in ordered:
-        found = window(aggregate.period, clock)
-        if aggregate.kind not in activities or (found.start is not None and found.start >= (found.end or 0)):
-            scalars[aggregate] = _nothing(aggregate, dialect)
+    scalars: dict[Feature, Scalar] = {}
+    ordered = sorted(wanted, key=lambda f: (f.kind, _daily(f), -_length(_window(f, clock)), f.key))
+    for feature in ordered:
+        found = _window(feature, clock)
+        if feature.kind not in activities or (found.start is not None and found.start >= (found.end or 0)):
+            scalars[feature] = _nothing(feature, dialect)
             continue
         band = bands[-1] if bands else None
-        if band is None or band.kind != aggregate.kind or not _shares(band.range, found):
-            band = Pass(aggregate.kind, found)
+        if (
+            band is None
+            or (band.kind, band.daily) != (feature.kind, _daily(feature))
+            or not _shares(band.range, found)
+        ):
+            band = Pass(feature.kind, _daily(feature), found)
             bands.append(band)
         band.range = _union(band.range, found)
-        band.aggregates.append(aggregate)
+        band.features.append(feature)
     passes = []
     for number, band in enumerate(bands):
         name = f"{prefix}{number}"
@@ -83,6 +94,14 @@ def plan(
             (name, _select(band, name, activities[band.kind], clock, dialect=dialect, scalars=scalars))
         )
     return Features(tuple(passes), scalars)
+
+
+def _daily(feature: Feature) -> bool:
+    return isinstance(feature, Earned) and feature.at_most_per_day is not None
+
+
+def _window(feature: Feature, clock: Clock) -> Range:
+    return earning(feature, clock) if isinstance(feature, Earned) else window(feature.period, clock)
 
 
 def _length(found: Range) -> int:
@@ -109,23 +128,29 @@ def _select(
     clock: Clock,
     *,
     dialect: DuckDB,
-    scalars: dict[Aggregate, Scalar],
+    scalars: dict[Feature, Scalar],
 ) -> str:
     emitter = Emitter(dialect, clock, alias="a")
     wanted = []  # what a row must be to count in any of the pass's features
-    for aggregate in band.aggregates:
-        where = "TRUE" if aggregate.where is None else emitter.condition(aggregate.where)
-        edges = _edges(window(aggregate.period, clock), band.range, dialect)
-        conditions = [*edges, *([] if aggregate.where is None else [where])]
+    for feature in band.features:
+        where = "TRUE" if feature.where is None else emitter.condition(feature.where)
+        edges = _edges(_window(feature, clock), band.range, dialect)
+        conditions = [*edges, *([] if feature.where is None else [where])]
         wanted.append(where)
-        scalars[aggregate] = _compute(
-            aggregate, " AND ".join(conditions) or "TRUE", band, activity, emitter, name
-        )
+        condition = " AND ".join(conditions) or "TRUE"
+        if isinstance(feature, Earned):
+            scalars[feature] = _earn(feature, condition, band, emitter, name)
+        else:
+            scalars[feature] = _compute(feature, condition, band, activity, emitter, name)
     filters = ["a.person IS NOT NULL", *_edges(band.range, Range(None, None), dialect)]
     if "TRUE" not in wanted:
         filters.append("(" + " OR ".join(dict.fromkeys(wanted)) + ")")
     columns = ", ".join(f"{expression} AS {column}" for expression, column in band.columns.items())
     rows = f"{activity.relation} AS a WHERE {' AND '.join(filters)}"
+    if band.daily:
+        counts = ", ".join(f"{expression} AS {count}" for expression, count in band.counts.items())
+        days = f"SELECT a.person AS person, {age(dialect, clock, band.range)} AS age, {counts} FROM {rows}"
+        return f"SELECT d.person AS person, {columns} FROM ({days} GROUP BY 1, 2) AS d GROUP BY d.person"
     return f"SELECT a.person AS person, {columns} FROM {rows} GROUP BY a.person"
 
 
@@ -180,8 +205,26 @@ def _compute(
     return Scalar(dialect.part(row, 2), type_, raw=None if source.raw is None else dialect.part(row, 3))
 
 
-def _nothing(aggregate: Aggregate, dialect: DuckDB) -> Scalar:
+def _earn(part: Earned, condition: str, band: Pass, emitter: Emitter, name: str) -> Scalar:
+    """Adds the points of a part to the pass; where they are then found."""
+    dialect = emitter.dialect
+    only = "" if condition == "TRUE" else f" FILTER (WHERE {condition})"
+    if part.at_most_per_day is not None:
+        count = band.counts.setdefault(f"count(*){only}", f"n{len(band.counts)}")
+        earned = (
+            f"sum({dialect.at_most(f'd.{count}', part.at_most_per_day)} * {worth(dialect, part, 'd.age')})"
+        )
+    elif part.half_life is None:
+        earned = f"count(*){only}::{dialect.wide} * {part.points}"
+    else:
+        earned = f"sum({worth(dialect, part, age(dialect, emitter.clock, band.range))}){only}"
+    return Scalar(f"{name}.{band.column(earned)}", Type.NUMBER, wide=True, or_zero=True)
+
+
+def _nothing(aggregate: Feature, dialect: DuckDB) -> Scalar:
     """The value over no activity at all."""
+    if isinstance(aggregate, Earned):
+        return Scalar("0::BIGINT", Type.NUMBER)
     if aggregate.function in (AggregateFunction.COUNT, AggregateFunction.SUM):
         return Scalar("0::BIGINT", aggregate.type)
     missing = dialect.missing(aggregate.type)

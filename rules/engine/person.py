@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -27,7 +28,8 @@ from rules.engine.periods import (
     returning,
     window,
 )
-from rules.engine.walk import Rank
+from rules.engine.points import bounds, weights
+from rules.engine.walk import Feature, Rank
 from rules.text import fold
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
@@ -77,7 +79,7 @@ def holds(predicate: ir.Predicate, person: PersonFacts, context: Context) -> boo
     return one.holds(predicate, person.facts)
 
 
-def observed(value: ir.Value, person: PersonFacts, context: Context) -> Known | None:
+def observed(value: ir.Value | ir.ScorePart, person: PersonFacts, context: Context) -> Known | None:
     """The value of a fact or aggregate; None is missing. Averages are fractions in the units of their
     type, arithmetic is a double in major units, texts are unfolded."""
     return _Evaluator(person, context).value(value, person.facts)
@@ -198,7 +200,7 @@ class _Evaluator:
 
     # ── values ──
 
-    def value(self, node: ir.Value, row: Row) -> Known | None:
+    def value(self, node: ir.Value | ir.ScorePart, row: Row) -> Known | None:
         match node:
             case ir.Literal(value):
                 return value
@@ -215,6 +217,23 @@ class _Evaluator:
                 return (self.clock.today - _ordinal(then)) * NUMBER_SCALE
             case ir.Arithmetic():
                 return self._arithmetic(node, row)
+            case ir.Score(_, parts):
+                low, high = bounds(node)
+                return min(max(sum(self._points(part) for part in parts), low), high)
+            case ir.Earned() | ir.Granted():
+                return self._points(node)
+
+    def _points(self, part: ir.ScorePart) -> int:
+        if isinstance(part, ir.Granted):
+            return part.points if self.holds(part.condition, self.person.facts) else 0
+        days_ = Counter(self._day(row["at"]) for row in self._rows(part))  # type: ignore[arg-type]
+        total = 0
+        for day, count in days_.items():
+            worth = weights(part.points, part.half_life) if part.half_life else None
+            age = max(0, self.clock.today - day)
+            each = part.points if worth is None else worth[age] if age < len(worth) else 0
+            total += each * (count if part.at_most_per_day is None else min(count, part.at_most_per_day))
+        return total
 
     def _arithmetic(self, node: ir.Arithmetic, row: Row) -> float | None:
         left, right = self._double(node.left, row), self._double(node.right, row)
@@ -245,7 +264,7 @@ class _Evaluator:
             return value  # type: ignore[return-value]
         return float(value) / float(_SCALES[_type(node)])  # type: ignore[arg-type]
 
-    def _rows(self, node: ir.Aggregate) -> list[Row]:
+    def _rows(self, node: Feature) -> list[Row]:
         """The activity that counts: in the window, not after as_of, and as `where` says."""
         inside: Range = window(node.period, self.clock)
         return [

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 
-from rules.ir import Aggregate, InSegment, Node, Predicate, Quintile, RankCount, RankShare
+from rules.ir import Aggregate, Earned, InSegment, Node, Predicate, Quintile, RankCount, RankShare
+from rules.ir import children as children
 
 Rank = RankShare | RankCount | Quintile
-
-
-def children(node: Node) -> Iterator[Node]:
-    """The nodes directly inside `node`, in order; periods are nodes too."""
-    for field in dataclasses.fields(node):  # type: ignore[arg-type]
-        value = getattr(node, field.name)
-        if isinstance(value, Node):
-            yield value
-        elif isinstance(value, tuple):
-            yield from (part for part in value if isinstance(part, Node))
+Feature = Aggregate | Earned
+"""What is computed over the activity of a person."""
 
 
 def nodes(roots: Iterable[Node], *, inside_aggregates: bool = True) -> Iterator[Node]:
-    """Every node below `roots`, each root first; an aggregate's own `where` and period only if asked."""
+    """Every node below `roots`, each root first; a feature's own `where` and period only if asked."""
     waiting = list(roots)
     while waiting:
         node = waiting.pop()
         yield node
-        if inside_aggregates or not isinstance(node, Aggregate):
+        if inside_aggregates or not isinstance(node, Feature):
             waiting.extend(children(node))
 
 
-def aggregates(roots: Iterable[Node]) -> dict[Aggregate, None]:
-    """Every different aggregate, in a stable order (by kind, then content)."""
-    found = {node for node in nodes(roots, inside_aggregates=False) if isinstance(node, Aggregate)}
+def aggregates(roots: Iterable[Node]) -> dict[Feature, None]:
+    """Every different feature over activity, in a stable order (by kind, then content)."""
+    found = {node for node in nodes(roots, inside_aggregates=False) if isinstance(node, Feature)}
     return dict.fromkeys(sorted(found, key=lambda node: (node.kind, node.key)))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rules.language import keys
 from rules.language.problems import suggest
+from rules.language.scores import ScoreDraft, read_score
 from rules.language.source import Source, Table
 from rules.ruleset import Drift, Expect, Mode, Target
 from rules.vocabulary import Vocabulary
@@ -63,6 +64,7 @@ class Drafts:
     segments: dict[str, SegmentDraft] = field(default_factory=dict)
     nameless: list[SegmentDraft] = field(default_factory=list)  # id missing, wrong or taken: only checked
     fields: dict[str, FieldDraft] = field(default_factory=dict)
+    scores: dict[str, ScoreDraft] = field(default_factory=dict)
     cases: list[CaseDraft] = field(default_factory=list)
     _ids: dict[str, str] = field(default_factory=dict)
 
@@ -71,13 +73,15 @@ class Drafts:
         root = source.root()
         if root is None:
             return False
-        for key in ("segment", "tiers", "field"):
+        for key in ("segment", "tiers", "field", "score"):
             if isinstance(root.values.get(key), dict):
                 root.report(key, f"write [[{key}]] with two brackets: there may be many")
                 del root.values[key]
         root.check(keys.FILE, "a rule file")
         for table in root.tables("field"):
             self._field(table)
+        for table in root.tables("score"):
+            self._score(table)
         for table in root.tables("segment"):
             self._segment(table)
         for table in root.tables("tiers"):
@@ -93,6 +97,15 @@ class Drafts:
             table.report("id", f'"{id_}" is already a name of the vocabulary', on_value=True)
         elif "is" in table.values:
             self.fields[id_] = FieldDraft(id_, table)
+
+    def _score(self, table: Table) -> None:
+        draft = read_score(table)
+        if not self._new(table, draft.id):
+            return
+        if draft.id in self.vocabulary.fields or draft.id in self.vocabulary.kinds:
+            table.report("id", f'"{draft.id}" is already a name of the vocabulary', on_value=True)
+        else:
+            self.scores[draft.id] = draft
 
     def _segment(self, table: Table) -> None:
         table.check(keys.SEGMENT, "[[segment]]")

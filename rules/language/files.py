@@ -127,7 +127,8 @@ def _check(drafts: Drafts, sources: list[Source], *, complete: bool) -> dict[str
     """Check all expressions; the result is in an order in which each segment follows those it uses."""
     fields = {id_: each.expression for id_, each in drafts.fields.items()}
     segments = frozenset(drafts.segments) if complete else None
-    expressions = Expressions(drafts.vocabulary, fields, segments)
+    scores = {id_: each.text for id_, each in drafts.scores.items()}
+    expressions = Expressions(drafts.vocabulary, fields, segments, scores)
     checked: dict[str, _Checked] = {}
     for id_, draft in drafts.segments.items():
         checked[id_] = _condition(draft, expressions)
@@ -137,6 +138,10 @@ def _check(drafts: Drafts, sources: list[Source], *, complete: bool) -> dict[str
         expressions.named_value(id_)
         for finding in expressions.field_findings[id_]:
             each.table.report_in("is", finding)
+    for id_, score in drafts.scores.items():
+        expressions.named_value(id_)
+        for number, finding in expressions.score_findings[id_]:
+            score.report(number, finding)
     if not any(source.problems for source in sources):  # else the rule that uses it may be unreadable
         _warn_unused(drafts, expressions)
     _warn(checked)
@@ -151,6 +156,10 @@ def _warn_unused(drafts: Drafts, expressions: Expressions) -> None:
         if id_ not in expressions.used_fields:
             at = each.table.value_at("id")
             each.table.source.report(at, f'no rule uses the field "{id_}"', Severity.WARNING)
+    for id_, score in drafts.scores.items():
+        if id_ not in expressions.used_fields:
+            at = score.table.value_at("id")
+            score.table.source.report(at, f'no rule uses the score "{id_}"', Severity.WARNING)
 
 
 def _uses(one: _Checked) -> list[str]:

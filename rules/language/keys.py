@@ -8,6 +8,8 @@ from enum import StrEnum
 
 CLOCK = re.compile(r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
 """A time of day."""
+DURATION = re.compile(r"^([1-9][0-9]{0,4}) (hour|day|week)s?$")
+"""A length of time."""
 
 
 class Shape(StrEnum):
@@ -30,6 +32,9 @@ class Shape(StrEnum):
     INSTANT = "instant"
     FACTS = "facts"  # names of the vocabulary → values
     ACTIVITIES = "activities"
+    DURATION = "duration"  # hours, days or weeks
+    NUMBER = "number"
+    ENTRIES = "entries"  # a list of tables, usually written inline
     LATER = "later"  # known, not supported yet
 
 
@@ -108,9 +113,25 @@ FIELD = (
     Key("why", Shape.TEXT, "What it is for."),
 )
 
+POINTS = (
+    Key("when", Shape.EXPRESSION, "An activity that earns the points each time: email_click where …"),
+    Key("if", Shape.EXPRESSION, "A condition that earns the points for as long as it is true."),
+    Key("points", Shape.NUMBER, "How many, also below 0.", required=True),
+    Key("at_most_per_day", Shape.COUNT, "How many activities of a day earn points (of when)."),
+)
+
+SCORE = (
+    Key("id", Shape.FIELD_ID, "The name by which expressions use it.", required=True),
+    Key("why", Shape.TEXT, "What it is for."),
+    Key("half_life", Shape.DURATION, 'After this time points for activity count half, such as "30 days".'),
+    Key("points", Shape.ENTRIES, "What earns points.", required=True, inner=POINTS),
+    Key("at_most", Shape.NUMBER, "The score is never more than this."),
+    Key("at_least", Shape.NUMBER, "The score is never less than this."),
+)
+
 FILE = (
     Key("segment", Shape.TABLES, "A group of people.", inner=SEGMENT),
     Key("tiers", Shape.TABLES, "Groups of which each person is in at most one.", inner=TIERS),
     Key("field", Shape.TABLES, "A named expression, to be used in others.", inner=FIELD),
-    Key("score", Shape.LATER, "Not supported yet."),
+    Key("score", Shape.TABLES, "A number made of points, to be used in expressions.", inner=SCORE),
 )

@@ -19,9 +19,9 @@ _CALENDAR_DAYS = {0: "today", -1: "yesterday", 1: "tomorrow"}
 _SHIFTS = {-1: "last", 0: "this", 1: "next"}
 
 
-def render(node: ir.Predicate | ir.Value) -> str:
-    """The node as an expression, e.g. `sum(purchase.amount, last 365 days) >= 500`."""
-    return _show(node, _OR)
+def render(node: ir.Predicate | ir.Value | ir.ScorePart) -> str:
+    """The node as an expression, e.g. `sum(purchase.amount, last 365 days) >= 500`; a score by its name."""
+    return _points(node) if isinstance(node, ir.ScorePart) else _show(node, _OR)
 
 
 def describe(segment: Segment) -> str:
@@ -85,6 +85,8 @@ def _level(node: ir.Predicate | ir.Value) -> tuple[int, str]:
             return _aggregate(node)
         case ir.DaysSince(value):
             return _ATOM, f"days since {_show_since(value)}"
+        case ir.Score(name):
+            return _ATOM, _name(name)
         case ir.Arithmetic(operator, left, right):
             level = _SUM if operator in (ir.Operator.ADD, ir.Operator.SUBTRACT) else _PRODUCT
             return level, f"{_show(left, level)} {operator} {_show(right, level + 1)}"
@@ -161,6 +163,21 @@ def _aggregate(node: ir.Aggregate) -> tuple[int, str]:
     if not isinstance(node.period, ir.Ever):
         inner += f", {render_period(node.period)}"
     return _ATOM, f"{node.function}({inner})"
+
+
+def _points(part: ir.ScorePart) -> str:
+    """What earns points, for people to read: `5 points for email_click, at most 1 per day`. No expression."""
+    points = f"{_decimal(part.points, Type.NUMBER)} points"
+    if isinstance(part, ir.Granted):
+        return f"{points} if {render(part.condition)}"
+    text = f"{points} for {_name(part.kind)}"
+    if part.where is not None:
+        text += f" where ({render(part.where)})"
+    if not isinstance(part.period, ir.Ever):
+        text += f" {render_period(part.period)}"
+    if part.at_most_per_day is not None:
+        text += f", at most {part.at_most_per_day} per day"
+    return text if part.half_life is None else f"{text}, halved in {part.half_life} days"
 
 
 def _show_since(value: ir.Value) -> str:

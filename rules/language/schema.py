@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from rules.language import keys
-from rules.language.keys import CLOCK, Key, Shape
+from rules.language.keys import CLOCK, DURATION, Key, Shape
 from rules.ruleset import Drift, Mode
 from rules.vocabulary import Field, Type, Vocabulary
 
@@ -35,6 +35,8 @@ _SIMPLE: dict[Shape, Schema] = {
     Shape.DRIFT: {"enum": [drift.value for drift in Drift]},
     Shape.CLOCK: {"type": "string", "pattern": CLOCK.pattern},
     Shape.INSTANT: {"type": "string"},
+    Shape.DURATION: {"type": "string", "pattern": DURATION.pattern},
+    Shape.NUMBER: {"type": "number"},
 }
 
 
@@ -58,13 +60,15 @@ def _table(known: Iterable[Key], vocabulary: Vocabulary | None) -> Schema:
         schema["required"] = required
     if known == [key for key in keys.TIER if key.shape is not Shape.LATER]:
         schema["oneOf"] = [{"required": ["when"]}, {"required": ["otherwise"]}]
+    if known == list(keys.POINTS):
+        schema["oneOf"] = [{"required": ["when"]}, {"required": ["if"]}]
     return schema
 
 
 def _key(key: Key, vocabulary: Vocabulary | None) -> Schema:
     described: Schema = {"description": key.meaning}
     match key.shape:
-        case Shape.TABLES:
+        case Shape.TABLES | Shape.ENTRIES:
             items = _table(key.inner, vocabulary)
             least: Schema = {"minItems": 1} if key.required else {}
             return {**described, "type": "array", "items": items, **least}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from rules.language.keys import CLOCK, Key, Shape
+from rules.language.keys import CLOCK, DURATION, Key, Shape
 from rules.language.places import ArrayPlace, Lines, Place, ScalarPlace, TablePlace, scan
 from rules.language.problems import Finding, Problem, Severity, suggest
 from rules.language.syntax.unsupported import not_supported
@@ -187,9 +187,15 @@ def _misfit(key: Key, value: object) -> str | None:
             return None if isinstance(value, dt.date) else "must be an instant such as 2026-03-02T09:00:00Z"
         case Shape.TARGETS:
             return None if isinstance(value, list) else 'must be a list of connections: ["hubspot-eu"]'
+        case Shape.DURATION:
+            fits = isinstance(value, str) and DURATION.fullmatch(value) is not None
+            return None if fits else 'must be a time in hours, days or weeks, such as "7 days"'
+        case Shape.NUMBER:
+            fits = (whole or isinstance(value, Decimal)) and Decimal(str(value)).is_finite()
+            return None if fits else "must be a number"
         case Shape.TABLE | Shape.FACTS:
             return None if isinstance(value, dict) else "must be a table { … }"
         case _:
             fits = isinstance(value, list) and all(isinstance(each, dict) for each in value)
-            how = "{ … }" if key.shape is Shape.ACTIVITIES else f"written as [[{key.name}]]"
+            how = "{ … }" if key.shape in (Shape.ACTIVITIES, Shape.ENTRIES) else f"written as [[{key.name}]]"
             return None if fits else f"must be a list of tables, {how}"

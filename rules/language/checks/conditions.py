@@ -36,8 +36,8 @@ def check_condition(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
         case tree.Truth(_, value):
             return ir.Constant(value)
         case tree.Happened(at, of):
-            if activity := _activity(of, scope):
-                return _happened(activity, scope)
+            if found := activity(of, scope):
+                return _happened(found, scope)
             scope.report(at, "did and never need an activity, such as did purchase last 30 days")
             return None
         case tree.Comparison():
@@ -98,8 +98,8 @@ def _joined(join: type[ir.And] | type[ir.Or], parts: list[ir.Predicate | None]) 
 
 def _alone(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
     """Something without an operator: an activity that happened, a yes/no value, a named condition."""
-    if activity := _activity(node, scope):
-        return _happened(activity, scope)
+    if done := activity(node, scope):
+        return _happened(done, scope)
     if isinstance(node, tree.During):
         return _during(node, scope)
     if isinstance(node, tree.Filtered) and isinstance(node.value, tree.Moment):
@@ -138,17 +138,17 @@ def _not_an_activity(node: tree.Filtered, scope: Scope) -> None:
         scope.report(node.at, "where belongs to an activity: purchase where category = …")
 
 
-def _activity(node: tree.Tree, scope: Scope) -> tree.Activity | None:
+def activity(node: tree.Tree, scope: Scope) -> tree.Activity | None:
     """`KIND [where …] [WINDOW]` written without a function, or None if the tree is something else."""
     match node:
         case tree.Group(_, of):
-            return _activity(of, scope)
+            return activity(of, scope)
         case tree.Name(at, name) if scope.is_kind(name):
             return tree.Activity(at, node, None, None)
         case tree.Filtered(_, tree.Name(at, name) as kind, where) if scope.is_kind(name):
             return tree.Activity(at, kind, *_window_outside(kind.name, where, scope))
         case tree.During(_, of, period):
-            inner = _activity(of, scope)
+            inner = activity(of, scope)
             if inner is not None and inner.period is None:
                 return tree.Activity(inner.at, inner.name, inner.where, period)
     return None
@@ -167,8 +167,8 @@ def _window_outside(name: str, where: tree.Tree, scope: Scope) -> tuple[tree.Tre
     return (tree.Negation(where.at, inner) if where is not during else inner), during.period
 
 
-def _happened(activity: tree.Activity, scope: Scope) -> ir.Predicate | None:
-    counted = count(activity, scope)
+def _happened(done: tree.Activity, scope: Scope) -> ir.Predicate | None:
+    counted = count(done, scope)
     if counted is None:
         return None
     return ir.Compare(ir.Comparison.GE, counted, ir.Literal(NUMBER_SCALE, Type.NUMBER))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from rules import ir
 from rules.language.checks.conditions import check_condition, check_either
 from rules.language.checks.scope import Named, Scope
+from rules.language.checks.scores import ScoreText, check_earned, check_granting
 from rules.language.problems import Finding, Problem
 from rules.language.syntax import tree
 from rules.language.syntax.parser import parse
@@ -21,14 +23,17 @@ _Checked = TypeVar("_Checked")
 class Expressions:
     """Compiles the expressions of one set of files. [[field]]s are compiled on first use and inlined.
 
-    `fields` are the texts of the [[field]]s by id; `segments` the ids `in segment` may name (None: any).
+    `fields` are the texts of the [[field]]s by id, `scores` the [[score]]s; `segments` the ids
+    `in segment` may name (None: any).
     """
 
     vocabulary: Vocabulary
     fields: Mapping[str, str] = field(default_factory=dict)
     segments: Collection[str] | None = None
+    scores: Mapping[str, ScoreText] = field(default_factory=dict)
     field_findings: dict[str, list[Finding]] = field(default_factory=dict)
     field_uses: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    score_findings: dict[str, list[tuple[int, Finding]]] = field(default_factory=dict)  # part, finding
     used_fields: set[str] = field(default_factory=set)
     _compiled: dict[str, Named | None] = field(default_factory=dict)
     _open: list[str] = field(default_factory=list)
@@ -37,7 +42,7 @@ class Expressions:
     def __post_init__(self) -> None:
         kinds = self.vocabulary.kinds.values()
         self._names = frozenset(
-            [*self.vocabulary.fields, *self.fields]
+            [*self.vocabulary.fields, *self.fields, *self.scores]
             + [name for kind in kinds for name in (kind.name, *kind.fields)]
             + [f"{kind.name}.{name}" for kind in kinds for name in kind.fields]
         )
@@ -50,11 +55,32 @@ class Expressions:
         """The value or condition of a [[field]]; its findings are in `field_findings`."""
         if name not in self._compiled:
             self._open.append(name)
+            if name in self.scores:
+                self._compiled[name] = self._score(name, self.scores[name])
+                self._open.pop()
+                return self._compiled[name]
             result: tuple[Named | None, list[Finding], list[tuple[str, int]]]
             result = self._compile(self.fields[name], check_either)
             self._open.pop()
             self._compiled[name], self.field_findings[name], self.field_uses[name] = result
         return self._compiled[name]
+
+    def _score(self, name: str, text: ScoreText) -> ir.Score | None:
+        """A [[score]]; its findings are in `score_findings`, by the part they are about."""
+        findings = self.score_findings[name] = []
+        parts: list[ir.ScorePart] = []
+        for number, part in enumerate(text.parts):
+            made: ir.ScorePart | None
+            if part.earned:
+                made, found, _ = self._compile(part.text, partial(check_earned, part=part, text=text))
+            else:
+                condition, found, _ = self._compile(part.text, check_granting)
+                made = None if condition is None else ir.Granted(condition, part.points)
+            findings += [(number, finding) for finding in found]
+            if made is not None:
+                parts.append(made)
+        self.field_uses[name] = []
+        return None if findings else ir.Score(name, tuple(parts), text.at_least, text.at_most)
 
     def _compile(
         self, text: str, check: Callable[[tree.Tree, Scope], _Checked | None]
@@ -66,7 +92,7 @@ class Expressions:
             self.vocabulary,
             condition=check_condition,
             named=self._named,
-            named_ids=self.fields.keys(),
+            named_ids=self.fields.keys() | self.scores.keys(),
             segments=self.segments,
             findings=findings,
         )
@@ -77,7 +103,8 @@ class Expressions:
         self.used_fields.add(name.name)
         if name.name in self._open:
             cycle = [*self._open[self._open.index(name.name) :], name.name]
-            scope.report(name.at, f"fields use each other in a circle: {' → '.join(cycle)}")
+            kinds = "scores" if all(each in self.scores for each in cycle) else "fields"
+            scope.report(name.at, f"{kinds} use each other in a circle: {' → '.join(cycle)}")
             return None
         found = self.named_value(name.name)
         if found is not None:

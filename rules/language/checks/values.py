@@ -219,6 +219,14 @@ def count(activity: tree.Activity, scope: Scope) -> ir.Value | None:
     return _call(tree.Call(activity.at, _F.COUNT, activity), scope)
 
 
+def counted(activity: tree.Activity, scope: Scope) -> tuple[str, ir.Predicate | None, ir.Period] | None:
+    """Kind, filter and window of an activity that is only counted."""
+    value = count(activity, scope)
+    if not isinstance(value, ir.Aggregate):
+        return None
+    return value.kind, value.where, value.period
+
+
 def _since(node: tree.Since, scope: Scope) -> ir.Value | None:
     inner = node.of
     while isinstance(inner, tree.Group):

@@ -171,6 +171,7 @@ class Nodes(Generator):
     def __init__(self, draw: st.DrawFn, as_of: dt.datetime, *, kind: str | None = None) -> None:
         super().__init__(draw, as_of)
         self.kind = kind
+        self.scoring = False  # inside a score, where there are neither ranks nor segments
         self.types = FIELD_TYPES if kind is None else {**KIND_TYPES[kind], "at": Type.DATETIME}
 
     # ── values ──
@@ -251,8 +252,29 @@ class Nodes(Generator):
             return ir.Arithmetic(
                 self.pick(list(ir.Operator)), left, right, self.pick((Type.NUMBER, Type.MONEY))
             )
+        if self.kind is None and not self.scoring and self.chance(5):
+            return self.score()
         type_ = Type.MONEY if self.has(Type.MONEY) and self.chance(2) else Type.NUMBER
         return self.literal(type_) if depth == 0 and self.chance(4) else self.value(type_)
+
+    def score(self) -> ir.Score:
+        """A score of one to three parts."""
+        parts = tuple(self.pick((self.earned, self.granted))() for _ in range(self.pick((1, 2, 3))))
+        return ir.Score("engagement", parts, self.pick((None, 0, -1_000_000)), self.pick((None, 7_500_000)))
+
+    def earned(self) -> ir.Earned:
+        """Points for activity, perhaps fading, perhaps so many a day."""
+        counted = self.aggregate(Type.NUMBER)
+        points = self.pick((5_000_000, 1, -3_000_000, 1_500_001, 100_000_000_000))
+        per_day, half_life = self.pick((None, 1, 2)), self.pick((None, 1, 7, 30, 365))
+        return ir.Earned(counted.kind, counted.where, counted.period, points, per_day, half_life)
+
+    def granted(self) -> ir.Granted:
+        """Points for a condition about the person alone."""
+        self.scoring = True
+        condition = self.predicate(1)
+        self.scoring = False
+        return ir.Granted(condition, self.pick((2_500_000, -1_000_000)))
 
     # ── predicates ──
 
@@ -278,7 +300,8 @@ class Nodes(Generator):
             self.yearly,
         ]
         if self.kind is None:
-            leaves += [self.ranked, self.ranked, self.listed, self.personal]
+            ranked = [] if self.scoring else [self.ranked, self.ranked]
+            leaves += [*ranked, self.listed, self.personal]
         return self.pick(leaves)()
 
     def comparison(self) -> ir.Predicate:

@@ -40,7 +40,16 @@ def test_each_expression_of_the_readme_is_understood(expression: str) -> None:
 
 
 def test_the_readme_names_every_key_of_a_segment_and_of_tiers() -> None:
-    for key in (*keys.SEGMENT, *keys.TIERS, *keys.TIER, *keys.EXPECT, *keys.TARGET, *keys.SEGMENT_CASE):
+    for key in (
+        *keys.SEGMENT,
+        *keys.TIERS,
+        *keys.TIER,
+        *keys.EXPECT,
+        *keys.TARGET,
+        *keys.SEGMENT_CASE,
+        *keys.SCORE,
+        *keys.POINTS,
+    ):
         assert (
             f"`{key.name}`" in README or f"[[tiers.{key.name}]]" in README or f"`{key.name} = " in README
         ), key.name

@@ -62,7 +62,9 @@ BAD = {
     "[[tiers]]\nid = 't'": "tiers/0",
     "[[tiers]]\nid = 't'\n[[tiers.tier]]\nid = 'x'": "tiers/0/tier/0",
     "[[tiers]]\nid = 't'\n[[tiers.tier]]\nid = 'x'\notherwise = false": "tiers/0/tier/0/otherwise",
-    "[[score]]\nid = 'x'": "",
+    "[[score]]\nid = 'x'": "score/0",
+    "[[score]]\nid = 'x'\npoints = [{ points = 5 }]": "score/0/points/0",
+    "[[score]]\nid = 'x'\nhalf_life = '1 month'\npoints = [{ if = 'vip', points = 5 }]": "score/0/half_life",
     SEGMENT + "as_of = 2026-01-01\nmember = true\nperson = { contry = 'DE' }": "segment/0/case/0/person",
     SEGMENT + "as_of = 2026-01-01\nmember = 'yes'": "segment/0/case/0/member",
 }
@@ -83,7 +85,7 @@ def test_every_key_of_the_loader_is_in_the_schema_with_its_meaning(tmp_path: Pat
                 continue
             inner = schema["properties"][key.name]
             assert inner["description"] == key.meaning
-            if key.shape is Shape.TABLES:
+            if key.shape in (Shape.TABLES, Shape.ENTRIES):
                 compare(key.inner, inner["items"])
 
     compare(keys.FILE, json_schema())
