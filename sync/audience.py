@@ -56,4 +56,8 @@ class AudienceInput:
     first: bool = False  # nothing was ever written to it
     usual: Usual | None = None  # what the segment usually loses
     paused: str | None = None  # why nothing is to be changed, in a sentence
+    resting: Changes = field(default_factory=lambda: Changes(BitMap(), BitMap()))
+    """Whom the platform refused before, and who are left in peace for now."""
+    riding: Changes = field(default_factory=lambda: Changes(BitMap(), BitMap()))
+    """… and who are tried again if there is room for them in calls that go out anyway."""
     due: dt.datetime | None = None  # when its members are wanted there; the soonest is sent first

@@ -21,6 +21,7 @@ from sync.look import Look, Sought, unsettled_by_audience
 from sync.plan import AudienceInput, Plan, make
 from sync.progress import SILENT, Progress
 from sync.push import CARRIER
+from sync.quarantine import LeftOut, left_out
 from sync.store import Store
 from sync.store.decisions import Pause
 from sync.store.ledger import AudienceRow
@@ -110,6 +111,7 @@ def intend(
     whereabouts: Whereabouts,
     sources: Sequence[SourceCount],
     limits: BrakeLimits,
+    at: dt.datetime,
     quota: Callable[[str], int | None] = lambda _: None,
     due: Callable[[dt.time], dt.datetime] | None = None,
     progress: Progress = SILENT,
@@ -117,7 +119,7 @@ def intend(
     """Look, settle, plan. `members`: segment → people. The plan is not stored yet (see `save`).
 
     `quota`: how many calls the connection's day has left, asked when we have looked there; None: not told.
-    `due`: the instant that a rule's time of day means.
+    `due`: the instant that a rule's time of day means; `at`: now, for how long somebody has been refused.
     """
     failed: dict[str, str] = {}
     renames: dict[int, str] = {}
@@ -147,6 +149,7 @@ def intend(
             for prefix in {shapes[one.kind].type_prefix for one in ours}
             if prefix
         }
+        refused = left_out(store, connection, whereabouts, at=at)
         for one in ours:
             row = _without_the_gone(
                 store, by_key[one.segment.id, one.kind.value], wanted=members[one.segment.id] & reachable
@@ -155,6 +158,7 @@ def intend(
             if one.target.drift is Drift.ADOPT and row.actual - row.owned and pause is None:
                 store.ledger.adopt(row.id, row.actual)
                 row = store.ledger.get(row.id)
+            tried = refused.get(row.id if one.kind is not AudienceKind.FIELD else carrier or 0, LeftOut())
             inputs.append(
                 AudienceInput(
                     audience=row.id,
@@ -179,6 +183,8 @@ def intend(
                     first=not row.written,
                     usual=_usual(store, one.segment.id, limits, row=row, wanted=members[one.segment.id]),
                     paused=pause,
+                    resting=tried.resting,
+                    riding=tried.riding,
                     due=due(one.target.by) if due is not None and one.target.by is not None else None,
                 )
             )
@@ -256,6 +262,9 @@ def _forget_refusals(store: Store, plan: Plan) -> None:
     wanted |= {one.source.carrier: BitMap() for one in plan.audiences if one.source.carrier is not None}
     for batch in plan.batches:
         wanted[batch.audience] |= batch.adds | batch.removes
+    for part in plan.audiences:
+        carrier = part.source.carrier
+        wanted[part.source.audience if carrier is None else carrier] |= part.refused
     contested = {one.source.audience: one.contested & one.source.desired for one in plan.audiences}
     foreign = {one.source.audience: one.foreign for one in plan.audiences}
     refused: dict[int, BitMap] = {}

@@ -84,6 +84,7 @@ class AudiencePlan:
     withheld: BitMap  # desired, but suppressed or unsubscribed
     foreign: BitMap  # there, put by others
     contested: BitMap  # ours, taken away by others
+    refused: BitMap  # due, but refused before, and left out for now
     batches: tuple[PlannedBatch, ...]
 
 
@@ -143,7 +144,7 @@ def make(
 ) -> Plan:
     """The plan for all audiences, in their order. `quotas`: connection → calls left today, if it tells."""
     limits = limits or BrakeLimits()
-    found = [(audience, _due(audience)) for audience in audiences]
+    found = [(audience, _trying(audience, _due(audience))) for audience in audiences]
     brakes = [*source_brakes(sources, limits), *moved_brakes(found, limits)]
     for audience, due in found:
         brakes += audience_brakes(audience, due, target(audience), limits)
@@ -185,11 +186,18 @@ def _due(audience: AudienceInput) -> Changes:
     )
 
 
+def _trying(audience: AudienceInput, due: Changes) -> Changes:
+    """Without whom the platform refused before and nothing calls for another try."""
+    rest, ride = audience.resting, audience.riding
+    return Changes(due.adds - rest.adds - ride.adds, due.removes - rest.removes - ride.removes)
+
+
 def _held_by(
     brakes: Sequence[Brake], found: Sequence[tuple[AudienceInput, Changes]], limits: BrakeLimits
 ) -> Plan:
     empty = BitMap()
     parts: list[AudiencePlan] = []
+    held: list[tuple[bool, bool]] = []
     for audience, due in found:
         theirs = [brake for brake in brakes if brake.touches(audience)]
         hold_removals = any(brake.holds_removals for brake in theirs)
@@ -204,10 +212,55 @@ def _held_by(
             withheld=empty if audience.include_suppressed else audience.desired & audience.not_mailable,
             foreign=audience.actual - audience.owned,
             contested=audience.owned - audience.actual,
+            refused=empty,
             batches=(),
         )
-        parts.append(replace(part, batches=_own_batches(part)))
+        parts.append(part)
+        held.append((hold_adds, hold_removals))
+    parts = [replace(one, batches=_own_batches(one)) for one in _with_riders(parts, held)]
     return Plan(audiences=tuple(parts), brakes=tuple(brakes), fields=tuple(_field_batches(parts)))
+
+
+def _with_riders(parts: Sequence[AudiencePlan], held: Sequence[tuple[bool, bool]]) -> Iterator[AudiencePlan]:
+    """Those who were refused before join where calls go out anyway and have room for them; the rest waits.
+
+    `held`: whether adds and removals of each part wait for a person; nobody joins them.
+    """
+    written: dict[int, BitMap] = {}
+    for part in parts:
+        if part.source.carrier is not None:
+            some = written.setdefault(part.source.carrier, BitMap())
+            some |= part.adds | part.removes
+    free = {}
+    for part in parts:
+        carrier = part.source.carrier
+        if carrier is not None and carrier not in free:
+            size = part.source.shape.adds
+            riding = part.source.riding.adds - written[carrier]
+            free[carrier] = BitMap(list(riding)[: -len(written[carrier]) % size])
+    for part, (adds_wait, removes_wait) in zip(parts, held, strict=True):
+        due, ride = _due(part.source), part.source.riding
+        if part.source.carrier is not None:
+            adds = removes = free[part.source.carrier]
+        else:
+            adds, removes = _rooms(part, Changes(due.adds & ride.adds, due.removes & ride.removes))
+        joined = replace(
+            part,
+            adds=part.adds if adds_wait else part.adds | (due.adds & adds),
+            removes=part.removes if removes_wait else part.removes | (due.removes & removes),
+        )
+        tried = joined.adds | joined.removes | joined.held_adds | joined.held_removes
+        yield replace(joined, refused=(due.adds | due.removes) - tried)
+
+
+def _rooms(part: AudiencePlan, waiting: Changes) -> tuple[BitMap, BitMap]:
+    """As many of those who wait as the calls of this audience can take along, by half."""
+    shape = part.source.shape
+    calls = [-(-len(part.adds) // shape.adds), -(-len(part.removes) // shape.removes)]
+    if shape.together:
+        calls = [max(calls)] * 2
+    rooms = calls[0] * shape.adds - len(part.adds), calls[1] * shape.removes - len(part.removes)
+    return BitMap(list(waiting.adds)[: rooms[0]]), BitMap(list(waiting.removes)[: rooms[1]])
 
 
 def _holds_something(brake: Brake, parts: Sequence[AudiencePlan]) -> bool:

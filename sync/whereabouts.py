@@ -66,6 +66,25 @@ class Whereabouts:
         ).to_arrow_table()
         return Addresses(found)
 
+    def states(self, connection: str, some: BitMap, *, people: str) -> Mapping[int, str]:
+        """Person → what is known of them and what their records on the connection say, as a text to compare.
+
+        `people`: the relation of that name. Numbers that are not there are left out.
+        """
+        cursor = self._database.cursor()
+        cursor.register("wanted_people", pa.table({"person": pa.array(list(some), pa.int32())}))
+        theirs = "person IN (SELECT person FROM wanted_people)"
+        rows = cursor.sql(
+            f"""SELECT person, concat_ws('|', md5(facts::VARCHAR), records)
+            FROM (SELECT * FROM {people} WHERE {theirs}) AS facts
+            LEFT JOIN (SELECT person, string_agg(concat_ws(' ', contacts.external_id, content_hash,
+                    coalesce(deleted, false)), ',' ORDER BY contact) AS records
+                FROM {self._contacts} AS contacts JOIN {self._links} AS links USING (contact)
+                WHERE contacts.connection = {text_literal(connection)} AND {theirs} GROUP BY person)
+                USING (person)"""
+        ).fetchall()
+        return dict(rows)
+
     def people(self, connection: str, rows: pa.Table) -> BitMap:
         """People behind the external ids of a page of members; strangers to us are left out."""
         cursor = self._database.cursor()

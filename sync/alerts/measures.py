@@ -10,6 +10,7 @@ from sync.alerts.finding import Finding, counted, minute, spell
 from sync.config import Settings
 from sync.config.alerting import AlertKind, Level
 from sync.push import CARRIER
+from sync.quarantine import Standing, standing
 from sync.store import Store
 from sync.store.signs import Signs
 
@@ -26,6 +27,7 @@ def findings(store: Store, settings: Settings, *, now: dt.datetime) -> Iterator[
     """Of every kind this module knows."""
     yield from _sizes(store, now=now)
     yield from _drift(store, settings)
+    yield from _given_up(store, settings, now=now)
     yield from _quotas(store, settings, now=now)
     yield from _waiting(store, settings, now=now)
     yield from _frozen(store, now=now)
@@ -70,6 +72,24 @@ def _drift(store: Store, settings: Settings) -> Iterator[Finding]:
         what = f"Others have taken away {gone[name]:,} of {total:,} memberships that we wrote on {name}."
         advice = "Find out which tool or person does it there; each is put back once and then left alone."
         yield Finding(AlertKind.DRIFT, name, level, newest, what, advice)
+
+
+def _given_up(store: Store, settings: Settings, *, now: dt.datetime) -> Iterator[Finding]:
+    """Changes that platforms refused for so long that nothing is tried any more."""
+    names = {row.id: row.connection for row in store.ledger.audiences()}
+    counts = dict.fromkeys(settings.connections, 0)
+    for one in store.ledger.refusals():
+        name = names[one.audience_id]
+        if name in counts and standing(one, at=now) is Standing.GIVEN_UP:
+            counts[name] += 1
+    for name, count in counts.items():
+        level = Level.WARNING if count else Level.OK
+        what = f"{name} has refused {counted(count, 'change')} for good: given up, not tried any more."
+        advice = (
+            "`segsync status` lists the reasons; each is tried again when the person's record or the rule"
+            " changes."
+        )
+        yield Finding(AlertKind.GIVEN_UP, name, level, minute(now), what, advice)
 
 
 def _quotas(store: Store, settings: Settings, *, now: dt.datetime) -> Iterator[Finding]:

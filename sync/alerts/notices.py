@@ -13,6 +13,7 @@ _NAMES = {
     AlertKind.RUN_FAILED: "runs",
     AlertKind.CONNECTION_FAILED: "connection",
     AlertKind.REJECTED: "rejected rows and changes",
+    AlertKind.GIVEN_UP: "refused for good",
     AlertKind.NO_RUN: "no good run",
     AlertKind.RUN_TIME: "run time",
     AlertKind.SEGMENT_SIZE: "segment size",

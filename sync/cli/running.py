@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from sync.forecast import Forecast
     from sync.run.report import Report
 
+_REFUSED = {
+    "retry": "tried by every run",
+    "quarantined": "tried when person or rule changes, else once a week",
+    "given_up": "given up until person or rule changes",
+}
+
 
 def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
@@ -173,9 +179,12 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     )
     if found["refused"]:
         table(
-            "Refused, tried again by each run",
-            ["connection", "segment", "reason", "people", "tries"],
-            ([r["connection"], r["segment"], r["reason"], r["people"], r["tries"]] for r in found["refused"]),
+            "Refused",
+            ["connection", "segment", "reason", "people", "tries", "state"],
+            (
+                [r["connection"], r["segment"], r["reason"], r["people"], r["tries"], _REFUSED[r["state"]]]
+                for r in found["refused"]
+            ),
         )
     if found["rejected"]:
         table(

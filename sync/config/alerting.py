@@ -28,6 +28,7 @@ class AlertKind(StrEnum):
     RUN_FAILED = "run_failed"
     CONNECTION_FAILED = "connection_failed"
     REJECTED = "rejected"
+    GIVEN_UP = "given_up"
     NO_RUN = "no_run"
     RUN_TIME = "run_time"
     SEGMENT_SIZE = "segment_size"
@@ -37,7 +38,9 @@ class AlertKind(StrEnum):
     FROZEN = "frozen"
 
 
-ALWAYS = frozenset({AlertKind.RUN_FAILED, AlertKind.CONNECTION_FAILED, AlertKind.REJECTED})
+ALWAYS = frozenset(
+    {AlertKind.RUN_FAILED, AlertKind.CONNECTION_FAILED, AlertKind.REJECTED, AlertKind.GIVEN_UP}
+)
 """Kinds that cannot be switched off: if no channel takes them, all do."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import duckdb
@@ -29,6 +29,7 @@ from sync.fields import FieldSpec
 from sync.identify.explain import LinkedContact, explain_links
 from sync.identify.keys import email_key
 from sync.identify.people import provenance
+from sync.quarantine import Standing, standing
 from sync.run.rulebook import known_rules, rules_of_matching
 from sync.run.workspace import Workspace
 from sync.store.optouts import StoredOptOut
@@ -49,6 +50,20 @@ class SegmentAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedChange:
+    """A change of this person that a platform did not take, and what becomes of it."""
+
+    connection: str
+    segment: str  # "*": the owned field
+    code: str
+    reason: str
+    state: Standing
+    tries: int
+    first_at: dt.datetime
+    last_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Everything about one person that decides on segments."""
 
@@ -57,6 +72,7 @@ class Answer:
     segments: tuple[SegmentAnswer, ...]
     sources: Mapping[str, tuple[str, str, dt.datetime | None]]  # fact → connection.column, contact, when
     contacts: tuple[LinkedContact, ...]
+    refused: tuple[RefusedChange, ...] = ()  # what platforms did not take
     opt_outs: tuple[StoredOptOut, ...] = ()  # what was written to platforms because of others
 
     def lines(self) -> Iterator[str]:
@@ -67,6 +83,12 @@ class Answer:
                 f"{key.kind} {key.masked}{' (former)' if key.former else ''}" for key in contact.keys
             )
             yield f"  contact {contact.external_id} on {contact.connection}: {keys or 'no key'}"
+        for no in self.refused:
+            state = no.state.value.replace("_", " ")
+            yield (
+                f"  refused on {no.connection} ({no.segment}): {no.reason}; {state},"
+                f" tries: {no.tries}, the last {no.last_at:%Y-%m-%d %H:%M} UTC"
+            )
         for told in self.opt_outs:
             yield (
                 f"  opt-out on {told.connection}: {told.state}, {told.at:%Y-%m-%d %H:%M} UTC,"
@@ -95,6 +117,10 @@ class Answer:
             "contacts": [
                 {"connection": c.connection, "external_id": c.external_id, "keys": [k.masked for k in c.keys]}
                 for c in self.contacts
+            ],
+            "refused": [
+                {**asdict(no), "first_at": no.first_at.isoformat(), "last_at": no.last_at.isoformat()}
+                for no in self.refused
             ],
             "opt_outs": [
                 {
@@ -159,6 +185,7 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
                     database, person, links=lake.relation("links"), rules=rules_of_matching(workspace, fields)
                 )
             ),
+            refused=tuple(_refused(workspace, person)),
             opt_outs=tuple(workspace.store.opt_outs.log(person=person)),
         )
     finally:
@@ -181,6 +208,15 @@ def _person(database: duckdb.DuckDBPyConnection, links: str, who: str) -> int:
         numbers = ", ".join(str(row[0]) for row in rows[:5])
         raise UserError(f"this address links nobody, several people have it: {numbers}; name one by number")
     return int(rows[0][0])
+
+
+def _refused(workspace: Workspace, person: int) -> Iterator[RefusedChange]:
+    rows = {row.id: row for row in workspace.store.ledger.audiences()}
+    for one in workspace.store.ledger.refusals():
+        if one.person == person:
+            row, state = rows[one.audience_id], standing(one, at=workspace.clock.utc_now())
+            where = row.connection, row.segment
+            yield RefusedChange(*where, one.code, one.reason, state, one.tries, one.first_at, one.last_at)
 
 
 def _ranks(workspace: Workspace, rules: RuleSet, as_of: dt.datetime) -> KnownRanks:

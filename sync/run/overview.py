@@ -7,6 +7,7 @@ from typing import Any
 from sync.brakes import Holds
 from sync.optouts import contacts_of
 from sync.push import CARRIER
+from sync.quarantine import standing
 from sync.run.alerting import unreachable
 from sync.run.holding import held
 from sync.run.workspace import Workspace
@@ -18,16 +19,19 @@ def overview(workspace: Workspace) -> dict[str, Any]:
     """Runs, audiences, the plan that waits, refusals by reason, rejected rows. No personal values."""
     store = workspace.store
     audiences = {row.id: row for row in store.ledger.audiences()}
-    refused: dict[tuple[str, str, str], dict[str, Any]] = {}
+    refused: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    now = workspace.clock.utc_now()
     for one in store.ledger.refusals():
         row = audiences[one.audience_id]
+        state = standing(one, at=now).value
         entry = refused.setdefault(
-            (row.connection, row.segment, one.reason),
+            (row.connection, row.segment, one.reason, state),
             {
                 "connection": row.connection,
                 "segment": row.segment,
                 "code": one.code,
                 "reason": one.reason,
+                "state": state,
                 "people": 0,
                 "tries": 0,
             },

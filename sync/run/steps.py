@@ -27,6 +27,7 @@ from sync.plan import Plan
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled
 from sync.push import writes
+from sync.quarantine import tried
 from sync.run.consent import brake_limits, record_opt_outs, with_opt_outs
 from sync.run.holding import held_parts
 from sync.run.opened import Opened
@@ -210,6 +211,7 @@ class Pipeline:
                 ),
                 sources=sources,
                 limits=brake_limits(self.workspace.settings),
+                at=self.as_of,
                 quota=self.workspace.calls_left,
                 due=partial(next_at, zone=self.workspace.settings.business.zone, after=self.as_of),
                 progress=self.progress,
@@ -248,6 +250,8 @@ class Pipeline:
                 names = sorted({rows[batch.audience_id].connection for batch in open_batches})
                 total = sum(len(batch.adds) + len(batch.removes) for batch in open_batches)
                 self._share(Step.PUSH, {name: {"plan": plan_id} for name in names}, total=total)
+                with closing(self.store.lake.connect()) as database:
+                    tried(self.store, whereabouts(self.store, database), at=self.as_of)
         self.store.plans.settle(plan_id)
         tell_pushed(self.report, self.store, self.store.tasks.of(self.run.id, Step.PUSH))
 

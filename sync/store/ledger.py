@@ -7,7 +7,7 @@ whose outcome it records, so a crash leaves either both or neither.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pyroaring import BitMap
@@ -17,7 +17,7 @@ from sync.store.database import Database
 from sync.store.inbox import upsert
 from sync.store.refused import KeptRefusal as KeptRefusal
 from sync.store.refused import Refusal as Refusal
-from sync.store.refused import forget_refusals, record_refusals
+from sync.store.refused import forget_refusals, mark_refusals, record_refusals
 from sync.store.tables import audiences, batches, refusals
 
 _EMPTY = BitMap()
@@ -204,6 +204,11 @@ class Ledger:
             query = query.where(refusals.c.audience_id == audience_id)
         with self._database.reading() as database:
             return [KeptRefusal(**row) for row in database.execute(query).mappings()]
+
+    def mark_refusals(self, marked: Iterable[tuple[KeptRefusal, str]]) -> None:
+        """Keep what the refused people and their rules were like when they were tried."""
+        with self._database.writing() as database:
+            mark_refusals(database, marked)
 
     def forget_refusals(self, audience_id: int, people: BitMap) -> None:
         """These people are no longer wanted here (or no longer ours to remove): nothing is refused."""

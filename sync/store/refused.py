@@ -1,9 +1,12 @@
-"""People of whom a platform did not take a change: stored with the reason, tried again, forgotten."""
+"""People of whom a platform did not take a change: stored with the reason, tried again, forgotten.
+
+When they are tried again is decided in `sync.quarantine`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pyroaring import BitMap
@@ -18,7 +21,7 @@ NOT_ARRIVED, NOT_REMOVED = "not_arrived", "not_removed"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The platform said no to one person; tried again on the next run."""
+    """The platform said no to one person."""
 
     person: int
     action: str  # connectors' Action: add, remove, set
@@ -28,7 +31,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class KeptRefusal:
-    """A refusal as stored, with how often and since when."""
+    """A refusal as stored, with how often and since when.
+
+    `mark`: what person and rule were like at the last try; None: not kept.
+    """
 
     audience_id: int
     person: int
@@ -38,6 +44,7 @@ class KeptRefusal:
     tries: int
     first_at: dt.datetime
     last_at: dt.datetime
+    mark: str | None = None
 
 
 def record_refusals(
@@ -76,6 +83,22 @@ def record_refusals(
             for (person, action), refusal in rows.items()
         ],
     )
+
+
+def mark_refusals(database: Connection, marked: Iterable[tuple[KeptRefusal, str]]) -> None:
+    """Keep what person and rule were like; whoever was tried because they had changed starts anew."""
+    for one, mark in marked:
+        if mark != one.mark:
+            anew = {} if one.mark is None else {"tries": 1, "first_at": one.last_at}
+            database.execute(
+                refusals.update()
+                .where(
+                    refusals.c.audience_id == one.audience_id,
+                    refusals.c.person == one.person,
+                    refusals.c.action == one.action,
+                )
+                .values(mark=mark, **anew)
+            )
 
 
 def forget_refusals(database: Connection, audience_id: int, people: BitMap, *, but: str = "") -> None:

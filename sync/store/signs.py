@@ -70,7 +70,7 @@ class Signs:
             return found
 
     def refused(self) -> int:
-        """Changes that a platform refused and that each run tries again."""
+        """Changes that a platform refused and has not taken since."""
         with self._database.reading() as database:
             return int(database.execute(select(func.count()).select_from(refusals)).scalar_one())
 

@@ -257,6 +257,7 @@ refusals = Table(
     Column("tries", Integer, nullable=False),
     Column("first_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
+    Column("mark", String(64)),  # hash of person and rule at the last try; NULL: to be tried once more
 )
 
 opt_outs = Table(

@@ -4,7 +4,8 @@
 
 LB the fewest possible calls for what was really changed, p how likely a call has to be sent again, c requests
 that a kill can lose, K kills, A logins refused, N batches of which some items came back. The sum goes over
-all times that a life met a poison person, in a batch of b people: every plan tries them again.
+all times that a life met a poison person, in a batch of b people: a plan tries them again when they or their
+rule have changed.
 """
 
 from __future__ import annotations

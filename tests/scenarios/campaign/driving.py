@@ -264,19 +264,18 @@ class Campaign:
         return found
 
     def _fresh_plan(self) -> list[str]:
-        """A fresh plan has nothing to do but to try the poison people again."""
+        """A fresh plan has nothing to do: the poison people are in quarantine."""
         text = self._calm_life("plan", "--format", "json")
         try:
             plan = json.loads("{" + f"\n{text}".rpartition("\n{\n")[2].partition("\n}\n")[0] + "}")
         except ValueError:
             return [f"I1 the fresh plan says nothing: {text[-300:]}"]
         wrong = [f"I1 the fresh plan is held: {plan['brakes']}"] if plan["held"] else []
-        poison = self.platforms("poison_changes")
         return wrong + [
             f"I1 the fresh plan moves {one['enter']} in and {one['leave']} out of {one['segment']}"
             f" on {one['connection']}"
             for one in plan["audiences"]
-            if one["leave"] or one["enter"] != poison.get(f"{one['connection']} {one['segment']}", 0)
+            if one["leave"] or one["enter"]
         ]
 
     def _store(self) -> list[str]:

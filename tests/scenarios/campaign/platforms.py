@@ -274,15 +274,6 @@ class Platforms:
     def poison(self) -> dict[str, list[int]]:
         return {name: sorted(numbers) for name, numbers in self.hands.poison.items()}
 
-    def poison_changes(self) -> dict[str, int]:
-        """`connection segment` → how many poison people are waiting to get in there."""
-        fitting, found = self.company.segments(), {}
-        for name, numbers in self.hands.poison.items():
-            for segment in (*MEMBERS_OF[name], *FIELDS_OF[name]):
-                waiting = self.company.desired(name, segment, fitting) & numbers
-                found[f"{name} {segment}"] = len(waiting)
-        return found
-
     def keys(self) -> dict[str, dict[str, int]]:
         """Connection → id of a contact → human."""
         found = {
