@@ -24,7 +24,7 @@ from sync.store import Store
 from sync.store.arrivals import arrived, not_arrived, not_removed
 from sync.store.ledger import AudienceRow
 from sync.store.plans import StoredBatch
-from sync.store.unsettled import answered, settled, unsettled
+from sync.store.unsettled import answered, late, settled, unsettled
 from sync.whereabouts import Whereabouts
 
 
@@ -97,7 +97,7 @@ class Look:
             if is_unseen(row.remote_mark):
                 self._see(row, actual)
             self._settle(row.id, actual=actual, remote_mark=mark)
-        return self.store.ledger.get(row.id)
+        return self._with_late(row.id)
 
     def _see(self, row: AudienceRow, actual: BitMap) -> None:
         """Whether what the platform said it did was done. Whoever is not there at this first look has not
@@ -144,7 +144,7 @@ class Look:
                     self._settle(row.id, actual=held.get(row.segment, BitMap()))
             self._settle(carrier.id, actual=BitMap.union(BitMap(), *held.values()))
             looked(self.store, self.connection, [row.segment for row in rows])
-        return [self.store.ledger.get(row.id) for row in everyone]
+        return [self._with_late(row.id) for row in everyone]
 
     def _field_values(self, audience: Audience) -> dict[str, BitMap]:
         held: dict[str, BitMap] = {}
@@ -166,6 +166,16 @@ class Look:
         if kind is AudienceKind.FIELD:
             return next(iter(same_kind), None)
         return only_one_named(same_kind, row.name)
+
+    def _with_late(self, audience_id: int) -> AudienceRow:
+        """The audience's row; whoever of ours turned up there after an earlier look is ours."""
+        row = self.store.ledger.get(audience_id)
+        foreign = row.actual - row.owned
+        came = foreign & late(self.store.database, audience_id) if foreign else foreign
+        if not came:
+            return row
+        self.store.ledger.adopt(audience_id, came, sent=True)
+        return self.store.ledger.get(audience_id)
 
     def _settle(self, audience_id: int, *, actual: BitMap, remote_mark: str | None = None) -> None:
         """Members were read: what was sent without an answer and is there came from us, and whom we were

@@ -193,6 +193,8 @@ class Accounts:
             case "crm":
                 for table in ("Contact", "Lead"):
                     for row in self.crm.org.tables[table].values():
+                        if row["IsDeleted"]:
+                            continue
                         rest = tuple((k, v) for k, v in row.items() if k != own and k not in TIMES)
                         consent = not row["HasOptedOutOfEmail"]
                         found[self.number(name, row["Id"])] = (frozenset(names_in(row[own])), consent, rest)
@@ -324,6 +326,16 @@ class Accounts:
                 segment = self.mailchimp.audience.segment_named(title)
                 if segment is not None:
                     self.mailchimp.audience.drop_segment(segment)
+
+    def erase(self, name: str, human: Human) -> None:
+        """A colleague deletes the person there; others know them still. HubSpot and Salesforce only."""
+        if name == "hub":
+            self.hub.records.archive(self.hub.records.live("contacts")[self.hub_ids[human.number]])
+        else:
+            key = self.crm_ids[human.number]
+            self.crm.org.delete("Lead" if key.startswith("00Q") else "Contact", key)
+        human.on -= {name}
+        del human.moods[name]
 
     def _change_crm(self, human: Human, **values: Any) -> None:
         key = self.crm_ids[human.number]

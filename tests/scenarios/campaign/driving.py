@@ -167,13 +167,23 @@ class Campaign:
             at[self.random.uniform(0.05, 2.0)] = lambda: os.kill(life.pid, signal.SIGKILL)
         elif way == "database":
             at[self.random.uniform(0.1, 1.0)] = self._disturb_database
+        beside = self._beside() if queued and self.result.database == "postgresql" else None
         code = self._end(life, at, f"{how}, {' '.join(command)}, {environment}")
+        if beside is not None:
+            self._end(beside, what="beside the one before")
         if way == "disk":
             self.result.faults["disk full"] += 1
         if code == -signal.SIGKILL:
             self.result.kills[how] += 1
         self.platforms("disarm", code == 0)
         self.clock.advance(DAY_S if self.platforms("absurd") else 600.0)
+
+    def _beside(self) -> Life | None:
+        """Now and then a second worker shares the run, and goes on with it alone when the first one dies."""
+        if self.random.random() < 0.5:
+            return None
+        self.result.faults["a second worker beside the first"] += 1
+        return self._begin("worker", "--until-idle")
 
     def _disturb_database(self) -> None:
         """Somebody locks the file for a while; the server loses its connections, or crashes and recovers."""

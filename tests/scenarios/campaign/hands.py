@@ -21,6 +21,8 @@ DELETED = {
     "newsletter": "keen-in-hub",
 }
 """Audiences that somebody deletes now and then; nobody edits those otherwise."""
+ERASES = ("hub", "crm")
+"""Where people are deleted now and then, and the platform tells of it."""
 MOST_AT = 40
 """Edits of a life happen within so many calls."""
 
@@ -42,6 +44,7 @@ class Hands:
     settled: dict[Place, frozenset[int]] = field(default_factory=dict)
     """Members that a calm run has seen, so that nothing of them is under way."""
     poison: dict[str, set[int]] = field(default_factory=dict)
+    erased: dict[str, set[int]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     done: list[str] = field(default_factory=list)
     _due: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Hands:
         self._calls.clear()
         self._due = {name: [] for name in PLATFORMS}
         kinds = ["mood"] * 4 + ["sale"] * 2 + ["opt-out", "put in", "take out", "name by hand", "name taken"]
+        kinds.append("erase")
         for _ in range(count):
             name = self.random.choice(sorted(PLATFORMS))
             kind = self.random.choice(kinds) if self.random.random() > 0.04 else "delete"
@@ -64,7 +68,7 @@ class Hands:
     def everywhere(self) -> None:
         """One edit of each kind that must last, on every platform, at once."""
         for name in PLATFORMS:
-            for kind in ("put in", "take out", "name by hand", "name taken"):
+            for kind in ("put in", "take out", "name by hand", "name taken", "erase"):
                 for _ in range(5):  # not every audience has somebody for it
                     if self._edit(name, kind):
                         break
@@ -122,6 +126,15 @@ class Hands:
                 human = choose(some)
                 self._set_names(name, human, remove=segment)
                 self._note(self.taken_out, (name, segment, "names"), human)
+            case "erase":
+                some = [human for human in movers if not human.out and len(human.on) > 1]
+                if name not in ERASES or len(some) < len(self.company.humans) // 4:
+                    return False  # the company must not run out of people
+                human = choose(some)
+                self.accounts.erase(name, human)
+                self.erased.setdefault(name, set()).add(human.number)
+                self.foreign_names.pop((name, human.number), None)
+                self._whom = str(human.number)
             case "delete":
                 self.accounts.delete_audience(name, title_of(DELETED[name], NAMES))
         return True

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.scenarios.campaign.bugs import put_in
 from tests.scenarios.campaign.clock import SharedClock
 from tests.scenarios.commits import die_at_commits, tell_commits
 
@@ -110,6 +111,7 @@ def segsync(config: Path, clock: SharedClock, *arguments: str, queued: bool = Fa
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, force=True)
     sync.run.workspace.SystemClock = Given  # type: ignore[misc,assignment]
     clock.skew_s = float(os.environ.get(SKEW, "0"))
+    put_in()
     die_at_commits()
     _fill_disk()
     if queued:

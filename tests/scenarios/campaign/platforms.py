@@ -63,6 +63,7 @@ class Platforms:
         self._met: dict[str, set[int]] = {name: set() for name in PLATFORMS}
         self._calls_of_a_life = dict.fromkeys(PLATFORMS, 15)
         self._calls_before: Counter[str] = Counter()
+        self._erased: dict[str, set[int]] = {}
         self._random = random.Random(f"platforms {seed}")
         for name, simulation in self.accounts.simulations.items():
             weather = Weather(name, simulation, clock, seed=seed)
@@ -108,6 +109,9 @@ class Platforms:
     ) -> Reply:
         watch, operation = self.watches[name], simulation.operation(request)
         carries = CHANGES[name].match(operation) is not None
+        for number in self._erased.get(name, ()) if simulation.is_write(request) else ():
+            if names(name, self.accounts, request, number):
+                watch.violations.append(f"{name}: I4 our call names human {number}, who was erased there")
         before = watch.picture()
         if carries and weather.kind == "partial batch":
             shortened = without_some(name, self.accounts, request, weather.random)
@@ -219,8 +223,10 @@ class Platforms:
             self._met[name].clear()
 
     def settle(self) -> None:
-        """A calm run is over: whoever is where a rule wants them now, and by our hand, is settled."""
+        """A calm run is over: whoever is where a rule wants them now, and by our hand, is settled, and it is
+        known who was erased."""
         fitting = self.company.segments()
+        self._erased = {name: set(numbers) for name, numbers in self.hands.erased.items()}
         for name, watch in self.watches.items():
             audiences, people = self.accounts.audiences(name), self.accounts.people(name)
             for segment in MEMBERS_OF[name]:

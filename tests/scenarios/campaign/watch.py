@@ -118,7 +118,8 @@ class Watch:
             now = after.audiences.get(title, frozenset())
             self.ours.setdefault(title, set()).difference_update(was ^ now)
         for number, (names, _, _) in before.people.items():
-            self.our_names.setdefault(number, set()).difference_update(names ^ after.people[number][0])
+            now_there = after.people[number][0] if number in after.people else frozenset()
+            self.our_names.setdefault(number, set()).difference_update(names ^ now_there)
 
     # ---- counting --------------------------------------------------------------------------------
 
