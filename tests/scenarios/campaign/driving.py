@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -170,7 +171,9 @@ class Campaign:
         beside = self._beside() if queued and self.result.database == "postgresql" else None
         code = self._end(life, at, f"{how}, {' '.join(command)}, {environment}")
         if beside is not None:
-            self._end(beside, what="beside the one before")
+            other, listening = beside
+            listening.join()
+            self._ended(other, "beside the one before")
         if way == "disk":
             self.result.faults["disk full"] += 1
         if code == -signal.SIGKILL:
@@ -178,12 +181,18 @@ class Campaign:
         self.platforms("disarm", code == 0)
         self.clock.advance(DAY_S if self.platforms("absurd") else 600.0)
 
-    def _beside(self) -> Life | None:
-        """Now and then a second worker shares the run, and goes on with it alone when the first one dies."""
+    def _beside(self) -> tuple[Life, threading.Thread] | None:
+        """Now and then a second worker shares the run, and goes on with it alone when the first one dies.
+
+        A thread listens to it, or it would wait for a reader while the first one waits for it.
+        """
         if self.random.random() < 0.5:
             return None
         self.result.faults["a second worker beside the first"] += 1
-        return self._begin("worker", "--until-idle")
+        life = self._begin("worker", "--until-idle")
+        listening = threading.Thread(target=life.wait)
+        listening.start()
+        return life, listening
 
     def _disturb_database(self) -> None:
         """Somebody locks the file for a while; the server loses its connections, or crashes and recovers."""
@@ -217,7 +226,12 @@ class Campaign:
         return fork(lambda: segsync(self.config, self.clock, *arguments, queued=queued), environment)
 
     def _end(self, life: Life, at: dict[float, Callable[[], None]] | None = None, what: str = "calm") -> int:
-        code = life.wait(at=at)
+        life.wait(at=at)
+        return self._ended(life, what)
+
+    def _ended(self, life: Life, what: str) -> int:
+        code = life.code
+        assert code is not None
         text = life.output.decode("utf-8", "replace")
         self.said.append(text)
         if self.log is not None:
