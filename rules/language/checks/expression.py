@@ -71,6 +71,7 @@ class Expressions:
         parts: list[ir.ScorePart] = []
         for number, part in enumerate(text.parts):
             made: ir.ScorePart | None
+            condition: ir.Predicate | None
             if part.earned:
                 made, found, _ = self._compile(part.text, partial(check_earned, part=part, text=text))
             else:

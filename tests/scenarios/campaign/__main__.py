@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--people", type=int, default=150, help="how many the company knows")
+    parser.add_argument("--more", action="store_true", help="people are erased, workers share runs")
     parser.add_argument("--format", choices=["text", "json"], default="text")
     parser.add_argument("--log", type=Path, help="a file for everything the lives say")
     parser.add_argument("--progress", action="store_true", help="say now and then how far it is")
@@ -27,6 +28,7 @@ def main() -> int:
         seed=asked.seed,
         database=asked.database,
         people=asked.people,
+        more=asked.more,
         log=asked.log,
         progress=say if asked.progress else lambda _: None,
     )

@@ -86,11 +86,13 @@ class Campaign:
         seed: int,
         database: str,
         people: int,
+        more: bool = False,
         log: Path | None = None,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.wanted = kills
         self.people = people
+        self.more = more
         self.progress = progress
         self.result = Result(seed, database)
         self.random = random.Random(f"campaign {seed}")
@@ -120,7 +122,7 @@ class Campaign:
         started = time.monotonic()
         self._calm_life("run")
         self._check("the first run")
-        self.platforms("edit")
+        self.platforms("edit", erasing=self.more)
         since = 0
         while self.result.kills.total() < self.wanted and not self.result.violations:
             before = self.result.kills.total()
@@ -186,7 +188,7 @@ class Campaign:
 
         A thread listens to it, or it would wait for a reader while the first one waits for it.
         """
-        if self.random.random() < 0.5:
+        if not self.more or self.random.random() < 0.5:
             return None
         self.result.faults["a second worker beside the first"] += 1
         life = self._begin("worker", "--until-idle")

@@ -44,6 +44,7 @@ class Hands:
     settled: dict[Place, frozenset[int]] = field(default_factory=dict)
     """Members that a calm run has seen, so that nothing of them is under way."""
     poison: dict[str, set[int]] = field(default_factory=dict)
+    erasing: bool = False
     erased: dict[str, set[int]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     done: list[str] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Hands:
         self._calls.clear()
         self._due = {name: [] for name in PLATFORMS}
         kinds = ["mood"] * 4 + ["sale"] * 2 + ["opt-out", "put in", "take out", "name by hand", "name taken"]
-        kinds.append("erase")
+        kinds += ["erase"] * self.erasing
         for _ in range(count):
             name = self.random.choice(sorted(PLATFORMS))
             kind = self.random.choice(kinds) if self.random.random() > 0.04 else "delete"
@@ -68,7 +69,7 @@ class Hands:
     def everywhere(self) -> None:
         """One edit of each kind that must last, on every platform, at once."""
         for name in PLATFORMS:
-            for kind in ("put in", "take out", "name by hand", "name taken", "erase"):
+            for kind in ("put in", "take out", "name by hand", "name taken", *["erase"] * self.erasing):
                 for _ in range(5):  # not every audience has somebody for it
                     if self._edit(name, kind):
                         break

@@ -178,8 +178,10 @@ class Platforms:
         for watch in self.watches.values():
             watch.close_round()
 
-    def edit(self) -> None:
-        """Others leave their mark on every platform, so that no campaign is without it."""
+    def edit(self, *, erasing: bool) -> None:
+        """Others leave their mark on every platform, so that no campaign is without it. `erasing`: people are
+        deleted, too, from now on."""
+        self.hands.erasing = erasing
         self.hands.everywhere()
 
     def storm(self, edits: int) -> None:
