@@ -185,6 +185,8 @@ class Accounts:
         match name:
             case "hub":
                 for record in self.hub.records.live("contacts").values():
+                    if record.archived_at is not None:
+                        continue
                     given = record.properties
                     rest = tuple(sorted((k, v) for k, v in given.items() if k != own))
                     held = frozenset(names_in(given.get(own)))
