@@ -59,6 +59,16 @@ class StreamField:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordStates:
+    """Rows of these kinds are states of things that belong to a contact, such as deals: the latest row of a
+    thing is what it is now. At one and the same instant the kind named last is the later one."""
+
+    name: str  # what rules call the thing, e.g. `deal`; no kind has this name
+    key: str  # the field whose value tells one thing from another
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A kind of record a source yields.
 
@@ -87,6 +97,8 @@ class Stream:
     """Vocabulary name → name of the column in `fields` that carries it, e.g. {"first_name": "FNAME"}."""
     activity_kinds: tuple[str, ...] = ()
     """For ACTIVITY: every value `kind` may take."""
+    record: RecordStates | None = None
+    """For ACTIVITY: what the rows are states of, if they are."""
     incremental: bool = True
     """False: every read is a full read; the run then compares content."""
     own_field: str | None = None

@@ -191,6 +191,22 @@ class Aggregate(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordAggregate(Aggregate):
+    """The same function over a person's related records (`kind` is their name): over the *present state* of
+    each.
+
+    The rows of `states` (kinds of activity) up to and including as_of, of one person and one connection, with
+    the same known value in the field `identity` are one record; its present state is the latest of them. At
+    equal times the kind later in `states` is the later one, then the greater event id. A row whose
+    `identity` is missing belongs to no record. Only then `where` and `period` choose among the present
+    states: a record whose present state does not fit does not count, whatever it was before. LAST_AT and
+    FIRST_AT are the instants of present states."""
+
+    identity: str
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DaysSince(Node):
     """NUMBER of days from `value` to as_of. For a DATETIME: elapsed time, floor to millionths of a day
     (elapsed microseconds // 86_400, in integers, floor also for negative); for a DATE: whole calendar
@@ -445,6 +461,15 @@ class Consented(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class AllRecords(Node):
+    """There is a record, and every one fits: `of` (COUNT of all records) is at least 1 and equals `matching`
+    (COUNT of those that fit). Of somebody without records it is false."""
+
+    matching: RecordAggregate
+    of: RecordAggregate
+
+
+@dataclass(frozen=True, slots=True)
 class RandomShare(Node):
     """int(first 8 hex digits of md5("SALT:PERSON")) × 1_000_000 < ppm × 2**32, person in decimal,
     salt the text as written. Stable for ever; independent between salts."""
@@ -492,6 +517,7 @@ Predicate: TypeAlias = (
     | InList
     | Suppressed
     | Consented
+    | AllRecords
     | RandomShare
     | And
     | Or

@@ -54,6 +54,18 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
+class Record(Kind):
+    """A kind of thing that belongs to a person (`deal`), known by activity that tells its states.
+
+    The rows of `kinds` with the same value in the field `key` (of one person, from one connection) are states
+    of one thing; what it is now is its latest row. A row without that value is no state of anything.
+    """
+
+    key: str = ""
+    kinds: tuple[str, ...] = ()  # at one and the same instant the kind named last is the later state
+
+
+@dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Every usable name. `people` must have a column per field, a relation per kind its fields.
 
@@ -66,5 +78,6 @@ class Vocabulary:
     lists: frozenset[str] = frozenset()  # "connection:list name" as the platform spells it
     currency: str = "EUR"
     zone: str = "UTC"
+    records: Mapping[str, Record] = field(default_factory=dict)  # no name is also one of `kinds`
     connections: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Connection → audience kinds it takes as destination; checked in `to`. Empty mapping: not checked."""

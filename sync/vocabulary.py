@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from connectors.base import FieldType, Stream, StreamField, StreamKind
-from rules.vocabulary import Field, Kind, Type, Vocabulary
+from rules.vocabulary import Field, Kind, Record, Type, Vocabulary
 from sync.config.problems import ConfigError, Problem, did_you_mean
 from sync.config.settings import FieldSettings, Settings, Source
 from sync.fields import FieldSpec
+from sync.related import related_records
 from sync.standard import ALIASES, KIND_MEANINGS, STANDARD_FIELDS
 
 Streams: TypeAlias = Mapping[str, tuple[Stream, ...]]
@@ -32,7 +33,7 @@ class VocabularyRow:
     """One line of `segsync vocabulary`. `fill_rate`: share of people (0 to 1) who have it; None: unknown."""
 
     name: str
-    type: str  # a `Type`, or "activity", or "list"
+    type: str  # a `Type`, or "activity", "records", "list"
     unit: str | None
     meaning: str
     source: str
@@ -56,9 +57,11 @@ def build(
     raw = {f"{c}.{n}": _raw(c, column) for c, found in work.columns.items() for n, column in found.items()}
     merged = work.merged_fields()
     kinds = work.kinds()
-    for name in sorted({*merged, *work.columns} & {*kinds}):
-        key = f"connections.{name}" if name in work.columns else work.field_key(name)
-        work.problem(key, f'"{name}" is also a kind of activity; choose another name')
+    records = related_records(settings, streams, kinds, work.problem)
+    for taken, what in ((kinds, "a kind of activity"), (records, "a kind of record")):
+        for name in sorted({*merged, *work.columns} & {*taken}):
+            key = f"connections.{name}" if name in work.columns else work.field_key(name)
+            work.problem(key, f'"{name}" is also {what}; choose another name')
     for name in sorted(set(merged) & set(raw)):
         work.problem(f"connections.{name.split('.')[0]}", f'its column is called like the field "{name}"')
     for position, shared in enumerate(settings.identity.keys):
@@ -70,6 +73,7 @@ def build(
     vocabulary = Vocabulary(
         fields={name: spec.field() for name, spec in specs.items()},
         kinds=kinds,
+        records=records,
         lists=frozenset(lists),
         currency=settings.business.currency,
         zone=settings.business.zone,
@@ -220,11 +224,12 @@ class _Work:
 def describe(
     vocabulary: Vocabulary, fill_rates: Mapping[str, float] | None = None
 ) -> tuple[VocabularyRow, ...]:
-    """Rows for people: facts, then kinds each with its fields, then lists. `fill_rates`: by field name."""
+    """Rows for people: facts, kinds and records each with its fields, lists. `fill_rates`: by name."""
     rates = fill_rates or {}
     rows = [_row(name, fact, rates.get(name)) for name, fact in vocabulary.fields.items()]
-    for kind in vocabulary.kinds.values():
-        rows.append(VocabularyRow(kind.name, "activity", None, kind.meaning, ", ".join(kind.sources), None))
+    for kind in (*vocabulary.kinds.values(), *vocabulary.records.values()):
+        what = "records" if isinstance(kind, Record) else "activity"
+        rows.append(VocabularyRow(kind.name, what, None, kind.meaning, ", ".join(kind.sources), None))
         named = {f"{kind.name}.{name}": inner for name, inner in kind.fields.items()}
         rows.extend(_row(name, inner, rates.get(name)) for name, inner in named.items())
     for name in sorted(vocabulary.lists):

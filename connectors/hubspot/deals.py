@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.base import FieldType, RejectedRow, Stream, StreamField, StreamKind
+from connectors.base import FieldType, RecordStates, RejectedRow, Stream, StreamField, StreamKind
 from connectors.hubspot.moments import moment
 from connectors.hubspot.values import money, table, text_of
 
@@ -18,6 +18,7 @@ DEAL_PROPERTIES = (
     "dealname", "amount", "deal_currency_code", "dealstage", "pipeline", "dealtype", "createdate",
     "closedate", "hs_is_closed", "hs_is_closed_won", "hs_lastmodifieddate",
 )  # fmt: skip
+KINDS = ("deal_open", "deal_won", "deal_lost")
 DEALS = Stream(
     name="deals",
     kind=StreamKind.ACTIVITY,
@@ -26,11 +27,13 @@ DEALS = Stream(
         StreamField("amount", FieldType.MONEY, "amount of the deal", currency_from="currency"),
         StreamField("currency", FieldType.TEXT, "ISO 4217 code; empty: the account's currency"),
         StreamField("name", FieldType.TEXT, "name of the deal"),
-        StreamField("stage", FieldType.TEXT, "internal name of the stage"),
+        StreamField("stage", FieldType.TEXT, "open, won or lost"),
+        StreamField("stage_name", FieldType.TEXT, "internal name of HubSpot's stage"),
         StreamField("pipeline", FieldType.TEXT, "internal name of the pipeline"),
         StreamField("type", FieldType.TEXT, "new or existing business"),
     ),
-    activity_kinds=("deal_open", "deal_won", "deal_lost"),
+    activity_kinds=KINDS,
+    record=RecordStates("deal", key="deal", kinds=KINDS),
 )
 
 
@@ -60,7 +63,8 @@ def deal_rows(
                 "amount": money(properties.get("amount")),
                 "currency": text_of(properties.get("deal_currency_code")),
                 "name": text_of(properties.get("dealname")),
-                "stage": text_of(properties.get("dealstage")),
+                "stage": kind.removeprefix("deal_"),
+                "stage_name": text_of(properties.get("dealstage")),
                 "pipeline": text_of(properties.get("pipeline")),
                 "type": text_of(properties.get("dealtype")),
             }

@@ -70,7 +70,10 @@ COMPANY_FIELDS: Mapping[str, tuple[FieldType, str]] = {
     "city": (FieldType.TEXT, "city of the contact's company"),
     "lifecyclestage": (FieldType.TEXT, "lifecycle stage of the contact's company"),
 }
-COMPANY_STANDARD = {"company.employees": "company.numberofemployees", "company.industry": "company.industry"}
+COMPANY_STANDARD = {
+    **{f"company.{name}": f"company.{name}" for name in ("name", "domain", "industry", "country", "city")},
+    "company.employees": "company.numberofemployees",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.base import FieldType, RejectedRow, Stream, StreamField, StreamKind
+from connectors.base import FieldType, RecordStates, RejectedRow, Stream, StreamField, StreamKind
 from connectors.salesforce.mapping import Json, moment, money, reach, table
 
 TEXT = FieldType.TEXT
@@ -34,6 +34,7 @@ CAMPAIGNS = Stream(
     ),
     activity_kinds=("campaign_joined", "campaign_responded"),
 )
+OPPORTUNITY_KINDS = ("opportunity_open", "opportunity_won", "opportunity_lost")
 OPPORTUNITIES = Stream(
     name="opportunities",
     kind=StreamKind.ACTIVITY,
@@ -41,13 +42,15 @@ OPPORTUNITIES = Stream(
         StreamField("opportunity", TEXT, "id of the opportunity"),
         StreamField("amount", FieldType.MONEY, "amount of the opportunity", currency_from="currency"),
         StreamField("currency", TEXT, "ISO 4217 code, if the org has several currencies"),
-        StreamField("stage", TEXT, "stage of the opportunity"),
+        StreamField("stage", TEXT, "open, won or lost"),
+        StreamField("stage_name", TEXT, "stage of the opportunity as the org calls it"),
         StreamField("type", TEXT, "type of the opportunity"),
         StreamField("account", TEXT, "id of the account"),
         StreamField("role", TEXT, "role of the contact"),
         StreamField("primary", FieldType.BOOLEAN, "the opportunity's first contact"),
     ),
-    activity_kinds=("opportunity_open", "opportunity_won", "opportunity_lost"),
+    activity_kinds=OPPORTUNITY_KINDS,
+    record=RecordStates("opportunity", key="opportunity", kinds=OPPORTUNITY_KINDS),
 )
 STREAMS = (ENGAGEMENT, CAMPAIGNS, OPPORTUNITIES)
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -150,7 +153,8 @@ def _deal(record: Json) -> Iterator[dict[str, Any]]:
         "opportunity": record.get("OpportunityId"),
         "amount": None if amount is None else money(amount),
         "currency": reach(record, "Opportunity.CurrencyIsoCode"),
-        "stage": reach(record, "Opportunity.StageName"),
+        "stage": kind.removeprefix("opportunity_"),
+        "stage_name": reach(record, "Opportunity.StageName"),
         "type": reach(record, "Opportunity.Type"),
         "account": reach(record, "Opportunity.AccountId"),
         "role": record.get("Role"),

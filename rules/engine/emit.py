@@ -195,6 +195,9 @@ class Emitter:
                 return f"{self.alias}.suppressed"
             case ir.Consented(channel):
                 return f"{self.alias}.{self.dialect.name('consented_' + channel)}"
+            case ir.AllRecords(matching, of):
+                # People without records have no row of features at all: missing, which is false.
+                return f"({self.value(of).sql} > 0 AND {self.value(matching).sql} = {self.value(of).sql})"
             case ir.RandomShare(ppm, salt):
                 return self._random(ppm, salt)
             case ir.RankShare() | ir.RankCount() | ir.Quintile():

@@ -20,7 +20,8 @@ from rules.engine.emit import Emitter
 from rules.engine.membership import Memberships
 from rules.engine.periods import Clock
 from rules.engine.ranks import Threshold, thresholds
-from rules.engine.walk import Rank, aggregates, nodes, ranks
+from rules.engine.records import present_states_sql
+from rules.engine.walk import Rank, aggregates, nodes, ranks, record_aggregates
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,9 +67,18 @@ def evaluate(
             wanted = aggregates(roots)
             activities = {
                 kind: _activity(connection, tables.activity[kind])
-                for kind in sorted({aggregate.kind for aggregate in wanted})
+                for kind in sorted({a.kind for a in wanted if not isinstance(a, ir.RecordAggregate)})
                 if kind in tables.activity
             }
+        with stages.timed("records"):
+            for number, group in enumerate(record_aggregates(wanted)):
+                select = _present_states(connection, group, tables, clock, dialect)
+                if select is not None:
+                    name = f"{prefix}d{number}"
+                    connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
+                    made.append(name)
+                    activities[group[0].kind] = _activity(connection, name)
+        with stages.timed("plan"):
             plan = features_.plan(wanted, activities, clock, dialect=dialect, prefix=prefix)
         with stages.timed("features"):
             for name, select in plan.passes:
@@ -210,6 +220,23 @@ def _check_patterns(connection: duckdb.DuckDBPyConnection, roots: list[ir.Predic
             raise ValueError(
                 f"not a regular expression in the syntax of RE2: {pattern!r} ({error})"
             ) from error
+
+
+def _present_states(
+    connection: duckdb.DuckDBPyConnection,
+    wanted: list[ir.RecordAggregate],
+    tables: Tables,
+    clock: Clock,
+    dialect: DuckDB,
+) -> str | None:
+    """The SELECT of the present states of one kind of record; None: there is no row to tell any."""
+    relations = {
+        kind: (relation, connection.sql(f"SELECT * FROM {relation} LIMIT 0").columns)
+        for kind in wanted[0].states
+        if (relation := tables.activity.get(kind)) is not None
+    }
+    told = [kind for kind, (_, columns) in relations.items() if wanted[0].identity in columns]
+    return present_states_sql(wanted, relations, clock, dialect) if told else None
 
 
 def _activity(connection: duckdb.DuckDBPyConnection, relation: str) -> features_.Activity:

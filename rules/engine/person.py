@@ -29,6 +29,7 @@ from rules.engine.periods import (
     window,
 )
 from rules.engine.points import bounds, weights
+from rules.engine.records import present_states
 from rules.engine.walk import Feature, Rank
 from rules.text import fold
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
@@ -115,6 +116,8 @@ class _Evaluator:
             case ir.InSegment(segment):
                 assert self.context.in_segment is not None, "needs the other segments"  # noqa: S101
                 return self.context.in_segment(segment)
+            case ir.AllRecords(matching, of):
+                return self.value(of, row) == self.value(matching, row) != 0
             case ir.RandomShare(ppm, salt):
                 digits = hashlib.md5(f"{salt}:{self.person.person}".encode()).hexdigest()[:8]  # noqa: S324
                 return int(digits, 16) * 1_000_000 < ppm * 2**32
@@ -267,9 +270,12 @@ class _Evaluator:
     def _rows(self, node: Feature) -> list[Row]:
         """The activity that counts: in the window, not after as_of, and as `where` says."""
         inside: Range = window(node.period, self.clock)
+        rows = self.person.activity.get(node.kind, ())
+        if isinstance(node, ir.RecordAggregate):
+            rows = present_states(node, self.person.activity, self.clock)
         return [
             row
-            for row in self.person.activity.get(node.kind, ())
+            for row in rows
             if _ordinal(row["at"]) in inside and (node.where is None or self.holds(node.where, row))
         ]
 

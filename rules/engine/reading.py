@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rules import ir
 from rules.engine.evaluation import Tables
 from rules.engine.person import PersonFacts
-from rules.engine.walk import aggregates
+from rules.engine.walk import aggregates, kinds
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,7 +27,7 @@ def read_person(
     if not rows:
         return None
     facts = rows[0]
-    kinds = sorted({aggregate.kind for aggregate in aggregates(conditions)} & tables.activity.keys())
+    read = sorted(kinds(aggregates(conditions)) & tables.activity.keys())
     consented = {
         name.removeprefix("consented_"): value is True
         for name, value in facts.items()
@@ -37,7 +37,7 @@ def read_person(
     return PersonFacts(
         person=person,
         facts=facts,
-        activity={kind: _rows(connection, tables.activity[kind], person) for kind in kinds},
+        activity={kind: _rows(connection, tables.activity[kind], person) for kind in read},
         suppressed=facts["suppressed"] is True,
         consented=consented,
         lists=frozenset(lists) if isinstance(lists, list) else frozenset(),

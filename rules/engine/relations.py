@@ -54,7 +54,10 @@ def activity_table(people: Sequence[PersonFacts], vocabulary: Vocabulary, *, kin
     rows = [(one.person, row) for one in people for row in one.activity.get(kind, ())]
     columns: dict[str, pa.Array] = {
         "person": pa.array([person for person, _ in rows], pa.int32()),
-        "event_id": pa.array([f"{kind}-{number}" for number in range(len(rows))], pa.string()),
+        "event_id": pa.array(
+            [row.get("event_id") or f"{kind}-{number:09}" for number, (_, row) in enumerate(rows)],
+            pa.string(),
+        ),
         "at": pa.array([row["at"] for _, row in rows], arrow_type(Type.DATETIME)),
     }
     return pa.table(columns | _field_columns(vocabulary.kinds[kind].fields, [row for _, row in rows]))

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rules.ir import Aggregate, Earned, InSegment, Node, Predicate, Quintile, RankCount, RankShare
+from rules.ir import (
+    Aggregate,
+    Earned,
+    InSegment,
+    Node,
+    Predicate,
+    Quintile,
+    RankCount,
+    RankShare,
+    RecordAggregate,
+)
 from rules.ir import children as children
 
 Rank = RankShare | RankCount | Quintile
@@ -26,6 +36,20 @@ def aggregates(roots: Iterable[Node]) -> dict[Feature, None]:
     """Every different feature over activity, in a stable order (by kind, then content)."""
     found = {node for node in nodes(roots, inside_aggregates=False) if isinstance(node, Feature)}
     return dict.fromkeys(sorted(found, key=lambda node: (node.kind, node.key)))
+
+
+def record_aggregates(found: Iterable[Feature]) -> list[list[RecordAggregate]]:
+    """Those over related records, gathered by the records they are about."""
+    gathered: dict[str, list[RecordAggregate]] = {}
+    for aggregate in found:
+        if isinstance(aggregate, RecordAggregate):
+            gathered.setdefault(aggregate.kind, []).append(aggregate)
+    return list(gathered.values())
+
+
+def kinds(found: Iterable[Feature]) -> set[str]:
+    """The kinds of activity whose rows they read."""
+    return {kind for a in found for kind in (a.states if isinstance(a, RecordAggregate) else (a.kind,))}
 
 
 def ranks(roots: Iterable[Node]) -> list[Rank]:

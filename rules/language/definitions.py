@@ -93,7 +93,8 @@ class Drafts:
         id_ = table.text("id")
         if not self._new(table, id_):
             return
-        if id_ in self.vocabulary.fields or id_ in self.vocabulary.kinds:
+        taken = self.vocabulary
+        if id_ in taken.fields or id_ in taken.kinds or id_ in taken.records:
             table.report("id", f'"{id_}" is already a name of the vocabulary', on_value=True)
         elif "is" in table.values:
             self.fields[id_] = FieldDraft(id_, table)

@@ -98,6 +98,10 @@ def _test(node: ir.Predicate | ir.Value) -> tuple[int, str]:
     match node:
         case ir.Constant(value):
             return _ATOM, "true" if value else "false"
+        case ir.Compare(ir.Comparison.GE, ir.RecordAggregate() as records, ir.Literal(n)) if (
+            records.function is ir.AggregateFunction.COUNT and n == NUMBER_SCALE
+        ):
+            return _TEST, f"any({_counted(records)})"
         case ir.Compare(operator, left, right):
             return _TEST, f"{_show(left, _SUM)} {operator} {_show(right, _SUM)}"
         case ir.InSet(value, options):
@@ -130,6 +134,8 @@ def _test(node: ir.Predicate | ir.Value) -> tuple[int, str]:
             return _TEST, f"in list {_quoted(name)}"
         case ir.Consented(channel):
             return _TEST, f"consented to {channel}"
+        case ir.AllRecords(matching):
+            return _TEST, f"all({_counted(matching)})"
         case ir.RandomShare(ppm, salt):
             return _TEST, f"random {_percent(ppm)} of {_quoted(salt)}"
         case _:
@@ -141,6 +147,10 @@ def _negated(part: ir.Predicate) -> tuple[int, str]:
     match part:
         case ir.Compare(ir.Comparison.EQ, left, right):
             return _TEST, f"{_show(left, _SUM)} != {_show(right, _SUM)}"
+        case ir.Compare(ir.Comparison.GE, ir.RecordAggregate() as records, ir.Literal(n)) if (
+            records.function is ir.AggregateFunction.COUNT and n == NUMBER_SCALE
+        ):
+            return _TEST, f"none({_counted(records)})"
         case ir.IsKnown(value):
             return _TEST, f"{_show(value, _SUM)} is missing"
         case ir.InSet(value, options):
@@ -157,12 +167,17 @@ def _aggregate(node: ir.Aggregate) -> tuple[int, str]:
         if node.where is None:
             return _ATOM, f"{which} {_name(node.kind)}"
         return _ATOM, f"({which} {_name(node.kind)} where ({render(node.where)}))"
+    return _ATOM, f"{node.function}({_counted(node)})"
+
+
+def _counted(node: ir.Aggregate) -> str:
+    """What stands in the parentheses of a function."""
     inner = _name(node.kind if node.field is None else f"{node.kind}.{node.field}")
     if node.where is not None:
         inner += f" where {render(node.where)}"
     if not isinstance(node.period, ir.Ever):
         inner += f", {render_period(node.period)}"
-    return _ATOM, f"{node.function}({inner})"
+    return inner
 
 
 def _points(part: ir.ScorePart) -> str:

@@ -115,6 +115,16 @@ class FieldSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """Related records the user declared: activity of `kinds` tells the states of things known by `key`."""
+
+    name: str
+    key: str
+    kinds: tuple[str, ...]
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A checked config. Paths are absolute."""
 
@@ -129,6 +139,7 @@ class Settings:
     connections: Mapping[str, ConnectionSettings] = field(default_factory=dict)
     trust: tuple[str, ...] = ()  # every connection, most trusted first
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
+    records: Mapping[str, RecordSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     warnings: tuple[Problem, ...] = ()

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from connectors import pacing
-from connectors.base import Connector, Features, FieldType, Stream, StreamField, StreamKind
+from connectors.base import Connector, Features, FieldType, RecordStates, Stream, StreamField, StreamKind
 from connectors.errors import BadSource, ConnectorError, Frozen
 from connectors.pacing import Clock, SystemClock
 from connectors.registry import platform
@@ -274,6 +274,7 @@ def _dumped(stream: Stream) -> dict[str, object]:
 
 
 def _loaded(found: dict[str, Any]) -> Stream:
+    record = found.get("record")
     fields = [StreamField(**{**field, "type": FieldType(field["type"])}) for field in found["fields"]]
     return Stream(
         name=found["name"],
@@ -281,6 +282,7 @@ def _loaded(found: dict[str, Any]) -> Stream:
         fields=tuple(fields),
         standard=found["standard"],
         activity_kinds=tuple(found["activity_kinds"]),
+        record=None if record is None else RecordStates(**{**record, "kinds": tuple(record["kinds"])}),
         incremental=found["incremental"],
         own_field=found.get("own_field"),
         own_field_lag_s=found.get("own_field_lag_s", 0.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from rules.vocabulary import Field, Kind, Type, Vocabulary
+from rules.vocabulary import Field, Kind, Record, Type, Vocabulary
 
 
 def _fields(**types: Type) -> dict[str, Field]:
@@ -47,9 +47,15 @@ KINDS: dict[str, Kind] = {
     "cart_add": Kind("cart_add", _fields(sku=Type.TEXT)),
 }
 
+_DEAL = _fields(deal=Type.TEXT, amount=Type.MONEY, stage=Type.TEXT, closes=Type.DATE)
+DEAL_KINDS = ("deal_open", "deal_won", "deal_lost")
+KINDS |= {name: Kind(name, _DEAL) for name in DEAL_KINDS}
+RECORDS = {"deal": Record("deal", _DEAL, key="deal", kinds=DEAL_KINDS)}
+
 VOCABULARY = Vocabulary(
     fields=MappingProxyType(PEOPLE_FIELDS),
     kinds=MappingProxyType(KINDS),
+    records=MappingProxyType(RECORDS),
     lists=frozenset({"newsletter:Spring"}),
     currency="EUR",
     zone="Europe/Berlin",

@@ -6,6 +6,7 @@ from rules import ir
 from rules.language.checks.comparisons import check_comparison, check_listed, check_range
 from rules.language.checks.groups import check_group, check_ranked, check_share
 from rules.language.checks.patterns import pattern_problem
+from rules.language.checks.related import check_related
 from rules.language.checks.scope import TYPE_WORDS, Named, Scope
 from rules.language.checks.values import check_value, count, type_of
 from rules.language.problems import suggest
@@ -59,6 +60,8 @@ def check_condition(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
             return check_ranked(node, scope)
         case tree.InGroup():
             return check_group(node, scope)
+        case tree.Related():
+            return check_related(node, scope)
         case tree.Suppressed() | tree.Consented() | tree.Random():
             return check_share(node, scope)
         case tree.Broken():
@@ -130,7 +133,7 @@ def _not_an_activity(node: tree.Filtered, scope: Scope) -> None:
     elif isinstance(node.value, tree.Name):
         name = node.value
         if name.name not in scope.all_names():
-            known = scope.vocabulary.kinds
+            known = [*scope.vocabulary.kinds, *scope.vocabulary.records]
             scope.report(name.at, f'unknown activity "{name.name}"{suggest(name.name, known)}')
         elif scope.fact(name) is not None:
             scope.report(node.at, f"where belongs to an activity, but {name.name} is a fact of the person")
@@ -157,7 +160,8 @@ def activity(node: tree.Tree, scope: Scope) -> tree.Activity | None:
 def _window_outside(name: str, where: tree.Tree, scope: Scope) -> tuple[tree.Tree, tree.Period | None]:
     """`purchase where gift within last 90 days` means purchases of that time unless gift is a date."""
     during = where.part if isinstance(where, tree.Negation) else where
-    kind = scope.vocabulary.kinds.get(name)
+    found = scope.activity(name)
+    kind = found[0] if found else None
     if not isinstance(during, tree.During) or kind is None:
         return where, None
     value = check_value(during.value, scope.inside(kind).silent())

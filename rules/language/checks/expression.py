@@ -40,7 +40,7 @@ class Expressions:
     _names: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        kinds = self.vocabulary.kinds.values()
+        kinds = [*self.vocabulary.kinds.values(), *self.vocabulary.records.values()]
         self._names = frozenset(
             [*self.vocabulary.fields, *self.fields, *self.scores]
             + [name for kind in kinds for name in (kind.name, *kind.fields)]

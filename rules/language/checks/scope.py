@@ -55,7 +55,10 @@ class Scope:
 
     def is_kind(self, name: str) -> bool:
         """True if the name, here, means an activity."""
-        return self.kind is None and name in self.vocabulary.kinds and not self._is_fact(name)
+        return self.kind is None and self._kind(name) is not None and not self._is_fact(name)
+
+    def _kind(self, name: str) -> Kind | None:
+        return self.vocabulary.kinds.get(name) or self.vocabulary.records.get(name)
 
     def _is_fact(self, name: str) -> bool:
         return name in self.vocabulary.fields or name in self.named_ids
@@ -72,6 +75,8 @@ class Scope:
         return None
 
     def _why_no_fact(self, name: str) -> str:
+        if name in self.vocabulary.records:
+            return f"{name} is a kind of record, not a value; write any({name} where …) or count({name})"
         if name in self.vocabulary.kinds:
             return f"{name} is an activity, not a value; write count({name}), days since {name} or did {name}"
         if split := self.activity(name):
@@ -84,7 +89,8 @@ class Scope:
                 )
             known = [f"{kind.name}.{each}" for each in kind.fields]
             return f'unknown field "{column}" of {kind.name}{suggest(name, known)}'
-        owners = [kind for kind in self.vocabulary.kinds.values() if name in kind.fields]
+        every = (*self.vocabulary.kinds.values(), *self.vocabulary.records.values())
+        owners = [kind for kind in every if name in kind.fields]
         if owners:
             owner = owners[0].name
             return (
@@ -108,16 +114,18 @@ class Scope:
 
     def activity(self, name: str) -> tuple[Kind, str | None] | None:
         """`purchase` or `purchase.amount` as kind and field name (which need not exist)."""
-        if kind := self.vocabulary.kinds.get(name):
+        if kind := self._kind(name):
             return kind, None
         for cut in range(len(name) - 1, 0, -1):
-            if name[cut] == "." and (kind := self.vocabulary.kinds.get(name[:cut])):
+            if name[cut] == "." and (kind := self._kind(name[:cut])):
                 return kind, name[cut + 1 :]
         return None
 
     def all_names(self) -> list[str]:
         """Everything that may stand for a fact or an activity."""
-        return [*self.vocabulary.fields, *self.named_ids, *self.vocabulary.kinds]
+        return [
+            *self.vocabulary.fields, *self.named_ids, *self.vocabulary.kinds, *self.vocabulary.records
+        ]  # fmt: skip
 
 
 def _listing(kind: Kind) -> str:

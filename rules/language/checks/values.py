@@ -10,7 +10,7 @@ from rules.language.problems import suggest
 from rules.language.render import render
 from rules.language.syntax import tree
 from rules.text import clean, fold
-from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
+from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Kind, Record, Type
 
 _LARGEST = 2**63 - 1
 _CENT = NUMBER_SCALE // MONEY_SCALE
@@ -179,16 +179,16 @@ def _call(node: tree.Call, scope: Scope) -> ir.Value | None:
     found = _activity(node.activity, scope, node.at, f"{function}(…)")
     if found is None:
         return None
-    kind, column, where, period = found
+    of, column, where, period = found
+    kind, fields = of.name, of.fields
     name = node.activity.name
     if function is _F.COUNT:
         if column is not None:
             message = f"count counts activities: write count({kind}) or distinct({name.name})"
             scope.report(name.at, message)
             return None
-        return ir.Aggregate(function, kind, None, where, period, Type.NUMBER)
+        return aggregate(function, of, None, where, period, Type.NUMBER)
     allowed, words = _FIELD_TYPES[function]
-    fields = scope.vocabulary.kinds[kind].fields
     if column is None:
         fitting = next((field for field in fields.values() if field.type in allowed), None)
         example = f", such as {function}({kind}.{fitting.name})" if fitting else ""
@@ -199,7 +199,21 @@ def _call(node: tree.Call, scope: Scope) -> ir.Value | None:
         scope.report(name.at, f"{function} needs {words}, but {name.name} is {TYPE_WORDS[type_]}")
         return None
     result = {_F.DISTINCT: Type.NUMBER, _F.LIST: Type.TEXTS}.get(function, type_)
-    return ir.Aggregate(function, kind, column, where, period, result)
+    return aggregate(function, of, column, where, period, result)
+
+
+def aggregate(
+    function: ir.AggregateFunction,
+    kind: Kind,
+    column: str | None,
+    where: ir.Predicate | None,
+    period: ir.Period,
+    type_: Type,
+) -> ir.Aggregate:
+    """A function over activity, or over the present states of records."""
+    if isinstance(kind, Record):
+        return ir.RecordAggregate(function, kind.name, column, where, period, type_, kind.key, kind.kinds)
+    return ir.Aggregate(function, kind.name, column, where, period, type_)
 
 
 def moment(function: ir.AggregateFunction, activity: tree.Activity, scope: Scope) -> ir.Value | None:
@@ -209,9 +223,9 @@ def moment(function: ir.AggregateFunction, activity: tree.Activity, scope: Scope
         return None
     kind, column, where, period = found
     if column is not None:
-        scope.report(activity.name.at, f"write {kind} alone, without .{column}")
+        scope.report(activity.name.at, f"write {kind.name} alone, without .{column}")
         return None
-    return ir.Aggregate(function, kind, None, where, period, Type.DATETIME)
+    return aggregate(function, kind, None, where, period, Type.DATETIME)
 
 
 def count(activity: tree.Activity, scope: Scope) -> ir.Value | None:
@@ -223,6 +237,13 @@ def counted(activity: tree.Activity, scope: Scope) -> tuple[str, ir.Predicate | 
     """Kind, filter and window of an activity that is only counted."""
     value = count(activity, scope)
     if not isinstance(value, ir.Aggregate):
+        return None
+    if isinstance(value, ir.RecordAggregate):
+        kind = value.kind
+        message = (
+            f"{kind} is a kind of record, not an activity; write if = 'any({kind} where …)', without when"
+        )
+        scope.report(activity.name.at, message)
         return None
     return value.kind, value.where, value.period
 
@@ -251,7 +272,7 @@ def _since(node: tree.Since, scope: Scope) -> ir.Value | None:
 
 def _activity(
     activity: tree.Activity, scope: Scope, at: int, what: str
-) -> tuple[str, str | None, ir.Predicate | None, ir.Period] | None:
+) -> tuple[Kind, str | None, ir.Predicate | None, ir.Period] | None:
     """Kind, field, filter and window; every part is checked even if an earlier one is wrong."""
     name = activity.name
     if scope.kind is not None:
@@ -262,12 +283,12 @@ def _activity(
     if activity.period is not None:
         period = _past(activity.period, scope)
     if split is None:
-        known = list(scope.vocabulary.kinds)
+        every = {**scope.vocabulary.kinds, **scope.vocabulary.records}
+        known = list(every)
         if name.name in scope.vocabulary.fields or name.name in scope.named_ids:
             scope.report(name.at, f"{name.name} is a fact of the person, not an activity")
         elif "." in name.name:
-            kinds = scope.vocabulary.kinds.values()
-            names = [f"{kind.name}.{field}" for kind in kinds for field in kind.fields]
+            names = [f"{kind.name}.{field}" for kind in every.values() for field in kind.fields]
             scope.report(name.at, f'unknown activity "{name.name}"{suggest(name.name, names)}')
         else:
             scope.report(name.at, f'unknown activity "{name.name}"{suggest(name.name, known)}')
@@ -282,7 +303,7 @@ def _activity(
         where = scope.condition(activity.where, scope.inside(kind))
         if where is None:
             return None
-    return (kind.name, column, where, period) if known_column and period is not None else None
+    return (kind, column, where, period) if known_column and period is not None else None
 
 
 def _past(period: tree.Period, scope: Scope) -> ir.Period | None:

@@ -225,6 +225,10 @@ class Builder:
         word = _type(_children(children[1])[0]).lower()
         return tree.InGroup(_at(children[0]), word, _as_text(children[2]))
 
+    def _related(self, children: list[Child]) -> tree.Tree:
+        word = _type(children[0]).lower()
+        return tree.Related(_at(children[0]), word, self._activity(_children(children[2])))
+
     def _suppressed(self, children: list[Child]) -> tree.Tree:
         return tree.Suppressed(_at(children[0]))
 

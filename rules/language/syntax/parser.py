@@ -150,7 +150,7 @@ def _starts_form(terminal: str, following: Token) -> bool:
     word = following.text.lower() if following.kind is TokenKind.WORD else ""
     is_name = following.kind is TokenKind.NAME or (bool(word) and keyword(word) not in _RESERVED)
     match terminal:
-        case "FUNCTION" | "LIST":
+        case "FUNCTION" | "LIST" | "ANY" | "ALL" | "NONE":
             return following.kind is TokenKind.SIGN and following.text == "("
         case "UNIT":
             return word == "since"

@@ -211,6 +211,14 @@ class InGroup(Tree):
 
 
 @dataclass(frozen=True, slots=True)
+class Related(Tree):
+    """`word`: any, all, none."""
+
+    word: str
+    records: Activity
+
+
+@dataclass(frozen=True, slots=True)
 class Suppressed(Tree):
     pass
 

@@ -90,7 +90,7 @@ def test_a_deal_keeps_its_event_when_it_is_won_and_opened_again(portal: Portal) 
     deal = portal.hubspot.add_object("deals", changed_at=portal.clock.utc_now(), amount="10")
     portal.hubspot.records.link(deal, ana)
     (first,) = deal_events(portal)
-    seen = [first["kind"]]
+    seen, stages = [first["kind"]], [(first["stage"], first["stage_name"])]
     for stage in ("closedwon", "closedlost", "contractsent"):
         portal.clock.advance(3600)
         portal.hubspot.records.update(deal, {"dealstage": stage, "closedate": "2026-11-01T00:00:00Z"})
@@ -98,6 +98,9 @@ def test_a_deal_keeps_its_event_when_it_is_won_and_opened_again(portal: Portal) 
         (row,) = deal_events(portal, portal.cursor)
         assert row["event_id"] == first["event_id"]
         seen.append(row["kind"])
+        stages.append((row["stage"], row["stage_name"]))
+    assert stages[1:] == [("won", "closedwon"), ("lost", "closedlost"), ("open", "contractsent")]
+    assert stages[0][0] == "open"
     assert seen == ["deal_open", "deal_won", "deal_lost", "deal_open"]
 
 

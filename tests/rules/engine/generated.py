@@ -15,7 +15,7 @@ from rules import ir
 from rules.engine.person import PersonFacts
 from rules.text import clean, fold
 from rules.vocabulary import Type
-from tests.rules.vocabulary import KINDS, PEOPLE_FIELDS
+from tests.rules.vocabulary import DEAL_KINDS, KINDS, PEOPLE_FIELDS, RECORDS
 
 ZONE = "Europe/Berlin"
 BERLIN = ZoneInfo(ZONE)
@@ -104,6 +104,7 @@ FIELD_TYPES = {name: field.type for name, field in PEOPLE_FIELDS.items()}
 KIND_TYPES = {
     kind: {n: f.type for n, f in KINDS[kind].fields.items()} for kind in ("purchase", "email_click")
 }
+DEAL_TYPES = {name: field.type for name, field in RECORDS["deal"].fields.items()}
 T = TypeVar("T")
 
 
@@ -115,6 +116,20 @@ def _one_of(options: tuple[T, ...], _types: tuple[type, ...]) -> st.SearchStrate
 @cache
 def _physical(type_: Type, as_of: dt.datetime) -> st.SearchStrategy[object]:
     return physical(type_, as_of)
+
+
+def over(
+    function: ir.AggregateFunction,
+    kind: str,
+    field: str | None,
+    where: ir.Predicate | None,
+    period: ir.Period,
+    type_: Type,
+) -> ir.Aggregate:
+    """A function over activity, or over deals."""
+    if kind == "deal":
+        return ir.RecordAggregate(function, kind, field, where, period, type_, "deal", DEAL_KINDS)
+    return ir.Aggregate(function, kind, field, where, period, type_)
 
 
 class Generator:
@@ -155,6 +170,7 @@ class Generator:
             ]
             for kind, types in KIND_TYPES.items()
         }
+        activity |= {kind: [self.deal() for _ in range(self.pick((0, 1, 2)))] for kind in DEAL_KINDS}
         return PersonFacts(
             person=number,
             facts=self.facts(FIELD_TYPES),
@@ -164,6 +180,11 @@ class Generator:
             lists=frozenset(self.pick(((), ("newsletter:spring",)))),
         )
 
+    def deal(self) -> dict[str, object]:
+        """One state of one of two deals, often at the same instant as others; or of none."""
+        at = self.as_of - self.pick((0, 1, 1, 30, -1)) * DAY
+        return {**self.facts(DEAL_TYPES), "at": at, "deal": self.pick(("d-1", "D-1", "d-1", None))}
+
 
 class Nodes(Generator):
     """Draws nodes over one scope: the facts of a person, or (`kind`) of one activity inside a `where`."""
@@ -172,7 +193,8 @@ class Nodes(Generator):
         super().__init__(draw, as_of)
         self.kind = kind
         self.scoring = False  # inside a score, where there are neither ranks nor segments
-        self.types = FIELD_TYPES if kind is None else {**KIND_TYPES[kind], "at": Type.DATETIME}
+        own = DEAL_TYPES if kind == "deal" else KIND_TYPES.get(kind or "", {})
+        self.types = FIELD_TYPES if kind is None else {**own, "at": Type.DATETIME}
 
     # ── values ──
 
@@ -193,10 +215,10 @@ class Nodes(Generator):
 
     def aggregate(self, type_: Type) -> ir.Aggregate:
         """An aggregate with a result of the type."""
-        kind = self.pick(tuple(KIND_TYPES))
-        if type_ in (Type.MONEY, Type.BOOLEAN):
+        kind = self.pick((*KIND_TYPES, "deal"))
+        if type_ is Type.BOOLEAN or (type_ is Type.MONEY and kind != "deal"):
             kind = "purchase"
-        fields = KIND_TYPES[kind]
+        fields = DEAL_TYPES if kind == "deal" else KIND_TYPES[kind]
         choices: list[tuple[ir.AggregateFunction, str | None]] = []
         if type_ is Type.NUMBER:
             choices = [(FUNCTIONS.COUNT, None), *((FUNCTIONS.DISTINCT, name) for name in fields)]
@@ -213,7 +235,7 @@ class Nodes(Generator):
                     choices += [(FUNCTIONS.MIN, name), (FUNCTIONS.MAX, name)]
         function, field = self.pick(choices)
         where = Nodes(self.draw, self.as_of, kind=kind).predicate(1) if self.chance(2) else None
-        return ir.Aggregate(function, kind, field, where, self.period(aggregate=True), type_)
+        return over(function, kind, field, where, self.period(aggregate=True), type_)
 
     def period(self, *, aggregate: bool = False) -> ir.Period:
         """Any period."""
@@ -301,7 +323,7 @@ class Nodes(Generator):
         ]
         if self.kind is None:
             ranked = [] if self.scoring else [self.ranked, self.ranked]
-            leaves += [*ranked, self.listed, self.personal]
+            leaves += [*ranked, self.listed, self.personal, self.related]
         return self.pick(leaves)()
 
     def comparison(self) -> ir.Predicate:
@@ -379,6 +401,14 @@ class Nodes(Generator):
             return ir.IsKnown(value)
         options = tuple(self.pick(PARTS) for _ in range(self.pick((1, 2, 3))))
         return ir.ListTest(self.pick(list(ir.ListTestKind)), value, options)
+
+    def related(self) -> ir.Predicate:
+        """All deals that a person has."""
+        where, period = Nodes(self.draw, self.as_of, kind="deal").predicate(1), self.period(aggregate=True)
+        matching, of = (over(FUNCTIONS.COUNT, "deal", None, w, period, Type.NUMBER) for w in (where, None))
+        assert isinstance(matching, ir.RecordAggregate)
+        assert isinstance(of, ir.RecordAggregate)
+        return ir.AllRecords(matching, of)
 
     def personal(self) -> ir.Predicate:
         """What only makes sense of a person."""

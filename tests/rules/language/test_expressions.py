@@ -249,6 +249,29 @@ ACTIVITY_FORMS = {
     ),
 }
 
+WON = eq(ir.Fact("stage", Type.TEXT), text("won"))
+
+
+def deals(where: ir.Predicate | None = None, period: ir.Period = ir.Ever()) -> ir.RecordAggregate:  # noqa: B008
+    states = ("deal_open", "deal_won", "deal_lost")
+    return ir.RecordAggregate(F.COUNT, "deal", None, where, period, Type.NUMBER, "deal", states)
+
+
+def some(of: ir.Value) -> ir.Compare:
+    return ir.Compare(ir.Comparison.GE, of, number(1))
+
+
+RECORD_FORMS = {
+    'any(deal where stage = "won")': some(deals(WON)),
+    'ANY (deal where deal.stage = "won", last 3 days)': some(deals(WON, ir.Last(3, D))),
+    "any(deal)": some(deals()),
+    'none(deal where stage = "won")': ir.Not(some(deals(WON))),
+    'all(deal where stage = "won")': ir.AllRecords(deals(WON), deals()),
+    'count(deal where stage = "won") > 2': gt(deals(WON), number(2)),
+    'deal where stage = "won"': some(deals(WON)),
+    "never deal": ir.Not(some(deals())),
+}
+
 GROUP_FORMS = {
     "score in top 10%": ir.RankShare(ir.Side.TOP, 100_000, SCORE, None),
     "score in bottom 0.5% by country": ir.RankShare(ir.Side.BOTTOM, 5_000, SCORE, COUNTRY),
@@ -285,6 +308,7 @@ FORMS = {
     **OTHER_FACT_FORMS,
     **DATE_FORMS,
     **ACTIVITY_FORMS,
+    **RECORD_FORMS,
     **GROUP_FORMS,
     **BOOLEAN_FORMS,
 }

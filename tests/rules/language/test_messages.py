@@ -165,9 +165,6 @@ NOT_YET = {
     "restarted purchase after 90 days": "1:1: not supported yet: `restarted`",
     'in segment "vip" for 30 days': '1:18: not supported yet: held-for (`in segment "…" for N days`)',
     'most frequent(purchase.store) = "x"': "1:1: not supported yet: `most frequent`",
-    'any(deal where stage = "won")': "1:1: not supported yet: related records (`any(…)`)",
-    'not all(deal where stage = "won")': "1:5: not supported yet: related records (`all(…)`)",
-    'none(deal where stage = "won")': "1:1: not supported yet: related records (`none(…)`)",
     "location within 50 km of (48.14, 11.58)": "1:10: not supported yet: places (`within … km of`)",
     'in cluster "bargain hunters"': "1:1: not supported yet: clusters (`in cluster`)",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import FieldType, Stream, StreamField, StreamKind
+from connectors.base import FieldType, RecordStates, Stream, StreamField, StreamKind
 from rules.vocabulary import Type
 from sync.config import ConfigError, Settings
 from sync.fields import FieldSpec
@@ -194,3 +194,73 @@ def test_the_description_has_a_row_for_every_name_with_source_and_fill_rate(tmp_
     assert rows["first_name"].fill_rate is None
     assert (rows["purchase"].type, rows["purchase.amount"].unit) == ("activity", "EUR")
     assert (rows["Spring"].type, rows["Spring"].source) == ("list", "newsletter")
+
+
+KINDS = ("deal_open", "deal_won")
+DEALS = RecordStates("deal", key="deal", kinds=KINDS)
+
+
+def deals(*fields: StreamField, record: RecordStates | None = DEALS) -> tuple[Stream, ...]:
+    return (Stream("deals", StreamKind.ACTIVITY, fields, activity_kinds=KINDS, record=record),)
+
+
+def with_deals(record: RecordStates | None = DEALS) -> Streams:
+    more = deals(text("deal"), StreamField("amount", FieldType.MONEY), record=record)
+    return {**STREAMS, "newsletter": STREAMS["newsletter"] + more}
+
+
+def test_related_records_come_from_what_connections_declare(tmp_path: Path) -> None:
+    vocabulary, _ = build(load_text(tmp_path, TWO), with_deals())
+    record = vocabulary.records["deal"]
+    assert (record.key, record.kinds) == ("deal", KINDS)
+    assert {name: field.type for name, field in record.fields.items()} == {
+        "deal": Type.TEXT,
+        "amount": Type.MONEY,
+    }
+    rows = {row.name: row for row in describe(vocabulary)}
+    assert (rows["deal"].type, rows["deal"].source) == ("records", "newsletter.deals")
+    assert rows["deal.amount"].unit == "EUR"
+
+
+def test_the_config_declares_related_records_of_its_own_and_wins(tmp_path: Path) -> None:
+    own = """
+[records.contract]
+kinds = ["deal_won"]
+key = "amount"
+meaning = "What was signed"
+[records.deal]
+kinds = ["deal_won", "deal_open"]
+key = "deal"
+"""
+    vocabulary, _ = build(load_text(tmp_path, TWO + own), with_deals())
+    assert vocabulary.records["contract"].kinds == ("deal_won",)
+    assert vocabulary.records["contract"].meaning == "What was signed"
+    assert vocabulary.records["deal"].kinds == ("deal_won", "deal_open")
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ('kinds = ["deal_wom"]\nkey = "deal"', 'there is no activity "deal_wom"; did you mean "deal_won"?'),
+        (
+            'kinds = ["deal_won"]\nkey = "dael"',
+            'the activity "deal_won" has no field "dael"; did you mean "deal"?',
+        ),
+        ("kinds = []\nkey = 'deal'", "kinds names the activity"),
+        ('kinds = ["deal_won"]', "key is missing"),
+        ('kinds = ["deal_won"]\nkey = "deal"\nkeys = 1', 'unknown key; did you mean "key"?'),
+    ],
+)
+def test_a_wrong_declaration_of_records_says_what_is_wrong(
+    tmp_path: Path, section: str, expected: str
+) -> None:
+    told = complaints(tmp_path, f"{TWO}[records.contract]\n{section}\n", with_deals())
+    assert expected in " | ".join(told)
+    assert "records.contract" in told[0]
+
+
+def test_a_record_has_a_name_of_its_own(tmp_path: Path) -> None:
+    own = '[records.purchase]\nkinds = ["purchase"]\nkey = "amount"\n'
+    assert "is also a kind of activity" in complaints(tmp_path, TWO + own)[0]
+    own = '[fields.deal]\nfrom = ["shop.first"]\n'
+    assert "is also a kind of record" in complaints(tmp_path, TWO + own, with_deals())[0]
