@@ -1,7 +1,8 @@
 """Real databases for tests: a SQLite file each, and one PostgreSQL server per test process, from a wheel.
 
 Use the fixture `database_url` (both databases) or `store` (a store on both) from `tests/sync/store`, or call
-`sqlite_url` and `postgres_url` directly. Every call makes a database of its own.
+`sqlite_url` and `postgres_url` directly. Every call makes a database of its own. It has today's tables: they
+are made once per test process and copied; whoever tests how they are made asks for an `empty` one.
 """
 
 from __future__ import annotations
@@ -20,18 +21,25 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy import make_url
+
+from sync.store.database import Database
+from sync.store.migrate import migrate
 
 _numbers = itertools.count(1)
 
 
-def sqlite_url(folder: Path) -> str:
+def sqlite_url(folder: Path, *, empty: bool = False) -> str:
     """The URL of a new SQLite file in `folder`."""
-    return f"sqlite:///{folder / f'store{next(_numbers)}.db'}"
+    path = folder / f"store{next(_numbers)}.db"
+    if not empty:
+        furnish(path)
+    return f"sqlite:///{path}"
 
 
-def postgres_url() -> str:
-    """The URL of a new, empty database on the test process's own server."""
-    return _new_database(_server())
+def postgres_url(*, empty: bool = False) -> str:
+    """The URL of a new database on the test process's own server."""
+    return _new_database(_server(), "template1" if empty else _furnished_database())
 
 
 @dataclass
@@ -65,16 +73,44 @@ def own_postgres() -> Iterator[OwnPostgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_database(server: str) -> str:
+def _new_database(server: str, template: str = "template1") -> str:
+    """The URL of a new copy of the database `template`."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return server.replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{name}?")
 
 
 def database_urls(folder: Path) -> dict[str, str]:
-    """Both kinds, new and empty."""
+    """Both kinds, new."""
     return {"sqlite": sqlite_url(folder), "postgresql": postgres_url()}
+
+
+def furnish(path: Path) -> None:
+    """Make a SQLite file with today's tables at `path`, as opening a store there would."""
+    shutil.copy(_furnished_file(), path)
+
+
+@cache
+def _furnished_file() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="segsync-sqlite-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _make_tables(sqlite_url(folder, empty=True))
+    return next(folder.iterdir())
+
+
+@cache
+def _furnished_database() -> str:
+    """The name of a database that others are copied from; nobody may be connected to it."""
+    url = postgres_url(empty=True)
+    _make_tables(url)
+    return str(make_url(url).database)
+
+
+def _make_tables(url: str) -> None:
+    database = Database(url)
+    migrate(database)
+    database.close()
 
 
 @cache

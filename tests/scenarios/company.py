@@ -24,16 +24,18 @@ from connectors.pacing import ManualClock
 from connectors.simulation import serve
 from sync.cli import main
 from sync.run.workspace import Workspace
+from tests.databases import furnish
 
 NOW = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
 KEY = "SCENARIO_KEY"
 CUSTOMERS = ("customer_id", "email", "country")
 ORDERS = ("order_id", "customer_id", "ordered_at", "total")
 
-STORE = """\
+DATABASE = "sqlite:///segsync.db"
+STORE = f"""\
 rules_dir = "rules"
 [store]
-database = "sqlite:///segsync.db"
+database = "{DATABASE}"
 lake = "lake"
 """
 SHOP = """
@@ -152,6 +154,9 @@ class Company:
 
     def run(self, code: int = 0) -> dict[str, Any]:
         """`segsync run`, which must end with `code`; its report."""
+        database = self.folder / "segsync.db"
+        if not database.exists() and DATABASE in self.config.read_text(encoding="utf-8"):
+            furnish(database)
         answer = self.segsync("run", "--format", "json")
         assert answer.code == code, answer.said
         document: dict[str, Any] = answer.document

@@ -17,6 +17,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return sqlite_url(tmp_path) if request.param == "sqlite" else postgres_url()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a database without any table, for tests of how they are made."""
+    return sqlite_url(tmp_path, empty=True) if request.param == "sqlite" else postgres_url(empty=True)
+
+
 @pytest.fixture
 def store(database_url: str, tmp_path: Path) -> Iterator[Store]:
     with Store.open(database_url, tmp_path / "lake") as opened:

@@ -13,8 +13,8 @@ from sync.store.migrate import HEAD, migrate
 from sync.store.tables import metadata
 
 
-def test_an_empty_database_gets_exactly_the_tables_of_the_code(database_url: str) -> None:
-    database = Database(database_url)
+def test_an_empty_database_gets_exactly_the_tables_of_the_code(empty_url: str) -> None:
+    database = Database(empty_url)
     migrate(database)
     ours = {"iceberg_tables", "iceberg_namespace_properties", "alembic_version"}
     with database.reading() as connection:
@@ -33,10 +33,10 @@ def test_the_known_head_is_the_newest_migration_file() -> None:
     assert files[-1].split("_")[0] == HEAD
 
 
-def test_opening_twice_keeps_what_is_there(database_url: str, tmp_path: Path) -> None:
-    with Store.open(database_url, tmp_path / "lake") as store:
+def test_opening_twice_keeps_what_is_there(empty_url: str, tmp_path: Path) -> None:
+    with Store.open(empty_url, tmp_path / "lake") as store:
         store.notes.set("a", {"b": 1})
-    with Store.open(database_url, tmp_path / "lake") as store:
+    with Store.open(empty_url, tmp_path / "lake") as store:
         assert store.notes.get("a") == {"b": 1}
 
 
@@ -52,13 +52,13 @@ def test_a_store_of_a_newer_version_is_refused_and_not_touched(database_url: str
     engine.dispose()
 
 
-def test_a_database_of_somebody_else_is_refused(database_url: str, tmp_path: Path) -> None:
-    engine = create_engine(database_url)
+def test_a_database_of_somebody_else_is_refused(empty_url: str, tmp_path: Path) -> None:
+    engine = create_engine(empty_url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE checkpoints (x INTEGER)"))
     engine.dispose()
     with pytest.raises(StoreError, match="not segsync's"):
-        Store.open(database_url, tmp_path / "lake")
+        Store.open(empty_url, tmp_path / "lake")
 
 
 @pytest.mark.parametrize(

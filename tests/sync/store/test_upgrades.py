@@ -33,8 +33,8 @@ def written() -> dict[str, list[dict[str, object]]]:
     }
 
 
-def test_each_step_up_keeps_every_row_of_the_first_release(database_url: str) -> None:
-    database = Database(database_url)
+def test_each_step_up_keeps_every_row_of_the_first_release(empty_url: str) -> None:
+    database = Database(empty_url)
     build(database)
     assert told(database) == written()
     for revision in steps():
@@ -48,12 +48,12 @@ def test_each_step_up_keeps_every_row_of_the_first_release(database_url: str) ->
     database.close()
 
 
-def test_a_store_of_the_first_release_goes_on_after_the_upgrade(database_url: str, tmp_path: Path) -> None:
+def test_a_store_of_the_first_release_goes_on_after_the_upgrade(empty_url: str, tmp_path: Path) -> None:
     """T9: a run that died before the upgrade is ended or resumed, its plans are there, ids go on."""
-    database = Database(database_url)
+    database = Database(empty_url)
     build(database)
     database.close()
-    with Store.open(database_url, tmp_path / "lake") as store:
+    with Store.open(empty_url, tmp_path / "lake") as store:
         run = store.runs.claim("run", as_of=NOW, now=NOW)
         assert run.id == 3
         assert store.runs.get(2).state is RunState.INTERRUPTED
@@ -64,5 +64,5 @@ def test_a_store_of_the_first_release_goes_on_after_the_upgrade(database_url: st
         assert store.inbox.checkpoint("old", "contacts").cursor == "c1"
         assert len(store.inbox.rejected()) == 1
         store.runs.finish(run, RunState.DONE, now=NOW, stats={})
-    with Store.open(database_url, tmp_path / "lake") as store:
+    with Store.open(empty_url, tmp_path / "lake") as store:
         assert store.runs.latest()[0].state is RunState.DONE
