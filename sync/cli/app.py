@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,7 +53,7 @@ for module in (running, deciding, rulebook, answers, platforms, serving, upkeep,
 def start() -> None:
     """Run the command line; a user's mistake is told in words, never as a traceback."""
     try:
-        code = app(standalone_mode=False)
+        code = _command()(standalone_mode=False)
     except UserError as error:
         _tell(error)
         sys.exit(int(error.exit_code))
@@ -68,6 +69,12 @@ def start() -> None:
         _tell(told)
         sys.exit(int(told.exit_code))
     sys.exit(int(code or 0))
+
+
+@cache
+def _command() -> Any:
+    """All commands with their options, made once per process: that takes longer than a small command."""
+    return typer.main.get_command(app)
 
 
 def _tell(error: UserError) -> None:
