@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from connectors.base import Audience, AudienceKind, Connector, Features, Prepares
+from connectors.base import Audience, AudienceKind, Features, Prepares
 from connectors.errors import ConnectorError
 from sync.plan import Plan, PlannedBatch
 from sync.push import CARRIER
 from sync.store.ledger import AudienceRow
+
+
+class Featured(Protocol):
+    """A connector, or what stands for one that nobody asks."""
+
+    @property
+    def features(self) -> Features: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ def forecast(
     plan: Plan,
     rows: Iterable[AudienceRow],
     *,
-    connector: Connector,
+    connector: Featured,
     renames: int = 0,
 ) -> Forecast:
     """`rows`: the ledger's audiences of the connection."""
@@ -85,7 +93,7 @@ def audience_s(features: Features, kind: AudienceKind, batches: Sequence[Planned
     return max(longest_s, sum(work_s) / side_by_side)
 
 
-def _preparation(connector: Connector, missing: Sequence[Audience], values: set[str]) -> int:
+def _preparation(connector: Featured, missing: Sequence[Audience], values: set[str]) -> int:
     """One call for each audience, unless the platform knows better; it may be silent just now."""
     if isinstance(connector, Prepares):
         try:

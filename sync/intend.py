@@ -17,7 +17,7 @@ from rules.ruleset import Drift, RuleSet, Segment, Target
 from sync.audience import Usual
 from sync.brakes import LEARN_FROM, BrakeLimits, SourceCount, usual
 from sync.errors import UserError
-from sync.look import Look, Sought, unsettled_by_audience
+from sync.look import Look, Sought, remembered, unsettled_by_audience
 from sync.plan import AudienceInput, Plan, make
 from sync.progress import SILENT, Progress
 from sync.push import CARRIER
@@ -114,12 +114,14 @@ def intend(
     at: dt.datetime,
     quota: Callable[[str], int | None] = lambda _: None,
     due: Callable[[dt.time], dt.datetime] | None = None,
+    known: Mapping[str, Features] | None = None,
     progress: Progress = SILENT,
 ) -> Intended:
     """Look, settle, plan. `members`: segment → people. The plan is not stored yet (see `save`).
 
     `quota`: how many calls the connection's day has left, asked when we have looked there; None: not told.
     `due`: the instant that a rule's time of day means; `at`: now, for how long somebody has been refused.
+    `known`: what the destinations can do, if none is to be asked: the plan follows from the ledger alone.
     """
     failed: dict[str, str] = {}
     renames: dict[int, str] = {}
@@ -128,22 +130,26 @@ def intend(
     quotas: dict[str, int] = {}
     pauses = store.decisions.paused()
     for connection in dict.fromkeys(one.connection for one in wanted):
-        progress.step(f"look at {connection}")
         ours = [one for one in wanted if one.connection == connection]
-        look = Look(store, connection, connectors[connection], whereabouts, open_batches)
-        try:
-            rows = look.at([one.sought for one in ours])
-        except ConnectorError as error:
-            failed[connection] = str(error)
-            continue
-        renames |= look.renames
+        sought = [one.sought for one in ours]
+        if known is not None:
+            rows, shapes = remembered(store, connection, sought), known[connection].audiences
+        else:
+            progress.step(f"look at {connection}")
+            look = Look(store, connection, connectors[connection], whereabouts, open_batches)
+            try:
+                rows = look.at(sought)
+            except ConnectorError as error:
+                failed[connection] = str(error)
+                continue
+            renames |= look.renames
+            shapes = connectors[connection].features.audiences
         left = quota(connection)
         if left is not None:
             quotas[connection] = left
         reachable = whereabouts.reachable(connection)
         carrier = next((row.id for row in rows if row.segment == CARRIER), None)
         by_key = {(row.segment, row.kind): row for row in rows}
-        shapes = connectors[connection].features.audiences
         types = {
             prefix: whereabouts.record_types(connection, prefix)
             for prefix in {shapes[one.kind].type_prefix for one in ours}

@@ -46,6 +46,20 @@ def unsettled_by_audience(store: Store) -> dict[int, list[StoredBatch]]:
     return found
 
 
+def remembered(store: Store, connection: str, wanted: Sequence[Sought]) -> list[AudienceRow]:
+    """As `Look.at`, by the ledger alone: nobody is asked."""
+    kinds = [(CARRIER, AudienceKind.FIELD, "segments", False)] if _has_field(wanted) else []
+    kinds += [(one.segment, one.kind, one.name, one.include_suppressed) for one in wanted]
+    return [
+        store.ledger.audience(connection, segment, kind.value, name=name, include_suppressed=suppressed)
+        for segment, kind, name, suppressed in kinds
+    ]
+
+
+def _has_field(wanted: Sequence[Sought]) -> bool:
+    return any(one.kind is AudienceKind.FIELD for one in wanted)
+
+
 @dataclass(slots=True)
 class Look:
     """Brings the ledger of one connection's audiences up to date with the platform."""
@@ -61,7 +75,7 @@ class Look:
         """The ledger's rows of the wanted audiences, and of the owned field's carrier if there is one."""
         remote = self.connector.audiences()
         rows: list[AudienceRow] = []
-        if any(one.kind is AudienceKind.FIELD for one in wanted):
+        if _has_field(wanted):
             rows += self._field([one for one in wanted if one.kind is AudienceKind.FIELD], remote)
         for one in wanted:
             if one.kind is not AudienceKind.FIELD:

@@ -165,7 +165,7 @@ def make(
 def arranged(plan: Plan, audiences: Sequence[AudiencePlan]) -> Plan:
     """The plan with these parts instead, cut into batches; brakes that hold nothing any more are dropped."""
     parts = tuple(replace(one, batches=_own_batches(one)) for one in audiences)
-    brakes = tuple(brake for brake in plan.brakes if _holds_something(brake, parts))
+    brakes = tuple(brake for brake in plan.brakes if holds_something(brake, parts))
     return replace(plan, audiences=parts, brakes=brakes, fields=tuple(_field_batches(parts)))
 
 
@@ -263,7 +263,7 @@ def _rooms(part: AudiencePlan, waiting: Changes) -> tuple[BitMap, BitMap]:
     return BitMap(list(waiting.adds)[: rooms[0]]), BitMap(list(waiting.removes)[: rooms[1]])
 
 
-def _holds_something(brake: Brake, parts: Sequence[AudiencePlan]) -> bool:
+def holds_something(brake: Brake, parts: Sequence[AudiencePlan]) -> bool:
     """Also what only tells who is left out stays."""
     if not brake.holds_adds and not brake.holds_removals:
         return True

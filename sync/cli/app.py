@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli import alerting, answers, deciding, platforms, rulebook, running, serving, upkeep
+from sync.cli import alerting, answers, deciding, diffing, platforms, rulebook, running, serving, upkeep
 from sync.errors import ExitCode, UserError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog=(
         "Exit codes: 0 done, 1 problems in input, 2 wrong usage, 3 held by a brake, 4 a platform failed; "
-        "`plan --exit-code`: 5 when there is something to do."
+        "`plan --exit-code` and `diff --exit-code`: 5 when there is something to do."
     ),
 )
 
@@ -46,7 +46,7 @@ def _everywhere(
     context.obj = config
 
 
-for module in (running, deciding, rulebook, answers, platforms, serving, upkeep, alerting):
+for module in (running, deciding, rulebook, diffing, answers, platforms, serving, upkeep, alerting):
     module.register(app)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sync.cli.annotations import annotate_problems
 from sync.cli.output import Format, FormatOption, emit_json, say, table
 from sync.cli.running import config_of
 from sync.errors import ExitCode
@@ -45,7 +46,8 @@ def check(
 
     with Workspace.open(config_of(context)) as workspace:
         known, _ = workspace.vocabulary()
-        loaded = read_rules(path or workspace.settings.rules_dir, known)
+        rules = path or workspace.settings.rules_dir
+        loaded = read_rules(rules, known)
     errors = sum(is_error(problem) for problem in loaded.problems)
     if output is CheckFormat.JSON:
         emit_json(
@@ -55,10 +57,7 @@ def check(
             }
         )
     elif output is CheckFormat.GITHUB:
-        for problem in loaded.problems:
-            level = "error" if is_error(problem) else "warning"
-            message = problem.message.replace("%", "%25").replace("\n", "%0A")
-            say(f"::{level} file={problem.file},line={problem.line},col={problem.column}::{message}")
+        annotate_problems(loaded.problems, rules)
     else:
         for problem in loaded.problems:
             say(str(problem))

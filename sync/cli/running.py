@@ -98,7 +98,7 @@ def plan(
             table(f"Plan {report.plan_id}", columns, ([row[c] for c in columns] for row in rows))
         for name, part in report.connections.items():
             if report.forecasts().get(name):
-                say(f"{name}: {_cost(part.forecast, left=part.calls_left)}")
+                say(f"{name}: {cost(part.forecast, left=part.calls_left)}")
         for part in report.connections.values():
             for message in part.late:
                 say(f"late: {message}")
@@ -305,7 +305,7 @@ def _tell_problems(report: Report) -> None:
         )
 
 
-def _cost(forecast: Forecast, *, left: int | None) -> str:
+def cost(forecast: Forecast, *, left: int | None) -> str:
     """Calls, time, and what that is of the account's day, in words."""
     calls, preparing = forecast.calls, forecast.preparing_calls
     shown = f"{calls:,} write {'call' if calls == 1 else 'calls'}"

@@ -21,7 +21,7 @@ from sync.approval import Selection
 from sync.assign import assign, remember
 from sync.brakes import SourceCount
 from sync.due import next_at
-from sync.intend import Wanted, intend, save, wanted_audiences
+from sync.intend import Wanted, intend, save
 from sync.persons import absorb, living_contacts, suppressed_people
 from sync.plan import Plan
 from sync.progress import SILENT, Progress
@@ -31,6 +31,7 @@ from sync.quarantine import tried
 from sync.run.consent import brake_limits, record_opt_outs, with_opt_outs
 from sync.run.holding import held_parts
 from sync.run.opened import Opened
+from sync.run.planning import source_counts, wanted_of
 from sync.run.report import Report
 from sync.run.rulebook import known_rules, rules_of_matching
 from sync.run.sharing import pull_part, push_part, share, whereabouts
@@ -297,33 +298,18 @@ class Pipeline:
         only = self.run.scope.segments
         if only is not None:
             rules = replace(rules, segments={n: one for n, one in rules.segments.items() if n in only})
-        asked = {target.connection for segment in rules.segments.values() for target in segment.to}
-        features, silent = {}, []
-        for name in self.workspace.destinations:
-            if name in asked:
-                try:
-                    features[name] = self.workspace.features(name)
-                except ConnectorError as error:
-                    self.report.connection(name).stopped = str(error)
-                    silent.append(name)
-        prefix = self.workspace.settings.audience_prefix
-        return wanted_audiences(rules, features, prefix=prefix, without=silent)
+        wanted, silent = wanted_of(self.workspace, rules, features=self.workspace.features)
+        for name, reason in silent.items():
+            self.report.connection(name).stopped = reason
+        return wanted
 
     def _source_counts(self) -> list[SourceCount]:
-        counts = []
-        for name in self.workspace.sources:
-            now = self._living.get(name, 0)
-            good = self.store.notes.get(f"good:{name}")
-            pulled = self._pulled.get(name)
-            counts.append(
-                SourceCount(
-                    connection=name,
-                    before=good if isinstance(good, int) else now,
-                    now=now,
-                    ended_early=pulled is not None and pulled.stopped is not None,
-                )
-            )
-        return counts
+        return source_counts(
+            self.store,
+            self.workspace.sources,
+            living=self._living,
+            ended_early=[name for name, pulled in self._pulled.items() if pulled.stopped is not None],
+        )
 
     def _keep_baselines(self, sources: list[SourceCount]) -> None:
         """A source that shrank keeps its old count until a person has approved what follows from it."""

@@ -13,13 +13,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from connectors import pacing
-from connectors.base import Connector, Features, FieldType, RecordStates, Stream, StreamField, StreamKind
+from connectors.base import Connector, Features, Stream
 from connectors.errors import BadSource, ConnectorError, Frozen
 from connectors.pacing import Clock, SystemClock
 from connectors.registry import platform
@@ -29,6 +28,7 @@ from sync.errors import PlatformFailed, UserError
 from sync.fields import FieldSpec
 from sync.run.late import AskingBudgets, Tally
 from sync.run.quotas import RememberedBudgets
+from sync.run.remembered import dumped, features_of, streams_of
 from sync.secrets import SecretError
 from sync.store import Lease, Store, StoreError
 from sync.store.budgets import DatabaseBudgets
@@ -45,6 +45,8 @@ class Workspace:
         now_s = None if isinstance(clock, pacing.SystemClock) else lambda: clock.utc_now().timestamp()
         self.budgets = DatabaseBudgets(store.database, clock=clock, now_s=now_s)
         """Of every account, shared with all other processes; their time is the database's, or the test's."""
+        self.offline = False
+        """True: no connection is opened, so no platform is asked anything."""
         self._tally = Tally()
         self._connectors: dict[str, Connector] = {}
         self._features: dict[str, Features] = {}
@@ -133,6 +135,11 @@ class Workspace:
             if connection is None:
                 known = ", ".join(self.settings.connections) or "none"
                 raise UserError(f"there is no connection {name}; the config has: {known}")
+            if self.offline:
+                raise UserError(
+                    f"{name} was never asked what it can do, or its settings were changed since; "
+                    "`segsync plan` asks it, or go without --offline"
+                )
             with secrets_told():
                 values = connection.revealed()
             try:
@@ -179,15 +186,15 @@ class Workspace:
         if name not in self._features:
             found = self.connector(name).features
             self._features[name] = found
-            self.store.notes.set(
-                f"features:{name}",
-                {
-                    "settings": self._settings_hash(name),
-                    "streams": [_dumped(stream) for stream in found.streams],
-                    "audiences": sorted(kind.value for kind in found.audiences),
-                },
-            )
+            noted = {"settings": self._settings_hash(name), **dumped(found)}
+            self.store.notes.set(f"features:{name}", noted)
         return self._features[name]
+
+    def remembered(self, name: str) -> Features | None:
+        """What the connection could do when it was last asked; None: never, or by other settings."""
+        noted = self.store.notes.get(f"features:{name}")
+        same = isinstance(noted, dict) and noted["settings"] == self._settings_hash(name)
+        return features_of(noted) if isinstance(noted, dict) and same else None
 
     def known(self, name: str) -> tuple[tuple[Stream, ...], frozenset[str]]:
         """(streams, audience kinds) of the connection: as the last run saw them if its settings are the same,
@@ -195,7 +202,7 @@ class Workspace:
         noted = self.store.notes.get(f"features:{name}")
         remembered = None
         if isinstance(noted, dict):
-            remembered = tuple(_loaded(one) for one in noted["streams"]), frozenset(noted["audiences"])
+            remembered = streams_of(noted), frozenset(noted["audiences"])
             if name not in self._features and noted["settings"] == self._settings_hash(name):
                 return remembered
         try:
@@ -267,23 +274,3 @@ def secrets_told() -> Iterator[None]:
         yield
     except SecretError as error:
         raise UserError(str(error)) from error
-
-
-def _dumped(stream: Stream) -> dict[str, object]:
-    return {**asdict(stream), "standard": dict(stream.standard)}
-
-
-def _loaded(found: dict[str, Any]) -> Stream:
-    record = found.get("record")
-    fields = [StreamField(**{**field, "type": FieldType(field["type"])}) for field in found["fields"]]
-    return Stream(
-        name=found["name"],
-        kind=StreamKind(found["kind"]),
-        fields=tuple(fields),
-        standard=found["standard"],
-        activity_kinds=tuple(found["activity_kinds"]),
-        record=None if record is None else RecordStates(**{**record, "kinds": tuple(record["kinds"])}),
-        incremental=found["incremental"],
-        own_field=found.get("own_field"),
-        own_field_lag_s=found.get("own_field_lag_s", 0.0),
-    )

@@ -77,6 +77,12 @@ class Store:
             view.lake.memory_limit, view.lake.threads = self._lake.memory_limit, self._lake.threads
         return view
 
+    def planning_in(self, database: Database) -> Self:
+        """A view that keeps everything but memberships and lake in `database`; see `store.scratch`."""
+        view = type(self)(database, self.folder)
+        view.segments, view._lake = self.segments, self.lake
+        return view
+
     def go_on(self) -> None:
         """Call it before beginning something new: raises `Stopped` or `LeaseLost` if that must not be."""
         if self.database.guard is not None:

@@ -1,0 +1,44 @@
+"""Annotations for a pull request: lines that GitHub's runners, and others like them, show beside a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sync.cli.output import say
+
+if TYPE_CHECKING:
+    from rules.language import Problem
+
+
+def annotate(
+    level: str, message: str, *, file: str = "", line: int | None = None, column: int | None = None
+) -> None:
+    """`level`: error, warning or notice. Without a file it is about the whole."""
+    where = {"file": file, "line": line, "col": column} if file else {}
+    named = ",".join(f"{name}={_property(value)}" for name, value in where.items() if value is not None)
+    say(f"::{level}{' ' if named else ''}{named}::{_escaped(message)}")
+
+
+def annotate_problems(problems: Iterable[Problem], rules: Path) -> None:
+    """Every problem at its place; `rules` is the folder or file that was read."""
+    for problem in problems:
+        level = "error" if str(problem.severity) == "error" else "warning"
+        file = file_of(rules, problem.file)
+        annotate(level, problem.message, file=file, line=problem.line, column=problem.column)
+
+
+def file_of(rules: Path, name: str) -> str:
+    """A rule file from where the command runs, as a checkout's runner knows it."""
+    path = rules / name if rules.is_dir() else rules
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_posix()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: object) -> str:
+    return _escaped(str(value)).replace(":", "%3A").replace(",", "%2C")
