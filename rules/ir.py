@@ -160,7 +160,11 @@ class AggregateFunction(StrEnum):
     DISTINCT counts different (folded) known values (missing over no matching activity). LATEST,
     EARLIEST: the field of the latest/earliest activity *for which the field is known*; at equal times the
     greater (folded) value wins for LATEST, the lesser for EARLIEST. LAST_AT, FIRST_AT: the instant of
-    the latest/earliest activity. LIST: the set of (folded) known values, type TEXTS.
+    the latest/earliest activity. LIST: the set of (folded) known values, type TEXTS. MOST_FREQUENT: the
+    known value that occurs most often (texts counted by their folded form); of several the least wins, and
+    a text is shown as its least unfolded form. SLICES: the period is `Last(n, unit)`, cut into n slices at
+    as_of − k·unit (each as_of − (k+1)·unit < at <= as_of − k·unit, months clamped like the period itself);
+    NUMBER of slices with at least one activity, 0 over nothing.
     """
 
     COUNT = "count"
@@ -174,6 +178,8 @@ class AggregateFunction(StrEnum):
     EARLIEST = "earliest"
     LAST_AT = "last_at"
     FIRST_AT = "first_at"
+    MOST_FREQUENT = "most frequent"
+    SLICES = "slices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,6 +484,68 @@ class RandomShare(Node):
     salt: str
 
 
+# ── activity in order: all over one person; `where` is a predicate over the activity's own fields ──
+
+
+@dataclass(frozen=True, slots=True)
+class Within(Node):
+    """At most n·unit apart; the unit is HOUR, DAY or WEEK, of a fixed length."""
+
+    n: int
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Node):
+    """Activity of the kind that fits `where`, *later* than the step before, and at most `within` later (None:
+    any time later; the first step has None). Equal instants are not later, so no activity is two steps."""
+
+    kind: str
+    where: Predicate | None
+    within: Within | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unless(Node):
+    """No activity of the kind that fits `where` is later than the last step and at most `within` later, and
+    `within` after that step has passed at as_of: step + within <= as_of. None: none is later up to as_of.
+    The period of the sequence does not bound this activity."""
+
+    kind: str
+    where: Predicate | None
+    within: Within | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence(Node):
+    """There is one activity for every step, each in the period, each as its step demands of the one before,
+    and after the last one what `unless` demands. One step or more; with one, `unless` is not None."""
+
+    steps: tuple[Step, ...]
+    unless: Unless | None
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Node):
+    """There is such activity, but none in `quiet`: `last` (a LAST_AT over ever) is known and not in `quiet`,
+    so at <= as_of − n·unit."""
+
+    last: Aggregate
+    quiet: Last
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted(Node):
+    """There is an activity in the period, and an earlier one (at any time), and the latest earlier one is at
+    least `pause` before it. Equal instants are not earlier."""
+
+    kind: str
+    where: Predicate | None
+    pause: Within
+    period: Period
+
+
 @dataclass(frozen=True, slots=True)
 class And(Node):
     """All of `parts` (two or more)."""
@@ -519,6 +587,9 @@ Predicate: TypeAlias = (
     | Consented
     | AllRecords
     | RandomShare
+    | Sequence
+    | Stopped
+    | Restarted
     | And
     | Or
     | Not

@@ -14,7 +14,7 @@ from rules import ir
 from rules.engine.dialect import DuckDB
 from rules.engine.periods import Clock, microseconds, offsets, resolve, returning
 from rules.engine.points import bounds
-from rules.engine.walk import Feature, Rank
+from rules.engine.walk import Chain, Feature, Rank
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
@@ -66,9 +66,10 @@ class Emitter:
         alias: str,
         features: Mapping[Feature, Scalar] | None = None,
         rank: Callable[[Rank], str] | None = None,
+        chains: Mapping[Chain, str] | None = None,
     ) -> None:
         self.dialect, self.clock, self.alias = dialect, clock, alias
-        self.features, self.rank = features or {}, rank
+        self.features, self.rank, self.chains = features or {}, rank, chains or {}
 
     # ── values ──
 
@@ -200,6 +201,11 @@ class Emitter:
                 return f"({self.value(of).sql} > 0 AND {self.value(matching).sql} = {self.value(of).sql})"
             case ir.RandomShare(ppm, salt):
                 return self._random(ppm, salt)
+            case ir.Stopped(last, quiet):
+                start = resolve(quiet, self.clock, Type.DATETIME).start
+                return "FALSE" if start is None else f"{self.value(last).sql} < {self.dialect.instant(start)}"
+            case ir.Sequence() | ir.Restarted():
+                return self.chains[predicate]
             case ir.RankShare() | ir.RankCount() | ir.Quintile():
                 if self.rank is None:
                     raise ValueError("people cannot be ranked inside the conditions of an activity")

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from rules import ir
 from rules.engine import features as features_
+from rules.engine import sequences as sequences_
 from rules.engine.dialect import DuckDB
 from rules.engine.emit import Emitter
 from rules.engine.membership import Memberships
 from rules.engine.periods import Clock
 from rules.engine.ranks import Threshold, thresholds
 from rules.engine.records import present_states_sql
-from rules.engine.walk import Rank, aggregates, nodes, ranks, record_aggregates
+from rules.engine.walk import Rank, aggregates, chains, kinds, nodes, ranks, record_aggregates
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,10 +65,10 @@ def evaluate(
     try:
         with stages.timed("plan"):
             _check_patterns(connection, roots)
-            wanted = aggregates(roots)
+            wanted, ordered = aggregates(roots), chains(roots)
             activities = {
                 kind: _activity(connection, tables.activity[kind])
-                for kind in sorted({a.kind for a in wanted if not isinstance(a, ir.RecordAggregate)})
+                for kind in sorted(kinds(roots))
                 if kind in tables.activity
             }
         with stages.timed("records"):
@@ -80,12 +81,13 @@ def evaluate(
                     activities[group[0].kind] = _activity(connection, name)
         with stages.timed("plan"):
             plan = features_.plan(wanted, activities, clock, dialect=dialect, prefix=prefix)
+            sequences = sequences_.plan(ordered, activities, clock, dialect=dialect, prefix=prefix)
         with stages.timed("features"):
-            for name, select in plan.passes:
+            for name, select in (*plan.passes, *sequences.tables):
                 connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
                 made.append(name)
-        people, relations = f"{tables.people} AS p", [name for name, _ in plan.passes]
-        emitter = Emitter(dialect, clock, alias="p", features=plan.scalars)
+        people, relations = f"{tables.people} AS p", [*(name for name, _ in plan.passes), *sequences.results]
+        emitter = Emitter(dialect, clock, alias="p", features=plan.scalars, chains=sequences.conditions)
         with stages.timed("thresholds"):
             ranked = _Ranked(connection, emitter, prefix, made)
             ranked.compute(ranks(roots), people, relations)

@@ -13,11 +13,13 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from rules import ir
-from rules.engine.person import Context, Known, PersonFacts, holds, observed
+from rules.engine.history import Trace
+from rules.engine.periods import instant_of
+from rules.engine.person import Context, Known, PersonFacts, holds, observed, observed_order
 from rules.engine.walk import children
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
-Render: TypeAlias = Callable[["ir.Predicate | ir.Value | ir.ScorePart"], str]
+Render: TypeAlias = Callable[["ir.Predicate | ir.Value | ir.ScorePart | ir.Step | ir.Unless"], str]
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 _PLACES = {Type.NUMBER: 6, Type.MONEY: 2}
 
@@ -81,7 +83,9 @@ def explain(
         case ir.InSegment(segment) if conditions is not None:
             inner = (conditions[segment],)
     seen: dict[str, str | None] = {}
-    if not inner:
+    if isinstance(predicate, ir.Sequence | ir.Restarted):
+        seen |= _in_order(predicate, person, context, render)
+    elif not inner:
         for value in _values(predicate):
             seen[render(value)] = shown(observed(value, person, context), _type(value))
     return Explanation(
@@ -93,6 +97,30 @@ def explain(
             explain(part, person, context, render=render, conditions=conditions) for part in inner
         ),
     )
+
+
+def _in_order(
+    node: ir.Sequence | ir.Restarted, person: PersonFacts, context: Context, render: Render
+) -> dict[str, str | None]:
+    """When each step happened, of the latest sequence or of the latest that came furthest."""
+    found = observed_order(node, person, context)
+    if isinstance(node, ir.Restarted):
+        before, after = found if isinstance(found, tuple) else (None, None)
+        return {"before the pause": _instant(before), "after the pause": _instant(after)}
+    assert isinstance(found, Trace)  # noqa: S101 - what a sequence gives
+    seen: dict[str, str | None] = {}
+    for number, (step, at) in enumerate(zip(node.steps, found.steps, strict=True), 1):
+        seen[f"step {number} {render(step)}"] = _instant(at)
+    if node.unless is not None and found.steps[-1] is not None:
+        followed = _instant(found.followed) or "none"
+        if found.open_until is not None and found.followed is None:
+            followed = f"none yet, open until {_instant(found.open_until)}"
+        seen[f"then {render(node.unless)}"] = followed
+    return seen
+
+
+def _instant(microseconds: int | None) -> str | None:
+    return None if microseconds is None else shown(instant_of(microseconds), Type.DATETIME)
 
 
 def _values(node: ir.Node) -> Iterator[ir.Value | ir.ScorePart]:

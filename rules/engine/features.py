@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from rules.engine.dialect import DuckDB
 from rules.engine.emit import Emitter, Scalar
-from rules.engine.periods import Clock, Range, window
+from rules.engine.periods import Clock, Range, slices, window
 from rules.engine.points import age, earning, worth
 from rules.engine.walk import Feature
-from rules.ir import Aggregate, AggregateFunction, Earned
+from rules.ir import Aggregate, AggregateFunction, Earned, Last
 from rules.vocabulary import NUMBER_SCALE, Type
 
 _BAND_RATIO = 5
@@ -70,12 +70,20 @@ def plan(
     """The passes for these features; a kind without rows may be missing from
     `activities`. The relations made will be called PREFIX0, PREFIX1, …"""
     bands: list[Pass] = []
+    counted: list[tuple[str, str]] = []
     scalars: dict[Feature, Scalar] = {}
     ordered = sorted(wanted, key=lambda f: (f.kind, _daily(f), -_length(_window(f, clock)), f.key))
     for feature in ordered:
         found = _window(feature, clock)
         if feature.kind not in activities or (found.start is not None and found.start >= (found.end or 0)):
             scalars[feature] = _nothing(feature, dialect)
+            continue
+        if isinstance(feature, Aggregate) and feature.function is AggregateFunction.MOST_FREQUENT:
+            name = f"{prefix}m{len(counted)}"
+            select, scalars[feature] = _most_frequent(
+                feature, activities[feature.kind], Emitter(dialect, clock, alias="a"), name
+            )
+            counted.append((name, select))
             continue
         band = bands[-1] if bands else None
         if (
@@ -85,7 +93,7 @@ def plan(
         ):
             band = Pass(feature.kind, _daily(feature), found)
             bands.append(band)
-        band.range = _union(band.range, found)
+        band.range = union(band.range, found)
         band.features.append(feature)
     passes = []
     for number, band in enumerate(bands):
@@ -93,7 +101,7 @@ def plan(
         passes.append(
             (name, _select(band, name, activities[band.kind], clock, dialect=dialect, scalars=scalars))
         )
-    return Features(tuple(passes), scalars)
+    return Features((*passes, *counted), scalars)
 
 
 def _daily(feature: Feature) -> bool:
@@ -111,11 +119,12 @@ def _length(found: Range) -> int:
 
 
 def _shares(band: Range, found: Range) -> bool:
-    together = _union(band, found)
+    together = union(band, found)
     return _length(found) * _BAND_RATIO >= _length(together)
 
 
-def _union(a: Range, b: Range) -> Range:
+def union(a: Range, b: Range) -> Range:
+    """The least range that covers both."""
     start = None if a.start is None or b.start is None else min(a.start, b.start)
     end = None if a.end is None or b.end is None else max(a.end, b.end)
     return Range(start, end)
@@ -134,15 +143,15 @@ def _select(
     wanted = []  # what a row must be to count in any of the pass's features
     for feature in band.features:
         where = "TRUE" if feature.where is None else emitter.condition(feature.where)
-        edges = _edges(_window(feature, clock), band.range, dialect)
-        conditions = [*edges, *([] if feature.where is None else [where])]
+        bounds = edges(_window(feature, clock), band.range, dialect)
+        conditions = [*bounds, *([] if feature.where is None else [where])]
         wanted.append(where)
         condition = " AND ".join(conditions) or "TRUE"
         if isinstance(feature, Earned):
             scalars[feature] = _earn(feature, condition, band, emitter, name)
         else:
             scalars[feature] = _compute(feature, condition, band, activity, emitter, name)
-    filters = ["a.person IS NOT NULL", *_edges(band.range, Range(None, None), dialect)]
+    filters = ["a.person IS NOT NULL", *edges(band.range, Range(None, None), dialect)]
     if "TRUE" not in wanted:
         filters.append("(" + " OR ".join(dict.fromkeys(wanted)) + ")")
     columns = ", ".join(f"{expression} AS {column}" for expression, column in band.columns.items())
@@ -154,7 +163,7 @@ def _select(
     return f"SELECT a.person AS person, {columns} FROM {rows} GROUP BY a.person"
 
 
-def _edges(inner: Range, outer: Range, dialect: DuckDB) -> list[str]:
+def edges(inner: Range, outer: Range, dialect: DuckDB) -> list[str]:
     """The bounds of `inner` that `outer` does not already give."""
     bounds = []
     if inner.start is not None and inner.start != outer.start:
@@ -181,6 +190,11 @@ def _compute(
             return Scalar(column(f"max(a.at){only}"), type_)
         case AggregateFunction.FIRST_AT:
             return Scalar(column(f"min(a.at){only}"), type_)
+        case AggregateFunction.SLICES:
+            assert isinstance(aggregate.period, Last)  # noqa: S101 - as the representation says
+            found = [dialect.instant(part.end or 0) for part in slices(aggregate.period, emitter.clock)]
+            different = dialect.different_slices("a.at", found, condition)
+            return Scalar(column(f"{different} * {NUMBER_SCALE}"), type_, or_zero=True)
     field_name = aggregate.field or ""
     source = emitter.fact(field_name, Type.TEXT if field_name in activity.texts else type_)
     match aggregate.function:
@@ -221,11 +235,32 @@ def _earn(part: Earned, condition: str, band: Pass, emitter: Emitter, name: str)
     return Scalar(f"{name}.{band.column(earned)}", Type.NUMBER, wide=True, or_zero=True)
 
 
+def _most_frequent(
+    aggregate: Aggregate, activity: Activity, emitter: Emitter, name: str
+) -> tuple[str, Scalar]:
+    """A relation of its own, since each value must be counted first; where its value is then found."""
+    dialect, type_ = emitter.dialect, aggregate.type
+    source = emitter.fact(aggregate.field or "", type_)
+    filters = ["a.person IS NOT NULL", f"{source.sql} IS NOT NULL"]
+    filters += edges(window(aggregate.period, emitter.clock), Range(None, None), dialect)
+    if aggregate.where is not None:
+        filters.append(emitter.condition(aggregate.where))
+    raw = "" if source.raw is None else f", min({source.raw}) AS shown"
+    values = (
+        f"SELECT a.person AS person, {source.sql} AS value, -count(*) AS seldom{raw} "
+        f"FROM {activity.relation} AS a WHERE {' AND '.join(filters)} GROUP BY a.person, {source.sql}"
+    )
+    row = dialect.extreme(["v.seldom", "v.value", *(["v.shown"] if raw else [])], "TRUE", least=True)
+    select = f"SELECT v.person AS person, {row} AS f0 FROM ({values}) AS v GROUP BY v.person"
+    found = f"{name}.f0"
+    return select, Scalar(dialect.part(found, 2), type_, raw=dialect.part(found, 3) if raw else None)
+
+
 def _nothing(aggregate: Feature, dialect: DuckDB) -> Scalar:
     """The value over no activity at all."""
     if isinstance(aggregate, Earned):
         return Scalar("0::BIGINT", Type.NUMBER)
-    if aggregate.function in (AggregateFunction.COUNT, AggregateFunction.SUM):
+    if aggregate.function in (AggregateFunction.COUNT, AggregateFunction.SUM, AggregateFunction.SLICES):
         return Scalar("0::BIGINT", aggregate.type)
     missing = dialect.missing(aggregate.type)
     over = "0::BIGINT" if aggregate.function is AggregateFunction.AVG else None

@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from rules.ir import Ago, Between, Calendar, CalendarUnit, Ever, Last, Next, Period, Unit
+from rules.ir import Ago, Between, Calendar, CalendarUnit, Ever, Last, Next, Period, Unit, Within
 from rules.vocabulary import Type
 
 DAY_US = 86_400_000_000
@@ -63,6 +64,11 @@ def microseconds(instant: dt.datetime) -> int:
     return (instant - _EPOCH) // dt.timedelta(microseconds=1)
 
 
+def instant_of(us: int) -> dt.datetime:
+    """The instant of so many microseconds since 1970."""
+    return _EPOCH + dt.timedelta(microseconds=us)
+
+
 def days(date: dt.date) -> int:
     """Days since 1970-01-01."""
     return date.toordinal() - _EPOCH_DAY
@@ -97,6 +103,17 @@ def window(period: Period, clock: Clock) -> Range:
     found = resolve(period, clock, Type.DATETIME)
     after_now = clock.now + 1
     return Range(found.start, after_now if found.end is None else min(found.end, after_now))
+
+
+def slices(period: Last, clock: Clock) -> list[Range]:
+    """The n slices of `last n units`, latest first: instants of activity, never after `as_of`."""
+    edges = [_after(_shifted(clock, -k, period.unit, False)) for k in range(period.n + 1)]
+    return [Range(start, end) for end, start in pairwise(edges)]
+
+
+def length_us(within: Within) -> int:
+    """Microseconds of a fixed span."""
+    return within.n * _HOURS[within.unit] * 3_600_000_000
 
 
 def _after(edge: int | None) -> int | None:

@@ -17,6 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from rules import ir
+from rules.engine.history import Trace, comeback, trace
 from rules.engine.periods import (
     Clock,
     Range,
@@ -26,6 +27,7 @@ from rules.engine.periods import (
     microseconds,
     resolve,
     returning,
+    slices,
     window,
 )
 from rules.engine.points import bounds, weights
@@ -86,6 +88,16 @@ def observed(value: ir.Value | ir.ScorePart, person: PersonFacts, context: Conte
     return _Evaluator(person, context).value(value, person.facts)
 
 
+def observed_order(
+    node: ir.Sequence | ir.Restarted, person: PersonFacts, context: Context
+) -> Trace | tuple[int, int] | None:
+    """Which activity made a sequence, or a return, as far as there was any."""
+    one = _Evaluator(person, context)
+    if isinstance(node, ir.Sequence):
+        return trace(node, one.instants, one.clock)
+    return comeback(node, one.instants, one.clock)
+
+
 def rank_value(rank: Rank, person: PersonFacts, context: Context) -> tuple[Known, object] | None:
     """(value, folded group) under which the person is ranked; None: not ranked."""
     return _Evaluator(person, context).ranked(rank, person.facts)
@@ -125,6 +137,13 @@ class _Evaluator:
                 assert self.context.ranks is not None, "needs the other people"  # noqa: S101
                 ranked = self.ranked(node, row)
                 return ranked is not None and self.context.ranks.holds(node, *ranked)
+            case ir.Sequence():
+                return trace(node, self.instants, self.clock).holds
+            case ir.Restarted():
+                return comeback(node, self.instants, self.clock) is not None
+            case ir.Stopped(last, quiet):
+                at = self.value(last, row)
+                return at is not None and _ordinal(at) not in resolve(quiet, self.clock, Type.DATETIME)
             case ir.Compare(operator, left, right):
                 return self._compare(operator, left, right, row)
             case ir.InSet(value, options):
@@ -269,15 +288,21 @@ class _Evaluator:
 
     def _rows(self, node: Feature) -> list[Row]:
         """The activity that counts: in the window, not after as_of, and as `where` says."""
-        inside: Range = window(node.period, self.clock)
-        rows = self.person.activity.get(node.kind, ())
+        rows: Sequence[Row] = self.person.activity.get(node.kind, ())
         if isinstance(node, ir.RecordAggregate):
             rows = present_states(node, self.person.activity, self.clock)
+        return self._fitting(rows, node.where, window(node.period, self.clock))
+
+    def _fitting(self, rows: Sequence[Row], where: ir.Predicate | None, inside: Range) -> list[Row]:
         return [
-            row
-            for row in rows
-            if _ordinal(row["at"]) in inside and (node.where is None or self.holds(node.where, row))
+            row for row in rows if _ordinal(row["at"]) in inside and (where is None or self.holds(where, row))
         ]
+
+    def instants(self, kind: str, where: ir.Predicate | None, found: Range) -> list[int]:
+        """When the activity happened that fits and lies in the range, in order."""
+        return sorted(
+            _ordinal(row["at"]) for row in self._fitting(self.person.activity.get(kind, ()), where, found)
+        )
 
     def _field_values(self, node: ir.Aggregate) -> list[int]:
         known = [row.get(node.field or "") for row in self._rows(node)]
@@ -293,6 +318,10 @@ class _Evaluator:
                 return len(rows) * NUMBER_SCALE
             case ir.AggregateFunction.SUM:
                 return sum(self._field_values(node))
+            case ir.AggregateFunction.SLICES:
+                assert isinstance(node.period, ir.Last)  # noqa: S101 - as the representation says
+                parts = slices(node.period, self.clock)
+                return sum(any(_ordinal(row["at"]) in part for row in rows) for part in parts) * NUMBER_SCALE
             case ir.AggregateFunction.LAST_AT:
                 return max((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
             case ir.AggregateFunction.FIRST_AT:
@@ -306,6 +335,9 @@ class _Evaluator:
                 return Fraction(sum(self._field_values(node)), len(values))
             case ir.AggregateFunction.LIST:
                 return sorted({fold(str(value)) for value in values})
+            case ir.AggregateFunction.MOST_FREQUENT:
+                counts = Counter(_comparable(value) for value in values)
+                return min(values, key=lambda value: (-counts[_comparable(value)], _order(value)))  # type: ignore[return-value]
             case ir.AggregateFunction.MIN:
                 return min(values, key=_order)  # type: ignore[return-value]
             case ir.AggregateFunction.MAX:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rules import ir
 from rules.engine.evaluation import Tables
 from rules.engine.person import PersonFacts
-from rules.engine.walk import aggregates, kinds
+from rules.engine.walk import kinds
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,7 +27,7 @@ def read_person(
     if not rows:
         return None
     facts = rows[0]
-    read = sorted(kinds(aggregates(conditions)) & tables.activity.keys())
+    read = sorted(kinds(conditions) & tables.activity.keys())
     consented = {
         name.removeprefix("consented_"): value is True
         for name, value in facts.items()

@@ -14,12 +14,18 @@ from rules.ir import (
     RankCount,
     RankShare,
     RecordAggregate,
+    Restarted,
+    Sequence,
+    Step,
+    Unless,
 )
 from rules.ir import children as children
 
 Rank = RankShare | RankCount | Quintile
 Feature = Aggregate | Earned
 """What is computed over the activity of a person."""
+Chain = Sequence | Restarted
+"""Predicates over the order of activity."""
 
 
 def nodes(roots: Iterable[Node], *, inside_aggregates: bool = True) -> Iterator[Node]:
@@ -47,9 +53,21 @@ def record_aggregates(found: Iterable[Feature]) -> list[list[RecordAggregate]]:
     return list(gathered.values())
 
 
-def kinds(found: Iterable[Feature]) -> set[str]:
-    """The kinds of activity whose rows they read."""
-    return {kind for a in found for kind in (a.states if isinstance(a, RecordAggregate) else (a.kind,))}
+def chains(roots: Iterable[Node]) -> list[Chain]:
+    """Every different predicate over the order of activity, in a stable order."""
+    found = {node for node in nodes(roots, inside_aggregates=False) if isinstance(node, Chain)}
+    return sorted(found, key=lambda node: node.key)
+
+
+def kinds(roots: Iterable[Node]) -> set[str]:
+    """The kinds of activity whose rows are read."""
+    found: set[str] = set()
+    for node in nodes(roots, inside_aggregates=False):
+        if isinstance(node, RecordAggregate):
+            found.update(node.states)
+        elif isinstance(node, Feature | Step | Unless | Restarted):
+            found.add(node.kind)
+    return found
 
 
 def ranks(roots: Iterable[Node]) -> list[Rank]:

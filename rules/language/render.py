@@ -19,9 +19,14 @@ _CALENDAR_DAYS = {0: "today", -1: "yesterday", 1: "tomorrow"}
 _SHIFTS = {-1: "last", 0: "this", 1: "next"}
 
 
-def render(node: ir.Predicate | ir.Value | ir.ScorePart) -> str:
-    """The node as an expression, e.g. `sum(purchase.amount, last 365 days) >= 500`; a score by its name."""
-    return _points(node) if isinstance(node, ir.ScorePart) else _show(node, _OR)
+def render(node: ir.Predicate | ir.Value | ir.ScorePart | ir.Step | ir.Unless) -> str:
+    """The node as an expression, e.g. `sum(purchase.amount, last 365 days) >= 500`; a score by its name, a
+    step of a sequence as its part of one, e.g. `checkout within 2 days`."""
+    if isinstance(node, ir.ScorePart):
+        return _points(node)
+    if isinstance(node, ir.Step | ir.Unless):
+        return _step(node)
+    return _show(node, _OR)
 
 
 def describe(segment: Segment) -> str:
@@ -102,6 +107,15 @@ def _test(node: ir.Predicate | ir.Value) -> tuple[int, str]:
             records.function is ir.AggregateFunction.COUNT and n == NUMBER_SCALE
         ):
             return _TEST, f"any({_counted(records)})"
+        case ir.Sequence() | ir.Stopped() | ir.Restarted():
+            return _TEST, _ordered(node)
+        case ir.Compare(
+            ir.Comparison.GE, ir.Aggregate(ir.AggregateFunction.SLICES) as slices, ir.Literal() as n
+        ):
+            return (
+                _TEST,
+                f"{_activity(slices)} in at least {render_literal(n)} of the {render_period(slices.period)}",
+            )
         case ir.Compare(operator, left, right):
             return _TEST, f"{_show(left, _SUM)} {operator} {_show(right, _SUM)}"
         case ir.InSet(value, options):
@@ -167,6 +181,8 @@ def _aggregate(node: ir.Aggregate) -> tuple[int, str]:
         if node.where is None:
             return _ATOM, f"{which} {_name(node.kind)}"
         return _ATOM, f"({which} {_name(node.kind)} where ({render(node.where)}))"
+    if node.function is ir.AggregateFunction.SLICES:  # a value only in explanations
+        return _ATOM, f"how many of the {render_period(node.period)} with {_activity(node)}"
     return _ATOM, f"{node.function}({_counted(node)})"
 
 
@@ -193,6 +209,34 @@ def _points(part: ir.ScorePart) -> str:
     if part.at_most_per_day is not None:
         text += f", at most {part.at_most_per_day} per day"
     return text if part.half_life is None else f"{text}, halved in {part.half_life} days"
+
+
+def _step(step: ir.Step | ir.Unless) -> str:
+    within = step.within
+    return _activity(step) + ("" if within is None else f" within {within.n} {_units(within.n, within.unit)}")
+
+
+def _ordered(node: ir.Sequence | ir.Stopped | ir.Restarted) -> str:
+    match node:
+        case ir.Sequence(steps, unless, period):
+            text = " then ".join(_step(step) for step in steps)
+            if unless is not None:
+                text += f" not followed by {_step(unless)}"
+            return text + _closing(period)
+        case ir.Stopped(last, quiet):
+            return f"stopped {_activity(last)} for {quiet.n} {_units(quiet.n, quiet.unit)}"
+        case ir.Restarted(_, _, pause, period):
+            after = f"after {pause.n} {_units(pause.n, pause.unit)}"
+            return f"restarted {_activity(node)} {after}{_closing(period)}"
+
+
+def _activity(node: ir.Step | ir.Unless | ir.Restarted | ir.Aggregate) -> str:
+    where = "" if node.where is None else f" where ({render(node.where)})"
+    return _name(node.kind) + where
+
+
+def _closing(period: ir.Period) -> str:
+    return "" if isinstance(period, ir.Ever) else f", {render_period(period)}"
 
 
 def _show_since(value: ir.Value) -> str:

@@ -22,7 +22,8 @@ from rules.ruleset import Segment
 from sync.store import Membership, Store
 
 _MOVES = (
-    ir.Last, ir.Next, ir.Ago, ir.Between, ir.Calendar, ir.DaysSince, ir.Anniversary, ir.InPeriod, ir.Earned
+    ir.Last, ir.Next, ir.Ago, ir.Between, ir.Calendar, ir.DaysSince, ir.Anniversary, ir.InPeriod, ir.Earned,
+    ir.Unless,
 )  # fmt: skip
 """What makes a rule's answer change while no record does."""
 

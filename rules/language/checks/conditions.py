@@ -8,6 +8,7 @@ from rules.language.checks.groups import check_group, check_ranked, check_share
 from rules.language.checks.patterns import pattern_problem
 from rules.language.checks.related import check_related
 from rules.language.checks.scope import TYPE_WORDS, Named, Scope
+from rules.language.checks.sequences import check_order, check_spanned
 from rules.language.checks.values import check_value, count, type_of
 from rules.language.problems import suggest
 from rules.language.render import render
@@ -36,10 +37,17 @@ def check_condition(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
             return check_condition(of, scope)
         case tree.Truth(_, value):
             return ir.Constant(value)
+        case tree.Happened(_, tree.Sequence() | tree.Regular() as of):
+            return check_condition(of, scope)
         case tree.Happened(at, of):
             if found := activity(of, scope):
                 return _happened(found, scope)
             scope.report(at, "did and never need an activity, such as did purchase last 30 days")
+            return None
+        case tree.Sequence() | tree.Regular() | tree.Pausing():
+            return check_order(node, scope, activity)
+        case tree.Spanned():
+            check_spanned(node, scope)
             return None
         case tree.Comparison():
             return check_comparison(node, scope)

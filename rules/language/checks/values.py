@@ -26,6 +26,7 @@ _FIELD_TYPES: dict[ir.AggregateFunction, tuple[tuple[Type, ...], str]] = {
     _F.DISTINCT: (_SINGLE, "a single value"),
     _F.LATEST: (_SINGLE, "a single value"),
     _F.EARLIEST: (_SINGLE, "a single value"),
+    _F.MOST_FREQUENT: (_SINGLE, "a single value"),
     _F.LIST: ((Type.TEXT,), "text"),
 }
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rules import ir
 from rules.language.problems import Finding
-from rules.language.syntax import periods, tree
+from rules.language.syntax import periods, sequences, tree
+from rules.language.syntax.parsed import as_name as _as_name
+from rules.language.syntax.parsed import as_number as _as_number
+from rules.language.syntax.parsed import as_text as _as_text
+from rules.language.syntax.parsed import parts as _children
+from rules.language.syntax.parsed import place as _at
+from rules.language.syntax.parsed import terminal as _type
 
 if TYPE_CHECKING:
-    from lark import Token as LarkToken
-    from lark import Tree as LarkTree
-
-    Parsed: TypeAlias = LarkTree[LarkToken]
-    Child: TypeAlias = Parsed | LarkToken
+    from rules.language.syntax.parsed import Child
 
 
 class Builder:
@@ -76,6 +77,10 @@ class Builder:
     def _call(self, children: list[Child]) -> tree.Tree:
         function = ir.AggregateFunction(str(children[0]).lower())
         return tree.Call(_at(children[0]), function, self._activity(_children(children[2])))
+
+    def _most_frequent(self, children: list[Child]) -> tree.Tree:
+        activity = self._activity(_children(children[3]))
+        return tree.Call(_at(children[0]), ir.AggregateFunction.MOST_FREQUENT, activity)
 
     def _activity(self, children: list[Child]) -> tree.Activity:
         rest = [child for child in children[1:] if _type(child) not in ("WHERE", "COMMA")]
@@ -189,7 +194,7 @@ class Builder:
         return tree.Negation(_at(children[1]), self._known(children))
 
     def _filtered(self, children: list[Child]) -> tree.Tree:
-        return tree.Filtered(_at(children[1]), self.build(children[0]), self.build(children[2]))
+        return sequences.outside(self.build(children[0]), _at(children[1]), self.build(children[2]))
 
     def _filtered_during(self, children: list[Child]) -> tree.Tree:
         filtered = self._filtered(children)
@@ -220,6 +225,25 @@ class Builder:
         if isinstance(period, tree.Period):
             return tree.Yearly(_at(word), value, period)
         return tree.Broken(value.at)
+
+    def _spanned(self, children: list[Child]) -> tree.Tree:
+        span = tree.Span(_at(children[1]), _as_number(children[2]), str(children[3]))
+        return tree.Spanned(span.at, self.build(children[0]), str(children[1]).lower(), span)
+
+    def _sequence(self, children: list[Child]) -> tree.Tree:
+        return sequences.sequence(children, self.build)
+
+    _filtered_sequence = _sequence
+
+    def _regular(self, children: list[Child]) -> tree.Tree:
+        return sequences.regular(children, self.build)
+
+    _filtered_regular = _regular
+
+    def _stopped(self, children: list[Child]) -> tree.Tree:
+        return sequences.pausing(children, self.build)
+
+    _restarted = _stopped
 
     def _in_group(self, children: list[Child]) -> tree.Tree:
         word = _type(_children(children[1])[0]).lower()
@@ -288,32 +312,6 @@ class Builder:
     def _broken(self, at: int, message: str) -> tree.Tree:
         self.findings.append(Finding(at, message))
         return tree.Broken(at)
-
-
-def _type(child: object) -> str:
-    """The terminal of a token, "" for a rule."""
-    return getattr(child, "type", "")
-
-
-def _at(child: Child) -> int:
-    position = child.start_pos  # type: ignore[union-attr]
-    return position if isinstance(position, int) else 0
-
-
-def _children(child: Child) -> list[Child]:
-    return child.children  # type: ignore[union-attr]
-
-
-def _as_name(token: Child) -> tree.Name:
-    return tree.Name(_at(token), str(token))
-
-
-def _as_text(token: Child) -> tree.Text:
-    return tree.Text(_at(token), str(token))
-
-
-def _as_number(token: Child) -> tree.Number:
-    return tree.Number(_at(token), Decimal(str(token).replace("_", "")))
 
 
 def _without_not(children: list[Child]) -> tuple[list[Child], Callable[[tree.Tree], tree.Tree]]:

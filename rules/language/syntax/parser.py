@@ -50,6 +50,7 @@ _SHOWN = {
     "UNIT": "a unit such as days",
     "COMPARE": "a comparison (= != < <= > >=)",
     "END": "the end",
+    "AT": '"at least"',
     "PLUS": '"+"',
     "MINUS": '"-"',
     "TIMES": '"*"',
@@ -90,9 +91,11 @@ def _parse(tokens: list[Token], zone: str, known: Set[str]) -> tuple[tree.Tree |
     depth = 0
     for index, token in enumerate(tokens):
         choices: Set[str] = parser.choices().keys()  # type: ignore[no-untyped-call]
-        terminal = _terminal(tokens, index, choices)
+        terminal = _terminal(tokens, index, choices, known)
         operand, is_keyword = "NAME" in choices, terminal != "NAME"
-        if missing := unsupported(tokens, index, operand=operand, keyword=is_keyword, known=known):
+        expected = terminal == "FOR" and any(one.type == "STOPPED" for one in before)
+        missing = unsupported(tokens, index, operand=operand, keyword=is_keyword, known=known)
+        if missing and not expected:
             return None, [missing]
         if token.kind is TokenKind.END:
             terminal = "$END"
@@ -127,7 +130,7 @@ def keyword(word: str) -> str | None:
     return None
 
 
-def _terminal(tokens: list[Token], index: int, choices: Set[str]) -> str:
+def _terminal(tokens: list[Token], index: int, choices: Set[str], known: Set[str]) -> str:
     token = tokens[index]
     match token.kind:
         case TokenKind.SIGN:
@@ -138,15 +141,16 @@ def _terminal(tokens: list[Token], index: int, choices: Set[str]) -> str:
                 return "NAME"
             if found not in choices:
                 return found if found in _RESERVED or "NAME" not in choices else "NAME"
-            if "NAME" in choices and not _starts_form(found, tokens[index + 1]):
+            if "NAME" in choices and not _starts_form(found, tokens[index : index + 3], known):
                 return "NAME"
             return found
         case _:
             return token.kind.value
 
 
-def _starts_form(terminal: str, following: Token) -> bool:
+def _starts_form(terminal: str, ahead: list[Token], known: Set[str]) -> bool:
     """Where a name may stand too, a word is a keyword only if what follows fits: a fact may be `first`."""
+    token, following = ahead[:2]
     word = following.text.lower() if following.kind is TokenKind.WORD else ""
     is_name = following.kind is TokenKind.NAME or (bool(word) and keyword(word) not in _RESERVED)
     match terminal:
@@ -156,12 +160,20 @@ def _starts_form(terminal: str, following: Token) -> bool:
             return word == "since"
         case "FIRST" | "LAST" | "DID" | "NEVER":
             return is_name
+        case "STOPPED" | "RESTARTED":
+            return is_name and (token.text not in known or _is_word(ahead[2], "where", "for", "after"))
+        case "MOST":
+            return word == "frequent" and ahead[2].text == "("
         case "CONSENTED":
             return word == "to"
         case "RANDOM":
             return following.kind is TokenKind.NUMBER
         case _:
             return True
+
+
+def _is_word(token: Token, *words: str) -> bool:
+    return token.kind is TokenKind.WORD and token.text.lower() in words
 
 
 def _accepted(before: list[LarkToken]) -> Set[str]:
@@ -181,6 +193,8 @@ def _unexpected(token: Token, accepted: Set[str]) -> Finding:
         closing = names & {"AND", "OR", "RPAR", "COMMA", "END"}
         expected = f"a comparison, a window, {_either(closing)}"
     else:
+        if {"AND", "FOLLOWED"} <= names:  # how a condition goes on is said by `and` and `or`
+            names -= {"THEN", "FOLLOWED"} if "CONTAINS" in names else {"THEN", "FOLLOWED", "NOT"}
         expected = _either(names - {"PLUS", "MINUS", "TIMES", "DIVIDE"})
     if token.kind is TokenKind.END:
         return Finding(token.at, f"the expression ends too early; expected {expected}")

@@ -28,16 +28,16 @@ _DAY = dt.timedelta(days=1)
 
 def rolling(at: int, direction: str, number: tree.Number, unit: str) -> tree.Period | Finding:
     """`last N units`, `next N units`."""
-    count = _count(number, unit, least=1)
-    if isinstance(count, Finding):
-        return count
-    n, whole = count
+    counted = count(number, unit, least=1)
+    if isinstance(counted, Finding):
+        return counted
+    n, whole = counted
     return tree.Period(at, ir.Last(n, whole) if direction == "last" else ir.Next(n, whole))
 
 
 def ago(at: int, low: tree.Number, high: tree.Number, unit: str, _word: str = "ago") -> tree.Period | Finding:
     """`between N and M units ago`."""
-    near, far = _count(low, unit, least=0), _count(high, unit, least=0)
+    near, far = count(low, unit, least=0), count(high, unit, least=0)
     if isinstance(near, Finding):
         return near
     if isinstance(far, Finding):
@@ -112,16 +112,17 @@ def _after(day: tree.Tree) -> dt.date | dt.datetime:
     return value + (_MICROSECOND if isinstance(value, dt.datetime) else _DAY)
 
 
-def _count(number: tree.Number, unit: str, *, least: int) -> tuple[int, ir.Unit] | Finding:
+def count(number: tree.Number, unit: str, *, least: int) -> tuple[int, ir.Unit] | Finding:
+    """So many whole units, not more than a hundred years of them."""
     name = unit.lower().removesuffix("s")
     if name == "quarter":
         return Finding(number.at, "a window counts hours, days, weeks, months or years; write 3 months")
     whole = ir.Unit(name)
     if number.number != int(number.number):
         return Finding(number.at, f"a window needs a whole number of {name}s")
-    count = int(number.number)
-    if count < least:
+    n = int(number.number)
+    if n < least:
         return Finding(number.at, f"a window needs at least {least} {name}{'s' if least != 1 else ''}")
-    if count > _LONGEST[whole]:
+    if n > _LONGEST[whole]:
         return Finding(number.at, f"a window is at most {_LONGEST[whole]} {name}s long")
-    return count, whole
+    return n, whole

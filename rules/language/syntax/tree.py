@@ -202,6 +202,67 @@ class Filtered(Tree):
     where: Tree
 
 
+# ── activity in order ──
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Tree):
+    """`2 days`, without a direction."""
+
+    number: Number
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spanned(Tree):
+    """`of within 2 days`, `of after 2 days`: only in the last condition of a step, which takes it along."""
+
+    of: Tree
+    word: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Link(Tree):
+    """`then KIND …` (or `not followed by`); a window belongs behind the last one."""
+
+    negated: bool
+    step: Activity
+    span: Span | None
+    window: Tree | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence(Tree):
+    """The first step and what follows."""
+
+    of: Tree
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Regular(Tree):
+    """`of in at least LEAST of the last OF UNIT`; `number` as written."""
+
+    of: Tree
+    least: Number
+    number: Number
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pausing(Tree):
+    """`word`: stopped (for a span), restarted (after it, in a window)."""
+
+    word: str
+    step: Activity
+    span: Span | None
+    window: Tree | None
+
+
+# ── the person ──
+
+
 @dataclass(frozen=True, slots=True)
 class InGroup(Tree):
     """`word`: segment, tier, list."""

@@ -8,17 +8,9 @@ from rules.language.problems import Finding
 from rules.language.syntax.tokens import Token, TokenKind
 
 _NUMBER = "\0number"
-_NAME = "\0name"
 
 # (words from this token on, must stand where a value begins (True), where it has ended (False), what it is)
 _FORMS: tuple[tuple[tuple[str, ...], bool, str], ...] = (
-    (("then",), False, "sequences (`then`)"),
-    (("not", "followed", "by"), False, "sequences that break off (`not followed by`)"),
-    (("followed", "by"), False, "sequences (`followed by`)"),
-    (("in", "at", "least"), False, "regularity (`in at least N of the last M`)"),
-    (("stopped", _NAME), True, "`stopped`"),
-    (("restarted", _NAME), True, "`restarted`"),
-    (("most", "frequent"), True, "`most frequent`"),
     (("within", _NUMBER, "km"), False, "places (`within … km of`)"),
     (("within", _NUMBER, "kilometers"), False, "places (`within … km of`)"),
     (("in", "cluster"), True, "clusters (`in cluster`)"),
@@ -57,6 +49,4 @@ def _fits(word: str, token: Token | None) -> bool:
         return False
     if word == _NUMBER:
         return token.kind is TokenKind.NUMBER
-    if word == _NAME:
-        return token.kind in (TokenKind.NAME, TokenKind.WORD)
     return token.kind in (TokenKind.WORD, TokenKind.SIGN) and token.text.lower() == word

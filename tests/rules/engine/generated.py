@@ -229,6 +229,7 @@ class Nodes(Generator):
                 choices.append((FUNCTIONS.LIST, name))
             if found is type_:
                 choices += [(FUNCTIONS.LATEST, name), (FUNCTIONS.EARLIEST, name)]
+                choices += [(FUNCTIONS.MOST_FREQUENT, name)]
                 if type_ in (Type.NUMBER, Type.MONEY):
                     choices += [(FUNCTIONS.SUM, name), (FUNCTIONS.AVG, name)] * 2
                 if type_ is not Type.BOOLEAN:
@@ -323,7 +324,7 @@ class Nodes(Generator):
         ]
         if self.kind is None:
             ranked = [] if self.scoring else [self.ranked, self.ranked]
-            leaves += [*ranked, self.listed, self.personal, self.related]
+            leaves += [*ranked, self.listed, self.personal, self.related, self.sequence, self.regularity]
         return self.pick(leaves)()
 
     def comparison(self) -> ir.Predicate:
@@ -393,6 +394,38 @@ class Nodes(Generator):
             case "count":
                 return ir.RankCount(side, self.pick((0, 1, 2, 5, 99)), value, by)
         return ir.Quintile(self.pick((1, 2, 3, 4, 5)), value, by)
+
+    def activity(self) -> tuple[str, ir.Predicate | None]:
+        """A kind and perhaps a condition on it."""
+        kind = self.pick(tuple(KIND_TYPES))
+        return kind, Nodes(self.draw, self.as_of, kind=kind).predicate(0) if self.chance(4) else None
+
+    def within(self) -> ir.Within:
+        """A gap, often just as long as two of the generated instants are apart."""
+        return ir.Within(
+            self.pick((1, 2, 5, 12, 30, 90)), self.pick((ir.Unit.DAY, ir.Unit.HOUR, ir.Unit.WEEK))
+        )
+
+    def sequence(self) -> ir.Predicate:
+        """Activity in order."""
+        period = self.period(aggregate=True) if self.chance(2) else ir.Ever()
+        gaps = [None, *(self.pick((self.within, lambda: None))() for _ in range(self.pick((0, 1, 2, 3))))]
+        steps = tuple(ir.Step(*self.activity(), gap) for gap in gaps)
+        unless = ir.Unless(*self.activity(), None if self.chance(3) else self.within())
+        return ir.Sequence(steps, unless if len(steps) == 1 or self.chance(3) else None, period)
+
+    def regularity(self) -> ir.Predicate:
+        """Slices, and what stopped or restarted."""
+        if self.chance(2):
+            period = self.period(aggregate=True) if self.chance(2) else ir.Ever()
+            return ir.Restarted(*self.activity(), self.within(), period)
+        last = ir.Last(self.pick(COUNTS), self.pick(list(ir.Unit)))
+        kind, where = self.activity()
+        if self.chance(2):
+            at = ir.Aggregate(FUNCTIONS.LAST_AT, kind, None, where, ir.Ever(), Type.DATETIME)
+            return ir.Stopped(at, last)
+        slices = ir.Aggregate(FUNCTIONS.SLICES, kind, None, where, last, Type.NUMBER)
+        return ir.Compare(ir.Comparison.GE, slices, ir.Literal(self.pick((1, 2, 3)) * 1_000_000, Type.NUMBER))
 
     def listed(self) -> ir.Predicate:
         """A list of texts."""

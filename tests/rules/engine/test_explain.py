@@ -73,6 +73,40 @@ def test_values_are_shown_in_the_admin_s_units(text: str, value: str | None) -> 
     assert explained(text).observed[0].value == value
 
 
+def test_a_sequence_is_explained_by_when_its_steps_happened() -> None:
+    day = dt.timedelta(days=1)
+    cart = [{"at": AS_OF - n * day} for n in (9, 5)]
+    person = PersonFacts(9, activity={"cart_add": cart, "purchase": [{"at": AS_OF - 4.5 * day}]})
+
+    def shown(text: str) -> list[str | None]:
+        return [one.value for one in explained(text, person).observed]
+
+    assert shown("cart_add then purchase within 1 day") == [
+        (AS_OF - 5 * day).isoformat(),
+        (AS_OF - 4.5 * day).isoformat(),
+    ]
+    assert shown("cart_add then purchase within 1 hour") == [(AS_OF - 5 * day).isoformat(), None]
+    assert shown("cart_add then cart_add then purchase within 1 day")[0] == (AS_OF - 9 * day).isoformat()
+    assert shown("cart_add not followed by purchase within 1 day") == [(AS_OF - 9 * day).isoformat(), "none"]
+    assert shown("cart_add not followed by purchase within 1 day, last 6 days") == [
+        (AS_OF - 5 * day).isoformat(),
+        (AS_OF - 4.5 * day).isoformat(),
+    ]
+    assert shown("purchase not followed by cart_add within 1 week") == [
+        (AS_OF - 4.5 * day).isoformat(),
+        f"none yet, open until {(AS_OF + 2.5 * day).isoformat()}",
+    ]
+    assert shown("restarted cart_add after 3 days") == [(AS_OF - n * day).isoformat() for n in (9, 5)]
+    tree = explained("cart_add then purchase within 1 day", person)
+    assert [one.text for one in tree.observed] == ["step 1 cart_add", "step 2 purchase within 1 day"]
+
+
+def test_regularity_and_pauses_are_explained_by_what_was_counted() -> None:
+    assert explained("purchase in at least 2 of the last 4 months").observed[0].value == "1"
+    (last,) = explained("stopped purchase for 60 days").observed
+    assert (last.text, last.value) == ("last purchase", (AS_OF - dt.timedelta(days=61)).isoformat())
+
+
 def test_a_segment_inside_a_condition_is_explained_too() -> None:
     conditions = {"rich": compiled("ltv >= 100")}
     tree = explain(ir.Not(ir.InSegment("rich")), VIP, Context(CLOCK), render=render, conditions=conditions)
@@ -87,6 +121,8 @@ def test_one_person_read_from_the_lake_is_explained_like_the_whole_evaluation_de
         "lapsed": compiled(LAPSED),
         "top": ir.RankShare(ir.Side.TOP, 300_000, score, ir.Fact("country", Type.TEXT)),
         "fifth": ir.Quintile(5, score, None),
+        "stopped": ir.Not(compiled("restarted purchase after 3 days")),
+        "ordered": compiled("purchase not followed by email_click within 3 days"),
         "both": ir.And((ir.InSegment("lapsed"), ir.InSegment("top"))),
     }
     others = [PersonFacts(n, {"score": n * 1_000_000, "country": ("de", "FR")[n % 2]}) for n in range(6)]

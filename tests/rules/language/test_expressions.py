@@ -9,6 +9,7 @@ import pytest
 from rules import ir
 from rules.language import compile_expression
 from rules.vocabulary import Type
+from tests.rules.language.order_forms import ORDER_FORMS
 from tests.rules.vocabulary import VOCABULARY
 
 F = ir.AggregateFunction
@@ -71,6 +72,7 @@ LAST_AT = agg(F.LAST_AT, type=Type.DATETIME)
 SHOES = eq(CATEGORY, text("shoes"))
 
 TEXT_FORMS = {
+    **ORDER_FORMS,
     'country = "DE"': eq(COUNTRY, text("de")),
     "country = 'Straße'": eq(COUNTRY, text("strasse")),
     'country != "DE"': ir.Not(eq(COUNTRY, text("de"))),
@@ -365,7 +367,7 @@ def test_words_of_the_language_may_be_names_of_facts() -> None:
         )
 
 
-def test_a_known_fact_is_no_form_of_later_versions() -> None:
+def test_a_known_fact_may_be_called_like_the_first_word_of_a_form() -> None:
     from rules.vocabulary import Field, Vocabulary
 
     vocabulary = Vocabulary({"stopped": Field("stopped", Type.DATE), "most": Field("most", Type.BOOLEAN)}, {})

@@ -143,9 +143,35 @@ def leaves() -> st.SearchStrategy[ir.Predicate]:
             texts | st.none(),
         ),
         st.builds(ir.RandomShare, st.integers(1, 1_000_000), FOLDED),
+        sequences(),
+        st.builds(ir.Restarted, KINDS, where(), withins(), periods()),
         st.just(ir.Suppressed()),
         st.builds(ir.InSegment, st.sampled_from(["vip", "tiers/one"])),
     )
+
+
+KINDS = st.just("purchase")
+
+
+def withins() -> st.SearchStrategy[ir.Within]:
+    return st.builds(
+        ir.Within, st.integers(1, 90), st.sampled_from([ir.Unit.HOUR, ir.Unit.DAY, ir.Unit.WEEK])
+    )
+
+
+def sequences() -> st.SearchStrategy[ir.Predicate]:
+    gap = st.none() | withins()
+    unless = st.builds(ir.Unless, KINDS, where(), gap)
+    first = st.builds(ir.Step, KINDS, where(), st.none())
+    steps = st.lists(st.builds(ir.Step, KINDS, where(), gap), min_size=1, max_size=4)
+
+    def made(
+        first: ir.Step, later: list[ir.Step], unless: ir.Unless | None, period: ir.Period
+    ) -> ir.Sequence:
+        return ir.Sequence((first, *later), unless, period)
+
+    chained = st.builds(made, first, steps, st.none() | unless, periods())
+    return chained | st.builds(made, first, st.just([]), unless, periods())
 
 
 def _texts(values: list[str]) -> tuple[ir.Literal, ...]:
