@@ -42,6 +42,8 @@ def check_condition(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
         case tree.Happened(at, of):
             if found := activity(of, scope):
                 return _happened(found, scope)
+            if _is_broken(of):
+                return None
             scope.report(at, "did and never need an activity, such as did purchase last 30 days")
             return None
         case tree.Sequence() | tree.Regular() | tree.Pausing():
@@ -76,6 +78,12 @@ def check_condition(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
             return None
         case _:
             return _alone(node, scope)
+
+
+def _is_broken(node: tree.Tree) -> bool:
+    while isinstance(node, tree.Group):
+        node = node.of
+    return isinstance(node, tree.Broken)
 
 
 def check_either(node: tree.Tree, scope: Scope) -> Named | None:

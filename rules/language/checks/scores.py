@@ -39,7 +39,7 @@ def check_earned(node: tree.Tree, scope: Scope, *, part: PointsText, text: Score
     if found is None:
         before = len(scope.findings)
         check_condition(node, scope)  # says what is wrong with it, if something is
-        if len(scope.findings) == before:
+        if len(scope.findings) == before and not scope.findings:
             message = "when names one activity, such as email_click where …; write if for a condition"
             scope.report(of.at, message)
         return None

@@ -38,6 +38,9 @@ class Builder:
     def _name(self, children: list[Child]) -> tree.Name:
         return _as_name(children[0])
 
+    def _mistake(self, children: list[Child]) -> tree.Tree:
+        return tree.Broken(_at(children[0]))
+
     def _text(self, children: list[Child]) -> tree.Text:
         return _as_text(children[0])
 

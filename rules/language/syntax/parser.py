@@ -1,4 +1,4 @@
-"""Expression text → `tree` nodes, or the first place where the text stops making sense.
+"""Expression text → `tree` nodes, and every place where the text stops making sense.
 
 The grammar is in grammar.lark. Tokens are fed to lark's LALR parser one at a time, so that a word counts
 as a keyword only where the grammar has a place for it. No types, no vocabulary beyond names with dashes.
@@ -15,14 +15,20 @@ from typing import TYPE_CHECKING
 from rules.language.problems import Finding
 from rules.language.syntax import tree
 from rules.language.syntax.builder import Builder
+from rules.language.syntax.recovery import Start, resume
 from rules.language.syntax.tokens import Token, TokenKind, tokenize
 from rules.language.syntax.unsupported import unsupported
+from rules.language.syntax.wording import unexpected
 
 if TYPE_CHECKING:
     from lark import Lark
     from lark import Token as LarkToken
+    from lark import Tree as LarkTree
 
 _DEEPEST = 60
+_MOST = 20
+"""Mistakes told of one expression; behind so many there is no sense in looking for more."""
+_CLOSING = {"LPAR": "RPAR", "LSQB": "RSQB"}
 
 _RESERVED = frozenset({"AND", "OR", "NOT", "IN", "IS", "BETWEEN", "WHERE", "TRUE", "FALSE"}) | frozenset(
     {"CONTAINS", "STARTS", "ENDS", "MATCHES", "HAS", "WITHIN"}
@@ -42,74 +48,141 @@ _SIGNS = {
     ",": "COMMA",
 }
 
-_SHOWN = {
-    "NAME": "a name",
-    "TEXT": 'a text in quotes ("…")',
-    "NUMBER": "a number",
-    "DATE": "a date such as 2026-01-31",
-    "UNIT": "a unit such as days",
-    "COMPARE": "a comparison (= != < <= > >=)",
-    "END": "the end",
-    "AT": '"at least"',
-    "PLUS": '"+"',
-    "MINUS": '"-"',
-    "TIMES": '"*"',
-    "DIVIDE": '"/"',
-    "PERCENT": '"%"',
-    "LPAR": '"("',
-    "RPAR": '")"',
-    "LSQB": '"["',
-    "RSQB": '"]"',
-    "COMMA": '","',
-}
-
 
 def parse(
     text: str, *, zone: str = "UTC", known: Set[str] = frozenset(), prefixes: Set[str] = frozenset()
 ) -> tuple[tree.Tree | None, list[Finding]]:
-    """The tree of an expression and what is wrong with it; the tree is None after a syntax error.
+    """The tree of an expression and what is wrong with it. Around a mistake of syntax the tree is `Broken`;
+    it is None if nothing can be made of the text.
 
     `known`, `prefixes`: see `tokenize`. `zone` is meant by an instant written without an offset.
     """
-    tokens = tokenize(text, known, prefixes)
-    if isinstance(tokens, Finding):
-        return None, [tokens]
+    tokens, findings = tokenize(text, known, prefixes)
     if len(tokens) == 1:
-        return None, [Finding(0, "the expression is empty")]
+        return None, findings or [Finding(0, "the expression is empty")]
     try:
-        return _parse(tokens, zone, known)
+        parsed = _Reading(tokens, findings, known).parsed()
+        builder = Builder(zone)
+        built = None if parsed is None else builder.build(parsed)
     except RecursionError:
         return None, [Finding(0, "this expression is nested too deeply; name its parts with [[field]]")]
+    return built, findings + builder.findings
 
 
-def _parse(tokens: list[Token], zone: str, known: Set[str]) -> tuple[tree.Tree | None, list[Finding]]:
-    from lark import Token as NewToken
-    from lark.exceptions import UnexpectedToken
+class _Reading:
+    """One expression while its tokens are fed; `findings` grows.
 
-    parser = grammar().parse_interactive()
-    before: list[LarkToken] = []
-    depth = 0
-    for index, token in enumerate(tokens):
-        choices: Set[str] = parser.choices().keys()  # type: ignore[no-untyped-call]
-        terminal = _terminal(tokens, index, choices, known)
-        operand, is_keyword = "NAME" in choices, terminal != "NAME"
-        expected = terminal == "FOR" and any(one.type == "STOPPED" for one in before)
-        missing = unsupported(tokens, index, operand=operand, keyword=is_keyword, known=known)
-        if missing and not expected:
-            return None, [missing]
-        if token.kind is TokenKind.END:
-            terminal = "$END"
-        depth += (terminal in ("LPAR", "LSQB")) - (terminal in ("RPAR", "RSQB"))
-        if depth > _DEEPEST:
-            return None, [Finding(token.at, "nested too deeply; name the parts with [[field]]")]
-        fed = NewToken(terminal, token.text, start_pos=token.at, end_pos=token.end)
+    After a mistake the innermost condition around it is taken for BROKEN, which the grammar knows, and
+    reading goes on behind it: so the next mistake is found, and this one is told once.
+    """
+
+    def __init__(self, tokens: list[Token], findings: list[Finding], known: Set[str]) -> None:
+        self._tokens = tokens
+        self._findings = findings
+        self._known = known
+        self._starts: list[Start] = []
+        self._depth = 0
+        from lark import Token as NewToken
+        from lark.exceptions import UnexpectedToken
+
+        self._lark_token, self._failure = NewToken, UnexpectedToken
+        self._feed([])
+
+    def parsed(self) -> LarkTree[LarkToken] | None:
+        """What lark made of it; None if nothing can be made of it."""
+        index, quiet = 0, False
+        while True:
+            token = self._tokens[index]
+            choices: Set[str] = self._parser.choices().keys()  # type: ignore[no-untyped-call]
+            operand = "NAME" in choices
+            if operand and "NOT" in choices:
+                while self._starts and self._starts[-1].depth >= self._depth:
+                    self._starts.pop()
+                self._starts.append(Start(index, self._depth, len(self._fed)))
+            terminal = _terminal(self._tokens, index, choices, self._known)
+            problem = None
+            after_stopped = terminal == "FOR" and any(fed.type == "STOPPED" for fed in self._fed)
+            if token.kind is TokenKind.WORD and not after_stopped:
+                problem = unsupported(
+                    self._tokens, index, operand=operand, keyword=terminal != "NAME", known=self._known
+                )
+            if problem is None:
+                self._depth += (terminal in ("LPAR", "LSQB")) - (terminal in ("RPAR", "RSQB"))
+                if self._depth > _DEEPEST:
+                    self._findings.append(
+                        Finding(token.at, "nested too deeply; name the parts with [[field]]")
+                    )
+                    return None
+                fed = self._lark_token(terminal, token.text, start_pos=token.at, end_pos=token.end)
+                try:
+                    result = self._parser.feed_token(fed)
+                except self._failure:
+                    problem = unexpected(token, self._accepted())
+                else:
+                    self._fed.append(fed)
+                    if token.kind is TokenKind.END:
+                        return result.children[0]  # type: ignore[no-any-return]
+                    index, quiet = index + 1, False
+                    continue
+            if not quiet and not self._told(index):
+                self._findings.append(problem)
+                if len(self._findings) >= _MOST:
+                    return None
+            if quiet:
+                self._starts.pop()
+            if token.kind is TokenKind.END and (closed := self._closed(token)) is not None:
+                return closed
+            if not self._starts:
+                return None
+            index, quiet = self._recover(index), True
+
+    def _told(self, index: int) -> bool:
+        """Whether something was already said about the condition around a token, up to there."""
+        start = self._tokens[self._starts[-1].token].at
+        return any(start <= finding.at <= self._tokens[index].at for finding in self._findings)
+
+    def _recover(self, index: int) -> int:
+        """Take the condition around a token for BROKEN; the index of the token behind it."""
+        start = self._starts[-1]
+        at = self._tokens[start.token].at
+        self._feed([*self._fed[: start.fed], self._lark_token("BROKEN", "", start_pos=at, end_pos=at)])
+        self._depth = start.depth
+        return resume(self._tokens, start, index)
+
+    def _closed(self, end: Token) -> LarkTree[LarkToken] | None:
+        """What comes out with the open brackets closed at the end; None if that does not help."""
+        opened: list[str] = []
+        for each in self._fed:
+            if each.type in _CLOSING:
+                opened.append(_CLOSING[each.type])
+            elif each.type in _CLOSING.values() and opened:
+                opened.pop()
+        if not opened:
+            return None
+        kept = self._fed
+        closing = [*reversed(opened), "$END"]
         try:
-            result = parser.feed_token(fed)
-        except UnexpectedToken:
-            return None, [_unexpected(tokens[index], _accepted(before))]
-        before.append(fed)
-    builder = Builder(zone)
-    return builder.build(result.children[0]), builder.findings
+            self._feed(kept)
+            for terminal in closing:
+                new = self._lark_token(terminal, "", start_pos=end.at, end_pos=end.at)
+                result = self._parser.feed_token(new)
+        except self._failure:
+            self._feed(kept)
+            return None
+        return result.children[0]  # type: ignore[no-any-return]
+
+    def _feed(self, fed: list[LarkToken]) -> None:
+        """Start again with these tokens, as a failed parser is in between states."""
+        self._parser = grammar().parse_interactive()
+        for token in fed:
+            self._parser.feed_token(token)
+        self._fed = fed
+
+    def _accepted(self) -> Set[str]:
+        """What could have come next."""
+        self._feed(self._fed)
+        accepted: Set[str] = self._parser.accepts()  # type: ignore[no-untyped-call]
+        return accepted
 
 
 @lru_cache(maxsize=1)
@@ -144,6 +217,10 @@ def _terminal(tokens: list[Token], index: int, choices: Set[str], known: Set[str
             if "NAME" in choices and not _starts_form(found, tokens[index : index + 3], known):
                 return "NAME"
             return found
+        case TokenKind.END:
+            return "$END"
+        case TokenKind.BROKEN:
+            return "$BROKEN"  # fits nowhere
         case _:
             return token.kind.value
 
@@ -174,38 +251,3 @@ def _starts_form(terminal: str, ahead: list[Token], known: Set[str]) -> bool:
 
 def _is_word(token: Token, *words: str) -> bool:
     return token.kind is TokenKind.WORD and token.text.lower() in words
-
-
-def _accepted(before: list[LarkToken]) -> Set[str]:
-    """What could have come after these tokens; parsed again, as the failed parser is in between states."""
-    parser = grammar().parse_interactive()
-    for token in before:
-        parser.feed_token(token)
-    accepted: Set[str] = parser.accepts()  # type: ignore[no-untyped-call]
-    return accepted
-
-
-def _unexpected(token: Token, accepted: Set[str]) -> Finding:
-    names = {"END" if name == "$END" else name for name in accepted}
-    if {"NAME", "NUMBER", "LPAR"} <= names:
-        expected = "a fact, an activity or a value"
-    elif "COMPARE" in names:
-        closing = names & {"AND", "OR", "RPAR", "COMMA", "END"}
-        expected = f"a comparison, a window, {_either(closing)}"
-    else:
-        if {"AND", "FOLLOWED"} <= names:  # how a condition goes on is said by `and` and `or`
-            names -= {"THEN", "FOLLOWED"} if "CONTAINS" in names else {"THEN", "FOLLOWED", "NOT"}
-        expected = _either(names - {"PLUS", "MINUS", "TIMES", "DIVIDE"})
-    if token.kind is TokenKind.END:
-        return Finding(token.at, f"the expression ends too early; expected {expected}")
-    shown = {TokenKind.TEXT: f'the text "{token.text}"', TokenKind.NAME: f"`{token.text}`"}
-    return Finding(token.at, f"unexpected {shown.get(token.kind, _quote(token.text))}; expected {expected}")
-
-
-def _quote(text: str) -> str:
-    return f'"{text}"'
-
-
-def _either(names: Set[str]) -> str:
-    shown = sorted(_SHOWN.get(name, _quote(name.lower())) for name in names)
-    return " or ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from rules.language.problems import Finding
 
 
 class TokenKind(StrEnum):
-    """WORD may turn out to be a keyword or a name; NAME (in backquotes, or with a dash) is always a name."""
+    """WORD may turn out to be a keyword or a name; NAME (in backquotes, or with a dash) is always a name.
+
+    BROKEN are characters that are nothing, and already reported."""
 
     WORD = "WORD"
     NAME = "NAME"
@@ -20,11 +22,11 @@ class TokenKind(StrEnum):
     DATE = "DATE"
     INSTANT = "INSTANT"
     SIGN = "SIGN"
+    BROKEN = "BROKEN"
     END = "END"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """`text` is the meaning (quotes removed); `at` and `end` are offsets in the expression."""
 
     kind: TokenKind
@@ -34,91 +36,90 @@ class Token:
 
 
 _SPACE = re.compile(r"(?:\s|#[^\n]*)+")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:\d\d)?(?!\w)")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?![\w-])")
-_NUMBER = re.compile(r"\d+(?:_\d+)*(?:\.\d+)?(?!\w)")
-_SIGN = re.compile(r"!=|<=|>=|[=<>+\-*/%()\[\],]")
-_WORD = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 _DASHED = re.compile(r"[^\W\d]\w*(?:[-.]\w+)*")
 _BOUNDARY = re.compile(r"[-.]|$")
-
-_HINTS = {
-    "==": "write = to compare",
-    "<>": "write != for not equal",
-    "=>": "write >= for at least",
-    "=<": "write <= for at most",
-    "&&": "write and",
-    "||": "write or",
-    "!": "write not",
-    ";": "remove it",
-}
 _CURLY = "“”„‘’‚«»"
+_TOKEN = re.compile(
+    r"""(?P<TEXT>"(?:[^"\n]|"")*+"|'(?:[^'\n]|'')*+')
+    |(?P<NAME>`[^`\n]*`)
+    |(?P<WRONG>==|<>|=>|=<|&&|\|\||!(?!=)|;)
+    |(?P<INSTANT>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:\d\d)?(?!\w))
+    |(?P<DATE>\d{4}-\d\d-\d\d(?![\w-]))
+    |(?P<NUMBER>\d+(?:_\d+)*(?:\.\d+)?(?!\w))
+    |(?P<SIGN>!=|<=|>=|[=<>+\-*/%()\[\],])
+    |(?P<WORD>[^\W\d]\w*(?:\.\w+)*)
+    |(?P<CURLY>[“”„‘’‚«»](?P<INSIDE>[^“”„‘’‚«»"'\n]*)[“”„‘’‚«»"'])
+    |(?P<UNCLOSED>["'`])[^\n]*
+    |(?P<BROKEN>[\w.]+|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+"""`*+` takes doubled quotes whole: a text is never closed by the first half of one."""
+
+_MEANT = {
+    "==": (TokenKind.SIGN, "=", "write = to compare"),
+    "<>": (TokenKind.SIGN, "!=", "write != for not equal"),
+    "=>": (TokenKind.SIGN, ">=", "write >= for at least"),
+    "=<": (TokenKind.SIGN, "<=", "write <= for at most"),
+    "&&": (TokenKind.WORD, "and", "write and"),
+    "||": (TokenKind.WORD, "or", "write or"),
+    "!": (TokenKind.WORD, "not", "write not"),
+    ";": (None, "", "remove it"),
+}
+"""Signs of other languages: what is read instead, so that the rest can be checked too."""
 
 
-def tokenize(text: str, known: Set[str], prefixes: Set[str] = frozenset()) -> list[Token] | Finding:
-    """All tokens, with an END last; or what is wrong with the first characters that are no token.
+def tokenize(
+    text: str, known: Set[str], prefixes: Set[str] = frozenset()
+) -> tuple[list[Token], list[Finding]]:
+    """All tokens, with an END last, and what is wrong with characters that are no token.
 
     `known` are names that may contain dashes: the longest one that fits wins over a subtraction.
     `prefixes` are connection names: `hubspot-eu.` takes the following word along.
     """
     tokens: list[Token] = []
+    findings: list[Finding] = []
     position = end = 0
     while True:
         if space := _SPACE.match(text, position):
             position = space.end()
-        if position >= len(text):
+        found = _TOKEN.match(text, position)
+        if found is None:
             tokens.append(Token(TokenKind.END, "", end, end))
-            return tokens
-        token = _token(text, position, known, prefixes)
-        if isinstance(token, Finding):
-            return token
-        tokens.append(token)
-        position = end = token.end
+            return tokens, findings
+        match found.lastgroup:
+            case "WORD":
+                token: Token | None = _word(text, position, found.end(), known, prefixes)
+            case "TEXT":
+                quote, inside = text[position], text[position + 1 : found.end() - 1]
+                token = Token(TokenKind.TEXT, inside.replace(quote * 2, quote), position, found.end())
+            case "NAME":
+                token = Token(TokenKind.NAME, found.group()[1:-1], position, found.end())
+            case "INSTANT" | "DATE" | "NUMBER" | "SIGN" as kind:
+                token = Token(TokenKind(kind), found.group(), position, found.end())
+            case _:
+                token, message = _wrong(found)
+                findings.append(Finding(position, message))
+        if token is not None:
+            tokens.append(token)
+        position = end = found.end() if token is None else token.end
 
 
-def _token(text: str, at: int, known: Set[str], prefixes: Set[str]) -> Token | Finding:
-    first = text[at]
-    if first in "\"'":
-        return _quoted(text, at)
-    if first == "`":
-        end = text.find("`", at + 1)
-        if end < 0 or "\n" in text[at:end]:
-            return Finding(at, "this backquote is never closed")
-        return Token(TokenKind.NAME, text[at + 1 : end], at, end + 1)
-    for hint, advice in _HINTS.items():
-        if text.startswith(hint, at) and not text.startswith("!=", at):
-            return Finding(at, f'unexpected "{hint}"; {advice}')
-    for kind, pattern in (
-        (TokenKind.INSTANT, _INSTANT),
-        (TokenKind.DATE, _DATE),
-        (TokenKind.NUMBER, _NUMBER),
-        (TokenKind.SIGN, _SIGN),
-    ):
-        if found := pattern.match(text, at):
-            return Token(kind, found.group(), at, found.end())
-    if word := _WORD.match(text, at):
-        return _word(text, at, word.end(), known, prefixes)
+def _wrong(found: re.Match[str]) -> tuple[Token | None, str]:
+    """What is read instead of characters that are no token, and what to say about them."""
+    at, end, text = found.start(), found.end(), found.group()
+    first = text[0]
+    if meant := _MEANT.get(text):
+        kind, read, advice = meant
+        return Token(kind, read, at, end) if kind else None, f'unexpected "{text}"; {advice}'
     if first in _CURLY:
-        return Finding(at, f'unexpected "{first}"; write texts in straight quotes: "…"')
-    shown = re.match(r"[\w.]+|.", text[at:], re.DOTALL)
-    return Finding(at, f'unexpected "{shown.group() if shown else first}"')
-
-
-def _quoted(text: str, at: int) -> Token | Finding:
-    """A text in single or double quotes; inside, the quote itself is written twice."""
-    quote = text[at]
-    position = at + 1
-    parts: list[str] = []
-    while True:
-        end = text.find(quote, position)
-        line_end = text.find("\n", position)
-        if end < 0 or 0 <= line_end < end:
-            return Finding(at, f"this {quote} is never closed")
-        parts.append(text[position:end])
-        if not text.startswith(quote, end + 1):
-            return Token(TokenKind.TEXT, "".join(parts), at, end + 1)
-        parts.append(quote)
-        position = end + 2
+        message = f'unexpected "{first}"; write texts in straight quotes: "…"'
+        inside = found.group("INSIDE")
+        kind = TokenKind.BROKEN if inside is None else TokenKind.TEXT
+        return Token(kind, inside or text, at, end), message
+    broken = Token(TokenKind.BROKEN, text, at, end)
+    if first in "\"'":
+        return broken, f"this {first} is never closed"
+    return broken, "this backquote is never closed" if first == "`" else f'unexpected "{text}"'
 
 
 def _word(text: str, at: int, end: int, known: Set[str], prefixes: Set[str]) -> Token:

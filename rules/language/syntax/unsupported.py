@@ -17,6 +17,8 @@ _FORMS: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("for", _NUMBER), False, 'held-for (`in segment "…" for N days`)'),
 )
 
+_FIRST = frozenset(words[0] for words, _, _ in _FORMS)
+
 
 def not_supported(what: str) -> str:
     """The one wording for everything that comes later."""
@@ -31,7 +33,9 @@ def unsupported(
     `operand`: a name may stand here. `keyword`: the word is one of the language. `known` names are no forms.
     """
     token = tokens[index]
-    if token.kind is not TokenKind.WORD or (operand and keyword and token.text.lower() != "in"):
+    if token.text.lower() not in _FIRST or token.kind is not TokenKind.WORD:
+        return None
+    if operand and keyword and token.text.lower() != "in":
         return None
     if operand and token.text in known:
         return None
