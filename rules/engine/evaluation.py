@@ -86,6 +86,9 @@ def evaluate(
             for name, select in (*plan.passes, *sequences.tables):
                 connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
                 made.append(name)
+            for name in sequences.passing:
+                connection.execute(f"DROP TABLE {name}")
+                made.remove(name)
         people, relations = f"{tables.people} AS p", [*(name for name, _ in plan.passes), *sequences.results]
         emitter = Emitter(dialect, clock, alias="p", features=plan.scalars, chains=sequences.conditions)
         with stages.timed("thresholds"):

@@ -28,6 +28,7 @@ class Chains:
     """How to compute the predicates and where each one is then found."""
 
     tables: tuple[tuple[str, str], ...]  # (relation name, SELECT), in the order in which they are made
+    passing: tuple[str, ...]  # those that nobody needs once the others are made
     results: tuple[str, ...]  # the relations to join with people
     conditions: Mapping[Chain, str]
 
@@ -85,7 +86,8 @@ def plan(
             results.append(name)
             tables.append((name, select))
             conditions[chain] = f"{name}.person IS NOT NULL"
-    return Chains(tuple(tables), tuple(results), conditions)
+    passing = tuple(rows.name for rows in planner.kinds.values())
+    return Chains(tuple(tables), passing, tuple(results), conditions)
 
 
 class _Planner:
