@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rules.engine import Evaluation, Tables, evaluate
@@ -13,7 +13,10 @@ from rules.vocabulary import Vocabulary
 from sync.authors import authors
 from sync.errors import UserError
 from sync.store import SegmentVersion, Store
+from sync.store.shapes import NO_SNAPSHOT
 
+READ = ("people", "activity")
+"""Tables of the lake that rules are asked over."""
 IDENTIFIED = "identified"
 """The note that `people` has been made, and from what."""
 
@@ -56,12 +59,20 @@ def assign(store: Store, rules: RuleSet, *, vocabulary: Vocabulary, as_of: dt.da
         database.close()
 
 
-def tables(store: Store, vocabulary: Vocabulary) -> Tables:
-    """The lake's relations as the rules read them."""
+def tables(store: Store, vocabulary: Vocabulary, *, snapshots: Mapping[str, int] | None = None) -> Tables:
+    """The lake's relations as the rules read them; `snapshots`: as they were then, by table (see READ)."""
+    lake = store.lake
+    people, activity = (None if snapshots is None else snapshots[name] for name in READ)
     return Tables(
-        people=store.lake.relation("people"),
-        activity={kind: store.lake.relation("activity", kind) for kind in vocabulary.kinds},
+        people=lake.relation("people", snapshot=people),
+        activity={kind: lake.relation("activity", kind, snapshot=activity) for kind in vocabulary.kinds},
     )
+
+
+def read_now(store: Store) -> dict[str, int]:
+    """The states of the tables that rules read, to be able to ask them again later."""
+    found = store.lake.snapshots()
+    return {name: found.get(name, NO_SNAPSHOT) for name in READ}
 
 
 def remember(

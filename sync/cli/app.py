@@ -9,7 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli import alerting, answers, deciding, diffing, platforms, rulebook, running, serving, upkeep
+from sync.cli import (
+    alerting,
+    answers,
+    deciding,
+    diffing,
+    looking_back,
+    platforms,
+    rulebook,
+    running,
+    serving,
+    upkeep,
+)
 from sync.errors import ExitCode, UserError
 
 app = typer.Typer(
@@ -46,7 +57,18 @@ def _everywhere(
     context.obj = config
 
 
-for module in (running, deciding, rulebook, diffing, answers, platforms, serving, upkeep, alerting):
+for module in (
+    running,
+    deciding,
+    rulebook,
+    diffing,
+    looking_back,
+    answers,
+    platforms,
+    serving,
+    upkeep,
+    alerting,
+):
     module.register(app)
 
 

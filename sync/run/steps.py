@@ -18,7 +18,7 @@ from connectors.base import Audience, AudienceKind, ManagesAudiences
 from connectors.errors import ConnectorError, Frozen
 from rules.ruleset import RuleSet
 from sync.approval import Selection
-from sync.assign import assign, remember
+from sync.assign import assign, read_now, remember
 from sync.brakes import SourceCount
 from sync.due import next_at
 from sync.intend import Wanted, intend, save
@@ -131,6 +131,7 @@ class Pipeline:
         with self._step(Step.ASSIGN):
             vocabulary, rules = known_rules(self.workspace)
             self.progress.step("assign")
+            self.report.lake = read_now(self.store)
             evaluation = assign(self.store, rules, vocabulary=vocabulary, as_of=self.as_of)
             folder = self.workspace.settings.rules_dir
             remember(

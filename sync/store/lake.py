@@ -35,6 +35,7 @@ from sync.store.catalog import NAMESPACE, StoreCatalog
 from sync.store.database import Database
 from sync.store.errors import StoreError, no_space_is_told
 from sync.store.shapes import (
+    NO_SNAPSHOT,
     PARTITIONS,
     SHAPES,
     arrow_type,
@@ -138,7 +139,7 @@ class Lake:
     ) -> tuple[LakeFile, ...]:
         """The files of the current (or the given) snapshot, in the order of their paths."""
         loaded = self._load(table)
-        if loaded is None:
+        if loaded is None or snapshot == NO_SNAPSHOT:
             return ()
         if snapshot is None:
             current = loaded.current_snapshot()
@@ -181,6 +182,13 @@ class Lake:
             if current is not None:
                 found[name] = int(current.snapshot_id)
         return found
+
+    def keeps(self, table: str, snapshot: int) -> bool:
+        """Whether that state of the table can still be read."""
+        if snapshot == NO_SNAPSHOT:
+            return True
+        loaded = self._load(table)
+        return loaded is not None and loaded.metadata.snapshot_by_id(snapshot) is not None
 
     def table(self, name: str) -> Table | None:
         """PyIceberg's view of a table, e.g. for other engines and for `tidy`; None if not made yet."""

@@ -205,6 +205,12 @@ class Runs:
             found = database.execute(select(runs).order_by(runs.c.id.desc()).limit(limit)).mappings()
             return [_from(row) for row in found]
 
+    def since(self, at: dt.datetime) -> list[Run]:
+        """Runs that decided for an instant from then on, oldest first."""
+        query = select(runs).where(runs.c.as_of >= at).order_by(runs.c.id)
+        with self._database.reading() as database:
+            return [_from(row) for row in database.execute(query).mappings()]
+
     def ended_after(self, run_id: int) -> list[Run]:
         """Runs that are over and began after `run_id`, oldest first; nothing older ends after these."""
         query = select(runs).where(runs.c.id > run_id, runs.c.ended_at.is_not(None)).order_by(runs.c.id)

@@ -64,6 +64,8 @@ SHAPES: Mapping[str, Mapping[str, pa.DataType]] = {
         "in_lists": TEXTS,
     },
 }
+NO_SNAPSHOT = 0
+"""Stands for the state of a table that held nothing yet."""
 PARTITIONS: Mapping[str, str] = {"contacts": "connection", "activity": "kind"}
 
 PHYSICAL: Mapping[Type, pa.DataType] = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 from pyiceberg.table import Table
@@ -22,7 +23,7 @@ _YOUNG_S = 3600
 
 
 def tidy(lake: Lake, *, now: dt.datetime, keep_days: int = 7) -> int:
-    """Drop snapshots older than `keep_days` (never the current one) and unreferenced files, an hour old at
+    """Drop snapshots that were replaced more than `keep_days` ago and unreferenced files, an hour old at
     least. Returns how many files went. Call it only while holding the run's lease."""
     removed = 0
     for name in SHAPES:
@@ -30,8 +31,8 @@ def tidy(lake: Lake, *, now: dt.datetime, keep_days: int = 7) -> int:
         if table is None:
             continue
         before = now - dt.timedelta(days=keep_days)
-        if any(snapshot.timestamp_ms < before.timestamp() * 1000 for snapshot in table.metadata.snapshots):
-            table.maintenance.expire_snapshots().older_than(before).commit()
+        if past := _past(table, before):
+            table.maintenance.expire_snapshots().by_ids(past).commit()
             table = lake.table(name)
         if table is not None:
             removed += _remove_unnamed(lake.folder / NAMESPACE / name, names_of(table), now)
@@ -44,6 +45,14 @@ def tidy(lake: Lake, *, now: dt.datetime, keep_days: int = 7) -> int:
             if path.stat().st_mtime < now.timestamp() - 24 * _YOUNG_S:
                 path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
     return removed
+
+
+def _past(table: Table, before: dt.datetime) -> list[int]:
+    """Snapshots that were replaced before then: the one that was current at that moment stays."""
+    snapshots = sorted(table.metadata.snapshots, key=lambda one: one.timestamp_ms)
+    return [
+        old.snapshot_id for old, new in pairwise(snapshots) if new.timestamp_ms < before.timestamp() * 1000
+    ]
 
 
 def names_of(table: Table) -> set[str]:

@@ -1,0 +1,70 @@
+"""The rules asked over the lake as it was: what runs read, whether it is still kept, who was in it then."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+from pyroaring import BitMap
+
+from rules import ir
+from rules.engine import evaluate
+from rules.engine.walk import nodes
+from rules.ruleset import RuleSet
+from rules.vocabulary import Vocabulary
+from sync.assign import READ, tables
+from sync.store import Run, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a run decided from: an instant and the states of the lake's tables; None: they were not noted."""
+
+    run: int
+    as_of: dt.datetime
+    snapshots: Mapping[str, int] | None
+
+    def kept(self, store: Store) -> bool:
+        """Whether the lake can still be read as it was."""
+        known = self.snapshots
+        return known is not None and all(store.lake.keeps(name, known[name]) for name in READ)
+
+
+def moment_of(run: Run) -> Moment | None:
+    """None if the run asked no rules."""
+    if not run.stats.get("segments"):
+        return None
+    noted = run.stats.get("lake")
+    known = isinstance(noted, dict) and all(name in noted for name in READ)
+    snapshots = {name: int(noted[name]) for name in READ} if known and isinstance(noted, dict) else None
+    return Moment(run.id, run.as_of, snapshots)
+
+
+def members_at(
+    store: Store,
+    rules: RuleSet,
+    vocabulary: Vocabulary,
+    *,
+    snapshots: Mapping[str, int],
+    as_of: dt.datetime,
+) -> Mapping[str, BitMap]:
+    """Segment → who was in it by these rules at that instant, over the lake's tables in those states."""
+    with closing(store.lake.connect()) as database:
+        then = tables(store, vocabulary, snapshots=snapshots)
+        return evaluate(database, rules, then, as_of=as_of, zone=vocabulary.zone).members
+
+
+def closure(rules: RuleSet, wanted: Iterable[str]) -> RuleSet:
+    """The wanted segments with all that they use, in the same order."""
+    needed: set[str] = set()
+    waiting = list(wanted)
+    while waiting:
+        name = waiting.pop()
+        if name in needed or name not in rules.segments:
+            continue
+        needed.add(name)
+        found = nodes([rules.segments[name].when])
+        waiting += [node.segment for node in found if isinstance(node, ir.InSegment)]
+    return RuleSet({name: one for name, one in rules.segments.items() if name in needed})
