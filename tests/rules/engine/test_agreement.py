@@ -13,6 +13,7 @@ from rules import ir
 from rules.engine.person import PersonFacts
 from tests.rules.engine.agreement import by_duckdb, by_python
 from tests.rules.engine.generated import AS_OF, ZONE, Nodes
+from tests.thorough import examples
 
 
 @st.composite
@@ -30,7 +31,9 @@ def connection() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": "1"})
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(120), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(worlds())
 def test_both_evaluators_agree_bit_for_bit(
     connection: duckdb.DuckDBPyConnection,

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.language.checks.patterns import pattern_problem
+from tests.thorough import examples
 
 GOOD = [
     "^D[A-Z]$",
@@ -77,7 +78,7 @@ PIECES = [
 PIECES += ["\\d", "\\w", "\\s", "\\b", "\\.", "\\-", "(?i)", "(?s)", ",", "1", "\\", ":", "&&", "(?P<n>"]
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=examples(1500), deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=7).map("".join))
 def test_whatever_is_taken_means_the_same_to_duckdb_and_to_python(pattern: str) -> None:
     if pattern_problem(pattern) is not None:

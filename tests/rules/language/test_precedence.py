@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rules import ir
 from rules.language import compile_expression
 from rules.vocabulary import NUMBER_SCALE, Field, Type, Vocabulary
+from tests.thorough import examples
 
 FLAGS = ("a", "b", "c", "d")
 NUMBERS = ("p", "q", "r")
@@ -78,7 +79,7 @@ def amounts() -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(300), deadline=None, derandomize=True)
 @given(conditions(), st.lists(st.booleans(), min_size=4, max_size=4))
 def test_not_binds_tighter_than_and_and_tighter_than_or(text: str, values: list[bool]) -> None:
     facts = dict(zip(FLAGS, values, strict=True))
@@ -87,7 +88,7 @@ def test_not_binds_tighter_than_and_and_tighter_than_or(text: str, values: list[
     assert holds(node, facts) is eval(text, {}, dict(facts))
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=examples(500), deadline=None, derandomize=True)
 @given(amounts(), st.lists(st.integers(-5, 5).filter(bool), min_size=3, max_size=3))
 def test_arithmetic_is_read_as_in_school(text: str, values: list[int]) -> None:
     facts: dict[str, object] = dict(zip(NUMBERS, map(Fraction, values), strict=True))
@@ -104,7 +105,7 @@ def test_arithmetic_is_read_as_in_school(text: str, values: list[int]) -> None:
     assert right == ir.Fact("p", Type.NUMBER)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(100), deadline=None, derandomize=True)
 @given(conditions(), conditions())
 def test_a_negated_comparison_is_the_complement(one: str, other: str) -> None:
     for values in ([True, False, True, False], [False, False, True, True]):

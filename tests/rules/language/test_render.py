@@ -13,6 +13,7 @@ from rules.language import compile_expression, render
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 from tests.rules.language.test_expressions import FORMS
 from tests.rules.vocabulary import VOCABULARY
+from tests.thorough import examples
 
 SHOWN = {
     "sum(purchase.amount, last 365 days) >= 500": "sum(purchase.amount, last 365 days) >= 500",
@@ -196,7 +197,7 @@ def predicates() -> st.SearchStrategy[ir.Predicate]:
     )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=examples(400), deadline=None, derandomize=True)
 @given(predicates())
 def test_any_rule_reads_back_from_its_text(node: ir.Predicate) -> None:
     assert compile_expression(render(node), VOCABULARY) == node

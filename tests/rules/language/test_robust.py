@@ -13,6 +13,7 @@ from tests.rules.language.test_cases import SEGMENT
 from tests.rules.language.test_expressions import FORMS
 from tests.rules.language.test_files import FULL, TIERS
 from tests.rules.vocabulary import VOCABULARY
+from tests.thorough import examples
 
 WORDS = [
     *(terminal.pattern.value for terminal in grammar().terminals if terminal.pattern.value.isalpha()),
@@ -79,19 +80,19 @@ WORDS = [
 FIELDS = {"named": "score + 1"}
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=examples(1500), deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join))
 def test_any_row_of_words_is_a_rule_or_has_problems(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(300), deadline=None, derandomize=True)
 @given(st.text(max_size=30))
 def test_any_text_is_a_rule_or_has_problems(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=700, deadline=None, derandomize=True)
+@settings(max_examples=examples(700), deadline=None, derandomize=True)
 @given(st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(FORMS)), st.data())
 def test_a_damaged_rule_is_a_rule_or_has_problems(one: str, other: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(one)))
@@ -116,7 +117,7 @@ ACTIVITY = 'activity = [{ kind = "purchase", at = 2026-01-01T00:00:00Z, amount =
 GOOD = FULL + SEGMENT + CASE + ACTIVITY + TIERS
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=examples(400), deadline=None, derandomize=True)
 @given(st.data())
 def test_a_damaged_file_has_problems_inside_it(tmp_path_factory, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(GOOD)))
