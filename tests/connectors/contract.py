@@ -264,8 +264,10 @@ class ConnectorContract(ChangingContract, RefusingContract, ManagingContract, Ow
         connector = rig.connect()
         audience = ensured(connector)
         shape = connector.features.audiences[audience.kind]
-        people = contacts(connector, 2 * shape.adds + 2 * extra)
         half = shape.adds + extra
+        for number in range(rig.people, 2 * half):
+            rig.add_contact(number)
+        people = contacts(connector, 2 * half)
         for _, address in people[half:]:
             rig.put_in(audience, address)  # whoever is not in need not be removed
         before = rig.simulation.traffic.writes
