@@ -567,6 +567,22 @@ class Not(Node):
     part: Predicate
 
 
+@dataclass(frozen=True, slots=True)
+class Lasting(Node):
+    """A segment's condition with a memory. Stands only as the whole condition of the segment it names.
+
+    A person *was* in if the evaluation is told so (`rules.engine.standing`: a member by the last one, under
+    the same `when`) and if the person is not suppressed now: suppression ends what only lasts.
+    True of whoever was in and entered less than `stay` hours ago (as_of < entered + stay). Of the others,
+    with `leave_when`: for whom that is false, and who was in or for whom `when` is true; without: for whom
+    `when` is true. So where both are true, `leave_when` wins, and nobody goes in and out by turns."""
+
+    segment: str
+    when: Predicate
+    leave_when: Predicate | None
+    stay: int | None  # hours
+
+
 Predicate: TypeAlias = (
     Constant
     | Compare
@@ -593,4 +609,5 @@ Predicate: TypeAlias = (
     | And
     | Or
     | Not
+    | Lasting
 )

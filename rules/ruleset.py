@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rules.ir import Predicate
+from rules.ir import Lasting, Predicate
 
 
 class Mode(StrEnum):
@@ -79,8 +79,16 @@ class Segment:
 
     @property
     def version(self) -> str:
-        """Content hash of the condition: changes only when the meaning of the rule does."""
-        return self.when.key
+        """Content hash of the condition: changes only when the meaning of the rule does.
+
+        Of a segment that lasts: the hash of who enters, "-", and that of the whole.
+        """
+        whole = self.when.key
+        return f"{self.when.when.key}-{whole}" if isinstance(self.when, Lasting) else whole
+
+    def lets_in_as(self, version: str) -> bool:
+        """Whether a version of this segment let the same people in: only its ways out may differ."""
+        return version.split("-")[0] == self.version.split("-")[0]
 
 
 @dataclass(frozen=True, slots=True)

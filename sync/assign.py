@@ -12,6 +12,7 @@ from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
 from sync.authors import authors
 from sync.errors import UserError
+from sync.standing import standing
 from sync.store import SegmentVersion, Store
 from sync.store.shapes import NO_SNAPSHOT
 
@@ -46,15 +47,27 @@ def is_error(problem: Problem) -> bool:
     return str(problem.severity) == "error"
 
 
-def assign(store: Store, rules: RuleSet, *, vocabulary: Vocabulary, as_of: dt.datetime) -> Evaluation:
-    """The members of every segment, over the lake as it is now. UserError if nothing was ever pulled."""
+def assign(
+    store: Store, rules: RuleSet, *, vocabulary: Vocabulary, as_of: dt.datetime, run_id: int | None = None
+) -> Evaluation:
+    """The members of every segment, over the lake as it is now. UserError if nothing was ever pulled.
+
+    `run_id`: the run that asks; what it stored itself before it was resumed is not what was before it.
+    """
     if store.notes.get(IDENTIFIED) is None:
         raise UserError(
             "nothing has been pulled yet, so there is nobody to look at; `segsync pull` comes first"
         )
     database = store.lake.connect()
     try:
-        return evaluate(database, rules, tables(store, vocabulary), as_of=as_of, zone=vocabulary.zone)
+        return evaluate(
+            database,
+            rules,
+            tables(store, vocabulary),
+            as_of=as_of,
+            zone=vocabulary.zone,
+            standing=standing(store, rules, as_of=as_of, before_run=run_id),
+        )
     finally:
         database.close()
 

@@ -17,6 +17,7 @@ from rules.engine.explain import Explanation, Render, explain, one_person
 from rules.engine.periods import Clock
 from rules.engine.person import Context, PersonFacts, Population, Row, holds
 from rules.engine.relations import relations
+from rules.engine.standing import Standing
 from rules.engine.walk import Rank, nodes, ranks
 from rules.ruleset import RuleSet
 
@@ -80,11 +81,30 @@ def _by_engine(
     people = [world.person_as(1 + place) for place, world in enumerate(worlds)]
     with relations(connection, people, vocabulary) as tables:
         as_of = worlds[0].case.as_of
-        found = evaluate(connection, subset, tables, as_of=as_of, zone=vocabulary.zone).members
+        standing = _standing(worlds)
+        found = evaluate(
+            connection, subset, tables, as_of=as_of, zone=vocabulary.zone, standing=standing
+        ).members
     return {
         number: {id_ for id_ in world.concerned if 1 + place in found[id_]}
         for place, (number, world) in enumerate(zip(numbers, worlds, strict=True))
     }
+
+
+def _standing(worlds: Sequence[_World]) -> dict[str, Standing]:
+    """Who was in what before, as the cases say; the people are numbered by their place, from 1."""
+    from pyroaring import BitMap
+
+    found: dict[str, Standing] = {}
+    for person, world in enumerate(worlds, 1):
+        segment, since = world.case.segment_id, world.case.was_member_since
+        condition = world.conditions.get(segment)
+        if since is not None and isinstance(condition, ir.Lasting):
+            before = found.setdefault(segment, Standing(BitMap(), BitMap()))
+            before.members.add(person)
+            if world.case.as_of < since + dt.timedelta(hours=condition.stay or 0):
+                before.held.add(person)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +139,17 @@ class _World:
             lists=frozenset(lists) if isinstance(lists, tuple | list) else frozenset(),
         )
 
+    def entered(self, segment: str) -> dt.datetime | None:
+        """Since when the person was in a segment that lasts."""
+        return self.case.was_member_since if segment == self.case.segment_id else None
+
     def result(self, by_engine: set[str], render: Render) -> CaseResult:
         """What the plain evaluator says, held against the expectation and the engine."""
         person, context = self.person_as(1), Context(Clock(self.case.as_of, self.zone))
         population = Population(ranks(self.conditions.values()), [person], context)
-        context = one_person(Context(context.clock, population), person, self.conditions)
+        context = one_person(
+            Context(context.clock, population, entered=self.entered), person, self.conditions
+        )
         found = {id_ for id_ in self.concerned if holds(self.conditions[id_], person, context)}
         message = self._message(found)
         if found != by_engine:

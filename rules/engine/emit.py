@@ -212,6 +212,8 @@ class Emitter:
                 return self.rank(predicate)
             case ir.InSegment(segment):
                 raise ValueError(f'membership of "{segment}" is not a matter of SQL')
+            case ir.Lasting(segment):
+                raise ValueError(f'who was in "{segment}" before is not a matter of SQL')
 
     def _compare(self, node: ir.Compare) -> str:
         match node.left, node.right:

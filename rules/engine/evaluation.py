@@ -22,6 +22,7 @@ from rules.engine.membership import Memberships
 from rules.engine.periods import Clock
 from rules.engine.ranks import Threshold, thresholds
 from rules.engine.records import present_states_sql
+from rules.engine.standing import Standing
 from rules.engine.walk import Rank, aggregates, chains, kinds, nodes, ranks, record_aggregates
 
 if TYPE_CHECKING:
@@ -48,13 +49,22 @@ class Evaluation:
     people: int
     thresholds: Mapping[Rank, Mapping[object, Threshold]]  # of every rank that occurs, by group
     seconds: Mapping[str, float] = field(default_factory=dict)  # wall seconds by stage
+    kept: Mapping[str, BitMap] = field(default_factory=dict)
+    """Of every segment that lasts: its members for whom `when` is not true (any more)."""
 
 
 def evaluate(
-    connection: duckdb.DuckDBPyConnection, rules: RuleSet, tables: Tables, *, as_of: dt.datetime, zone: str
+    connection: duckdb.DuckDBPyConnection,
+    rules: RuleSet,
+    tables: Tables,
+    *,
+    as_of: dt.datetime,
+    zone: str,
+    standing: Mapping[str, Standing] | None = None,
 ) -> Evaluation:
     """The members of every segment at `as_of` (aware), calendar words in `zone`.
 
+    `standing`: who was in before, by segment that lasts; of a segment that is not there, nobody was.
     A pattern that is not RE2 is a ValueError; no row of data can make it fail.
     """
     stages = _Stages()
@@ -103,11 +113,11 @@ def evaluate(
             source = joined(people, relations, columns + ranked.joins) + ranked.joins
             table = connection.sql(f"SELECT {columns} FROM {source}").to_arrow_table()
         with stages.timed("bitmaps"):
-            members = memberships.collect(table)
+            members = memberships.collect(table, standing or {})
     finally:
         for name in made:
             connection.execute(f"DROP TABLE IF EXISTS {name}")
-    return Evaluation(members, table.num_rows, ranked.found, stages.seconds)
+    return Evaluation(members, table.num_rows, ranked.found, stages.seconds, memberships.kept)
 
 
 def joined(people: str, relations: list[str], expressions: str) -> str:

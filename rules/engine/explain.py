@@ -15,7 +15,7 @@ from typing import TypeAlias
 from rules import ir
 from rules.engine.history import Trace
 from rules.engine.periods import instant_of
-from rules.engine.person import Context, Known, PersonFacts, holds, observed, observed_order
+from rules.engine.person import Context, Known, Lasts, PersonFacts, holds, lasting, observed, observed_order
 from rules.engine.walk import children
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
@@ -74,6 +74,8 @@ def explain(
     """The tree for one person; with `conditions` (segment → condition) also inside other segments."""
     if conditions is not None and context.in_segment is None:
         context = one_person(context, person, conditions)
+    if isinstance(predicate, ir.Lasting):
+        return _lasting(predicate, person, context, render=render, conditions=conditions)
     inner: tuple[ir.Predicate, ...] = ()
     match predicate:
         case ir.And(parts) | ir.Or(parts):
@@ -121,6 +123,50 @@ def _in_order(
 
 def _instant(microseconds: int | None) -> str | None:
     return None if microseconds is None else shown(instant_of(microseconds), Type.DATETIME)
+
+
+def _lasting(
+    node: ir.Lasting,
+    person: PersonFacts,
+    context: Context,
+    *,
+    render: Render,
+    conditions: Mapping[str, ir.Predicate] | None,
+) -> Explanation:
+    """A segment that lasts: what keeps the person in or out and until when, then both conditions."""
+    why = lasting(node, person, context)
+    entered = None if context.entered is None else context.entered(node.segment)
+    until = None if entered is None or node.stay is None else entered + dt.timedelta(hours=node.stay)
+    leaves = node.leave_when is not None and holds(node.leave_when, person, context)
+    match why:
+        case Lasts.HELD:
+            text = f"stays because it entered less than {span(node.stay)} ago, until {_minute(until)}"
+        case Lasts.STAYS:
+            text = "stays because it was in, until leave_when is true"
+        case Lasts.ENTERS:
+            text = "is in because when is true"
+        case Lasts.NOT:
+            text = "is not in because " + ("leave_when is true" if leaves else "when is not true")
+            if entered is not None and person.suppressed:
+                text += "; was in, but whoever is suppressed does not stay"
+    parts = [("when", node.when), *([] if node.leave_when is None else [("leave_when", node.leave_when)])]
+    trees = []
+    for name, part in parts:
+        tree = explain(part, person, context, render=render, conditions=conditions)
+        trees.append(replace(tree, text=f"{name}: {tree.text}"))
+    if entered is not None:
+        text += f"; a member since {_minute(entered)}"
+    return Explanation(node, text, why is not Lasts.NOT, (), tuple(trees))
+
+
+def span(hours: int | None) -> str:
+    """A time in the admin's words: `7 days`, `1 day`, `12 hours`."""
+    number, unit = (hours or 0, "hour") if hours is None or hours % 24 else (hours // 24, "day")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def _minute(instant: dt.datetime | None) -> str:
+    return "" if instant is None else f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
 def _values(node: ir.Node) -> Iterator[ir.Value | ir.ScorePart]:

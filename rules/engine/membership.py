@@ -7,11 +7,13 @@ the And, Or, Not above it are operations on bitmaps.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
 from rules import ir
 from rules.engine.emit import Emitter
+from rules.engine.standing import Standing, lasts
 from rules.engine.walk import uses_segments
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Memberships:
         self.emitter = emitter
         self._conditions: dict[str, ir.Predicate] = {}  # segment → condition, in order of evaluation
         self._columns: dict[ir.Predicate, str] = {}
+        self.kept: dict[str, BitMap] = {}  # of segments that last: members for whom `when` is not true
 
     def add(self, segment: str, condition: ir.Predicate) -> None:
         """Adds a segment; those it uses must have been added before."""
@@ -41,6 +44,10 @@ class Memberships:
             self._columns.setdefault(predicate, f"b{len(self._columns)}")
         elif isinstance(predicate, ir.Not):
             self._collect(predicate.part)
+        elif isinstance(predicate, ir.Lasting):
+            for part in (predicate.when, predicate.leave_when, ir.Suppressed()):
+                if part is not None:
+                    self._collect(part)
         elif isinstance(predicate, ir.And | ir.Or):
             for part in _gathered(predicate):
                 self._collect(part)
@@ -50,8 +57,8 @@ class Memberships:
         booleans = [f"{self.emitter.condition(p)} AS {name}" for p, name in self._columns.items()]
         return ", ".join(["p.person AS person", *booleans])
 
-    def collect(self, table: pa.Table) -> dict[str, BitMap]:
-        """The members of every segment from the rows of a selection of `columns`."""
+    def collect(self, table: pa.Table, standing: Mapping[str, Standing]) -> dict[str, BitMap]:
+        """The members of every segment from the rows of a selection of `columns`, and who was in before."""
         import numpy as np
         from pyroaring import BitMap
 
@@ -75,6 +82,13 @@ class Memberships:
                     return reduce(BitMap.__and__, (resolve(part) for part in _gathered(predicate)))
                 case ir.Or():
                     return reduce(BitMap.__or__, (resolve(part) for part in _gathered(predicate)))
+                case ir.Lasting(segment, when, leave_when):
+                    enters = resolve(when)
+                    leaves = None if leave_when is None else resolve(leave_when)
+                    able = everyone - resolve(ir.Suppressed())
+                    lasting = lasts(standing.get(segment), enters, leaves, able)
+                    self.kept[segment] = lasting - enters
+                    return lasting
             raise ValueError(f"{type(predicate).__name__} cannot contain a segment")
 
         for segment, condition in self._conditions.items():

@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -74,6 +75,7 @@ class Context:
     clock: Clock
     ranks: Ranks | None = None
     in_segment: Callable[[str], bool] | None = None  # whether this person is in another segment
+    entered: Callable[[str], dt.datetime | None] | None = None  # since when in a segment that lasts
 
 
 def holds(predicate: ir.Predicate, person: PersonFacts, context: Context) -> bool:
@@ -103,6 +105,20 @@ def rank_value(rank: Rank, person: PersonFacts, context: Context) -> tuple[Known
     return _Evaluator(person, context).ranked(rank, person.facts)
 
 
+class Lasts(Enum):
+    """Why somebody is in a segment with `leave_when` or `stay`, or that nobody keeps them there."""
+
+    HELD = "entered less than `stay` ago"
+    ENTERS = "`when` is true"
+    STAYS = "was in, and `leave_when` is not true"
+    NOT = "not in"
+
+
+def lasting(node: ir.Lasting, person: PersonFacts, context: Context) -> Lasts:
+    """Whether the person is in a segment that lasts, and because of what."""
+    return _Evaluator(person, context).lasting(node, person.facts)
+
+
 class _Evaluator:
     def __init__(self, person: PersonFacts, context: Context) -> None:
         self.person, self.context, self.clock = person, context, context.clock
@@ -130,6 +146,8 @@ class _Evaluator:
                 return self.context.in_segment(segment)
             case ir.AllRecords(matching, of):
                 return self.value(of, row) == self.value(matching, row) != 0
+            case ir.Lasting():
+                return self.lasting(node, row) is not Lasts.NOT
             case ir.RandomShare(ppm, salt):
                 digits = hashlib.md5(f"{salt}:{self.person.person}".encode()).hexdigest()[:8]  # noqa: S324
                 return int(digits, 16) * 1_000_000 < ppm * 2**32
@@ -150,6 +168,20 @@ class _Evaluator:
                 return any(self._compare(ir.Comparison.EQ, value, option, row) for option in options)
         known = self.value(node.value, row)
         return known is not None and self._known_holds(node, known)
+
+    def lasting(self, node: ir.Lasting, row: Row) -> Lasts:
+        """Whether the person is in a segment that lasts, and because of what."""
+        entered = None if self.context.entered is None else self.context.entered(node.segment)
+        if self.person.suppressed:
+            entered = None
+        stay = dt.timedelta(hours=node.stay or 0)
+        if entered is not None and self.clock.as_of < entered + stay:
+            return Lasts.HELD
+        if node.leave_when is not None and self.holds(node.leave_when, row):
+            return Lasts.NOT
+        if self.holds(node.when, row):
+            return Lasts.ENTERS
+        return Lasts.STAYS if entered is not None and node.leave_when is not None else Lasts.NOT
 
     def _known_holds(
         self,

@@ -8,6 +8,7 @@ from rules.ir import (
     Aggregate,
     Earned,
     InSegment,
+    Lasting,
     Node,
     Predicate,
     Quintile,
@@ -77,5 +78,5 @@ def ranks(roots: Iterable[Node]) -> list[Rank]:
 
 
 def uses_segments(predicate: Predicate) -> bool:
-    """Whether the membership of another segment is needed to decide it."""
-    return any(isinstance(node, InSegment) for node in nodes([predicate], inside_aggregates=False))
+    """Whether the members of a segment, now or before, are needed to decide it."""
+    return any(isinstance(node, InSegment | Lasting) for node in nodes([predicate], inside_aggregates=False))

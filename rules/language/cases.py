@@ -31,6 +31,7 @@ class Case:
     DATETIME aware UTC `datetime`, TEXT cleaned (not folded), TEXTS a tuple of them. What is missing is
     not in the mapping. `person` may also hold `suppressed`, `consented_email` (bool) and `in_lists`
     (a tuple of folded "connection:list"). Each activity has `kind`, `at` and the fields of the kind.
+    `was_member_since`: the person was in the segment since then.
     For a segment `member` is set, for tiers `tier`: a tier's id, or "none".
     """
 
@@ -42,6 +43,7 @@ class Case:
     member: bool | None
     tier: str | None
     place: Place
+    was_member_since: dt.datetime | None = None
 
 
 def build_case(draft: CaseDraft, vocabulary: Vocabulary, *, number: int) -> Case | None:
@@ -55,6 +57,13 @@ def build_case(draft: CaseDraft, vocabulary: Vocabulary, *, number: int) -> Case
     if tier is not None and tier != "none" and tier not in draft.tiers:
         table.report("tier", f'unknown tier "{tier}"{suggest(tier, draft.tiers)}', on_value=True)
     as_of, member = table.values.get("as_of"), table.values.get("member")
+    since = table.values.get("was_member_since")
+    was_since = _instant(since, zone) if isinstance(since, dt.date) else None
+    if was_since is not None and isinstance(as_of, dt.date) and was_since >= _instant(as_of, zone):
+        table.report("was_member_since", "was_member_since is not before as_of", on_value=True)
+    if was_since is not None and not draft.lasts:
+        message = "was_member_since matters only to a segment with leave_when or stay"
+        table.report("was_member_since", message)
     fine = len(table.source.problems) == before
     if not fine or not isinstance(as_of, dt.date) or (member is None and tier is None):
         return None
@@ -67,6 +76,7 @@ def build_case(draft: CaseDraft, vocabulary: Vocabulary, *, number: int) -> Case
         member=member if isinstance(member, bool) else None,
         tier=tier,
         place=table.source.place(table.place.at),
+        was_member_since=was_since,
     )
 
 

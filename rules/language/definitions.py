@@ -13,6 +13,9 @@ from rules.language.source import Source, Table
 from rules.ruleset import Drift, Expect, Mode, Target
 from rules.vocabulary import Vocabulary
 
+_HOURS = {"hour": 1, "day": 24, "week": 168}
+_LONGEST_STAY_DAYS = 365
+
 
 @dataclass(slots=True)
 class FieldDraft:
@@ -41,6 +44,13 @@ class SegmentDraft:
     earlier: tuple[SegmentDraft, ...] = ()
     otherwise: bool = False
 
+    stay: int | None = None  # hours
+
+    @property
+    def leave_expression(self) -> str | None:
+        """The text of `leave_when`."""
+        return self.table.text("leave_when") if "leave_when" in self.table.values else None
+
     @property
     def expression(self) -> str:
         """The text of `when`; of a tier with `otherwise` there is none."""
@@ -49,11 +59,13 @@ class SegmentDraft:
 
 @dataclass(slots=True)
 class CaseDraft:
-    """A case; `tiers` are the tier ids it may name, empty for a segment's case."""
+    """A case; `tiers` are the tier ids it may name, empty for a segment's case. `lasts`: the segment has
+    `leave_when` or `stay`."""
 
     segment: str
     table: Table
     tiers: tuple[str, ...] = ()
+    lasts: bool = False
 
 
 @dataclass(slots=True)
@@ -113,12 +125,14 @@ class Drafts:
         id_ = table.text("id")
         self._cases(table, id_, keys.SEGMENT_CASE, "[[segment.case]]")
         draft = self._draft(table, id_, name=id_)
+        draft.stay = _stay(table)
         if self._new(table, id_):
             self.segments[id_] = draft
         else:
             self.nameless.append(draft)
 
     def _tiers(self, table: Table) -> None:
+        _no_memory(table)
         table.check(keys.TIERS, "[[tiers]]")
         id_ = table.text("id")
         shared = self._draft(table, id_, name="")
@@ -126,6 +140,7 @@ class Drafts:
         earlier: list[SegmentDraft] = []
         tiers = list(table.tables("tier"))
         for number, tier in enumerate(tiers, 1):
+            _no_memory(tier)
             tier.check(keys.TIER, "[[tiers.tier]]")
             draft = self._tier(tier, shared, last=number == len(tiers))
             draft.earlier = tuple(earlier)
@@ -172,7 +187,8 @@ class Drafts:
     ) -> None:
         for case in table.tables("case"):
             case.check(known, what)
-            self.cases.append(CaseDraft(id_, case, tiers))
+            lasts = "leave_when" in table.place.keys or "stay" in table.place.keys
+            self.cases.append(CaseDraft(id_, case, tiers, lasts))
 
     def _new(self, table: Table, id_: str) -> bool:
         """False, and reported, if the id is taken; false if it is missing or wrong (already reported)."""
@@ -240,6 +256,26 @@ class Drafts:
             source.report(at, f'nothing can be written to the connection "{name}"')
             return False
         return True
+
+
+def _no_memory(table: Table) -> None:
+    """Tiers have no hysteresis: whoever leaves one is in another at once."""
+    for key in ("leave_when", "stay"):
+        if key in table.values:
+            table.report(key, f"{key} is for [[segment]]; of tiers, the first that matches now is taken")
+            del table.values[key]
+
+
+def _stay(table: Table) -> int | None:
+    """In hours."""
+    found = keys.DURATION.fullmatch(table.text("stay"))
+    if found is None:
+        return None
+    hours = int(found[1]) * _HOURS[found[2]]
+    if hours > _LONGEST_STAY_DAYS * 24:
+        table.report("stay", f"stay is at most {_LONGEST_STAY_DAYS} days", on_value=True)
+        return None
+    return hours
 
 
 def _expect(table: Table) -> Expect | None:

@@ -12,10 +12,11 @@ from rules import ir
 from rules.language.cases import Case, build_case
 from rules.language.checks.contradictions import contradictions
 from rules.language.checks.expression import Expressions
+from rules.language.checks.leaving import leaving
 from rules.language.definitions import Drafts, SegmentDraft
 from rules.language.order import in_order
 from rules.language.problems import Problem, Severity
-from rules.language.source import Source
+from rules.language.source import Source, Table
 from rules.ruleset import RuleSet, Segment, Target
 from rules.vocabulary import Vocabulary
 
@@ -38,11 +39,13 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A draft with its own condition (without the earlier tiers) and the segments it uses, with places."""
+    """A draft with its own condition (without the earlier tiers), who leaves, and the segments both use with
+    the offsets in the file."""
 
     draft: SegmentDraft
     own: ir.Predicate | None
     uses: tuple[tuple[str, int], ...]
+    leave_when: ir.Predicate | None = None
 
 
 def load(path: Path, vocabulary: Vocabulary) -> Loaded:
@@ -174,8 +177,7 @@ def _report_circle(circle: list[str], checked: Mapping[str, _Checked]) -> None:
     for id_, following in pairwise(circle):
         at = next((at for used, at in checked[id_].uses if used == following), None)
         if at is not None:
-            table = checked[id_].draft.table
-            place = table.character_at("when", at)
+            table, place = checked[id_].draft.table, at
             break
     table.source.report(place, f"segments use each other in a circle: {' → '.join(circle)}")
 
@@ -185,10 +187,21 @@ def _condition(draft: SegmentDraft, expressions: Expressions) -> _Checked:
         return _Checked(draft, ir.Constant(True), ())
     if "when" not in draft.table.values:
         return _Checked(draft, None, ())
-    own, findings, uses = expressions.condition(draft.expression)
+    own, uses = _expression("when", draft.expression, draft.table, expressions)
+    if draft.leave_expression is None:
+        return _Checked(draft, own, uses)
+    leave_when, more = _expression("leave_when", draft.leave_expression, draft.table, expressions)
+    return _Checked(draft, own, (*uses, *more), leave_when)
+
+
+def _expression(
+    key: str, text: str, table: Table, expressions: Expressions
+) -> tuple[ir.Predicate | None, tuple[tuple[str, int], ...]]:
+    """The condition under a key, and the segments it uses with their offsets in the file."""
+    condition, findings, uses = expressions.condition(text)
     for finding in findings:
-        draft.table.report_in("when", finding)
-    return _Checked(draft, own, tuple(uses))
+        table.report_in(key, finding)
+    return condition, tuple((segment, table.character_at(key, at)) for segment, at in uses)
 
 
 def _warn(checked: Mapping[str, _Checked]) -> None:
@@ -201,6 +214,11 @@ def _warn(checked: Mapping[str, _Checked]) -> None:
         at = table.value_at("when")
         for message in contradictions(each.own):
             table.source.report(at, message, Severity.WARNING)
+        if each.leave_when is not None:
+            for message in (*contradictions(each.leave_when), *leaving(each.own, each.leave_when)):
+                table.source.report(table.value_at("leave_when"), message, Severity.WARNING)
+        if each.leave_when is not None or each.draft.stay is not None:
+            continue  # a memory of its own
         if (first := seen.setdefault(each.own.key, id_)) != id_:
             table.source.report(at, f'"{id_}" has the same condition as "{first}"', Severity.WARNING)
 
@@ -213,7 +231,7 @@ def _segment(one: _Checked, checked: Mapping[str, _Checked]) -> Segment:
         id=draft.id,
         name=draft.name,
         when=_lowered(one, checked),
-        source=draft.expression or "otherwise",
+        source=_wording(draft),
         place=table.source.place(at),
         why=draft.why,
         owner=draft.owner,
@@ -221,6 +239,14 @@ def _segment(one: _Checked, checked: Mapping[str, _Checked]) -> Segment:
         to=draft.to,
         expect=draft.expect,
     )
+
+
+def _wording(draft: SegmentDraft) -> str:
+    """The rule as the admin wrote it."""
+    text = draft.expression or "otherwise"
+    if draft.leave_expression is not None:
+        text += f"\nleave_when: {draft.leave_expression}"
+    return text if draft.stay is None else f"{text}\nstay: {draft.table.text('stay')}"
 
 
 def _lowered(one: _Checked, checked: Mapping[str, _Checked]) -> ir.Predicate:
@@ -233,7 +259,10 @@ def _lowered(one: _Checked, checked: Mapping[str, _Checked]) -> ir.Predicate:
         parts.append(own.part if isinstance(own, ir.Not) else ir.Not(own))
     if not (parts and one.draft.otherwise):
         parts.extend(one.own.parts if isinstance(one.own, ir.And) and parts else (one.own,))
-    return parts[0] if len(parts) == 1 else ir.And(tuple(parts))
+    whole = parts[0] if len(parts) == 1 else ir.And(tuple(parts))
+    if one.leave_when is None and one.draft.stay is None:
+        return whole
+    return ir.Lasting(one.draft.id, whole, one.leave_when, one.draft.stay)
 
 
 def _cases(drafts: Drafts) -> tuple[Case, ...]:

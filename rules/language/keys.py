@@ -35,7 +35,6 @@ class Shape(StrEnum):
     DURATION = "duration"  # hours, days or weeks
     NUMBER = "number"
     ENTRIES = "entries"  # a list of tables, usually written inline
-    LATER = "later"  # known, not supported yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,11 @@ _CASE = (
     Key("person", Shape.FACTS, "Facts of the person; what is not named is missing."),
     Key("activity", Shape.ACTIVITIES, "What the person did: kind, at, and the fields of the kind."),
 )
-SEGMENT_CASE = (*_CASE, Key("member", Shape.TRUTH, "Whether the person is in the segment.", required=True))
+SEGMENT_CASE = (
+    *_CASE,
+    Key("was_member_since", Shape.INSTANT, "Since when the person was in; for leave_when and stay."),
+    Key("member", Shape.TRUTH, "Whether the person is in the segment.", required=True),
+)
 TIERS_CASE = (*_CASE, Key("tier", Shape.TEXT, 'The id of the tier, or "none".', required=True))
 
 _COMMON = (
@@ -88,8 +91,8 @@ SEGMENT = (
     Key("id", Shape.ID, "a-z, 0-9 and -; never changes, audiences are found by it.", required=True),
     *_COMMON,
     Key("when", Shape.EXPRESSION, "Who belongs to it.", required=True),
-    Key("leave_when", Shape.LATER, "Not supported yet."),
-    Key("stay", Shape.LATER, "Not supported yet."),
+    Key("leave_when", Shape.EXPRESSION, "Who leaves; once in, people stay until this is true."),
+    Key("stay", Shape.DURATION, 'Nobody leaves before this long after entering, such as "7 days".'),
     Key("case", Shape.TABLES, "Examples, run by `segsync test`.", inner=SEGMENT_CASE),
 )
 

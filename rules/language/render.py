@@ -146,6 +146,8 @@ def _test(node: ir.Predicate | ir.Value) -> tuple[int, str]:
             return _TEST, f"in {'tier' if '/' in segment else 'segment'} {_quoted(segment)}"
         case ir.InList(name):
             return _TEST, f"in list {_quoted(name)}"
+        case ir.Lasting():
+            return _OR, _lasting(node)
         case ir.Consented(channel):
             return _TEST, f"consented to {channel}"
         case ir.AllRecords(matching):
@@ -154,6 +156,17 @@ def _test(node: ir.Predicate | ir.Value) -> tuple[int, str]:
             return _TEST, f"random {_percent(ppm)} of {_quoted(salt)}"
         case _:
             return _TEST, "suppressed"
+
+
+def _lasting(node: ir.Lasting) -> str:
+    """A whole segment; for people to read, as these are keys of the file and no expression."""
+    text = render(node.when)
+    if node.leave_when is not None:
+        text += f"; leave_when {render(node.leave_when)}"
+    if node.stay is not None:
+        number, unit = (node.stay, ir.Unit.HOUR) if node.stay % 24 else (node.stay // 24, ir.Unit.DAY)
+        text += f"; stay {number} {_units(number, unit)}"
+    return text
 
 
 def _negated(part: ir.Predicate) -> tuple[int, str]:

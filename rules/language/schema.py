@@ -50,7 +50,7 @@ def json_schema(vocabulary: Vocabulary | None = None) -> Schema:
 
 
 def _table(known: Iterable[Key], vocabulary: Vocabulary | None) -> Schema:
-    known = [key for key in known if key.shape is not Shape.LATER]
+    known = tuple(known)
     schema: Schema = {
         "type": "object",
         "properties": {key.name: _key(key, vocabulary) for key in known},
@@ -58,9 +58,9 @@ def _table(known: Iterable[Key], vocabulary: Vocabulary | None) -> Schema:
     }
     if required := [key.name for key in known if key.required]:
         schema["required"] = required
-    if known == [key for key in keys.TIER if key.shape is not Shape.LATER]:
+    if known == keys.TIER:
         schema["oneOf"] = [{"required": ["when"]}, {"required": ["otherwise"]}]
-    if known == list(keys.POINTS):
+    if known == keys.POINTS:
         schema["oneOf"] = [{"required": ["when"]}, {"required": ["if"]}]
     return schema
 

@@ -12,7 +12,6 @@ from decimal import Decimal
 from rules.language.keys import CLOCK, DURATION, Key, Shape
 from rules.language.places import ArrayPlace, Lines, Place, ScalarPlace, TablePlace, scan
 from rules.language.problems import Finding, Problem, Severity, suggest
-from rules.language.syntax.unsupported import not_supported
 from rules.ruleset import Drift, Mode
 from rules.ruleset import Place as FilePlace
 
@@ -75,11 +74,7 @@ class Table:
         for name in list(self.values):
             key = known.get(name)
             if key is None:
-                usable = [each for each in known if known[each].shape is not Shape.LATER]
-                self.report(name, f'unknown key "{name}" in {what}{suggest(name, usable)}')
-            elif key.shape is Shape.LATER:
-                shown = f"[[{name}]]" if isinstance(self.values[name], list) else f"`{name}`"
-                self.report(name, not_supported(shown))
+                self.report(name, f'unknown key "{name}" in {what}{suggest(name, known)}')
             elif message := _misfit(key, self.values[name]):
                 self.report(name, f"{name} {message}", on_value=True)
             else:

@@ -40,6 +40,8 @@ def preview(context: typer.Context, segment: SegmentArgument, output: FormatOpti
         f"{found['name']} ({segment}): {found['size']:,} of {found['people']:,} people ({found['share']:.1%})"
     )
     say(f"  {found['rule']}")
+    if found["kept"]:
+        say(f"{found['kept']:,} of them are in although when is not true of them; they stay on")
     if found["last_run"] is not None:
         gone, come = found["last_run"]["leave"], found["last_run"]["enter"]
         say(f"  since the last run: {come:,} enter, {gone:,} leave")

@@ -32,6 +32,7 @@ from sync.identify.people import provenance
 from sync.quarantine import Standing, standing
 from sync.run.rulebook import known_rules, rules_of_matching
 from sync.run.workspace import Workspace
+from sync.standing import entered, entered_by_rule
 from sync.store.optouts import StoredOptOut
 
 
@@ -169,7 +170,11 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
         if facts is None:
             raise UserError(f"there is no person {person}")
         ranks = _ranks(workspace, rules, as_of)
-        context = Context(Clock(as_of, vocabulary.zone), ranks)
+        context = Context(
+            Clock(as_of, vocabulary.zone),
+            ranks,
+            entered=lambda name: entered_by_rule(workspace.store, rules.segments[name], person),
+        )
         answers = []
         for name in wanted:
             tree = explain_node(conditions[name], facts, context, render=render, conditions=conditions)
@@ -231,13 +236,7 @@ def _ranks(workspace: Workspace, rules: RuleSet, as_of: dt.datetime) -> KnownRan
 
 def _answer(workspace: Workspace, rules: RuleSet, name: str, person: int, tree: Explanation) -> SegmentAnswer:
     segment = rules.segments[name]
-    history = workspace.store.segments.history(name)
-    since = None
-    for membership in history:  # newest first, as long as the person was in without a break
-        if person not in membership.members:
-            break
-        run = workspace.store.runs.get(membership.run_id)
-        since = run.as_of
+    history = workspace.store.segments.history(name, limit=1)
     place = segment.place
     return SegmentAnswer(
         segment=name,
@@ -246,7 +245,7 @@ def _answer(workspace: Workspace, rules: RuleSet, name: str, person: int, tree: 
         version=segment.version,
         member=tree.result,
         member_at_last_run=person in history[0].members if history else None,
-        since=since,
+        since=entered(workspace.store, name, person),
         tree=tree,
     )
 

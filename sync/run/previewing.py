@@ -21,7 +21,10 @@ MOST_COUNTRIES, MOST_OVERLAPS, SAMPLE = 10, 8, 10
 
 
 def preview(workspace: Workspace, segment: str) -> dict[str, Any]:
-    """Size, change since the last run, countries, consent, reach by connection, overlaps, sample."""
+    """Size, change since the last run, countries, consent, reach by connection, overlaps, sample.
+
+    `kept`: how many are in although `when` is not true of them, as they stay on.
+    """
     vocabulary, rules = known_rules(workspace)
     if segment not in rules.segments:
         raise UserError(f"there is no segment {segment}{did_you_mean(segment, rules.segments)}")
@@ -43,6 +46,7 @@ def preview(workspace: Workspace, segment: str) -> dict[str, Any]:
             "name": rules.segments[segment].name,
             "rule": render(rules.segments[segment].when),
             "size": len(members),
+            "kept": len(evaluation.kept.get(segment, ())),
             "people": evaluation.people,
             "share": len(members) / evaluation.people if evaluation.people else 0.0,
             "last_run": _since(before.members, members) if before is not None else None,

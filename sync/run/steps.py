@@ -132,7 +132,9 @@ class Pipeline:
             vocabulary, rules = known_rules(self.workspace)
             self.progress.step("assign")
             self.report.lake = read_now(self.store)
-            evaluation = assign(self.store, rules, vocabulary=vocabulary, as_of=self.as_of)
+            evaluation = assign(
+                self.store, rules, vocabulary=vocabulary, as_of=self.as_of, run_id=self.report.run_id
+            )
             folder = self.workspace.settings.rules_dir
             remember(
                 self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of, folder=folder

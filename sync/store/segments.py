@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, func, insert, 
 
 from sync.store.database import Database
 from sync.store.inbox import upsert
-from sync.store.tables import memberships, segment_versions
+from sync.store.tables import memberships, runs, segment_versions
+
+_SPELLS_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,15 @@ class Membership:
     members: BitMap
     size: int
     as_of: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """From `began` on, until the next newer one, these people were in a segment, under this version."""
+
+    began: dt.datetime
+    version: str
+    members: BitMap
 
 
 class Segments:
@@ -123,6 +134,29 @@ class Segments:
         )
         with self._database.reading() as database:
             return [Membership(**row) for row in database.execute(query).mappings()]
+
+    def spells(self, segment: str, *, before_run: int | None = None) -> Iterator[Spell]:
+        """The memberships of one segment with the instant each began, newest first, a few read at a time.
+
+        `before_run`: as that run found them when it began, also if it has stored its own meanwhile.
+        """
+        upto = before_run
+        while True:
+            query = (
+                select(memberships.c.run_id, memberships.c.version, memberships.c.members, runs.c.as_of)
+                .join(runs, runs.c.id == memberships.c.run_id)
+                .where(memberships.c.segment == segment)
+                .order_by(memberships.c.run_id.desc())
+                .limit(_SPELLS_AT_ONCE)
+            )
+            if upto is not None:
+                query = query.where(memberships.c.run_id < upto)
+            with self._database.reading() as database:
+                found = database.execute(query).all()
+            yield from (Spell(row.as_of, row.version, row.members) for row in found)
+            if len(found) < _SPELLS_AT_ONCE:
+                return
+            upto = found[-1].run_id
 
     def losses(self, segment: str, *, limit: int = 20) -> list[tuple[int, int]]:
         """(members before, how many of them left) of the last changes, oldest first, but not the newest one.

@@ -51,6 +51,19 @@ def contradictions(predicate: ir.Predicate) -> Iterator[str]:
             yield from contradictions(part)
 
 
+def agree(parts: tuple[ir.Predicate, ...], other: ir.Predicate) -> bool | None:
+    """Whether `other` can be true beside all parts, as far as constants on its own value tell; None: the
+    parts say nothing of it."""
+    bounds: dict[str, _Bounds] = {}
+    for part in parts:
+        _narrow(part, bounds)
+    said = set(bounds)
+    value = _narrow(other, bounds)
+    if value is None or value.key not in said:
+        return None
+    return not bounds[value.key].empty()
+
+
 def _joined(parts: tuple[ir.Predicate, ...]) -> Iterator[str]:
     bounds: dict[str, _Bounds] = {}
     shown: dict[str, list[str]] = {}

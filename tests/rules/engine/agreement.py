@@ -12,6 +12,7 @@ from rules.engine import Evaluation, evaluate
 from rules.engine.periods import Clock
 from rules.engine.person import Context, PersonFacts, Population, holds
 from rules.engine.relations import relations
+from rules.engine.standing import Standing
 from rules.engine.walk import ranks
 from rules.ruleset import Place, RuleSet, Segment
 from rules.vocabulary import Vocabulary
@@ -33,11 +34,12 @@ def by_duckdb(
     zone: str = "Europe/Berlin",
     vocabulary: Vocabulary = VOCABULARY,
     connection: duckdb.DuckDBPyConnection | None = None,
+    standing: Mapping[str, Standing] | None = None,
 ) -> Evaluation:
     """The engine's evaluation of conditions over people given as values."""
     connection = connection or duckdb.connect()
     with relations(connection, people, vocabulary) as tables:
-        return evaluate(connection, rule_set(conditions), tables, as_of=as_of, zone=zone)
+        return evaluate(connection, rule_set(conditions), tables, as_of=as_of, zone=zone, standing=standing)
 
 
 def by_python(
@@ -46,13 +48,19 @@ def by_python(
     *,
     as_of: dt.datetime,
     zone: str = "Europe/Berlin",
+    entered: Mapping[tuple[str, int], dt.datetime] | None = None,
 ) -> dict[str, set[int]]:
-    """The same, one person at a time."""
+    """The same, one person at a time; `entered`: since when which person is in which segment."""
     clock = Clock(as_of, zone)
     population = Population(ranks(conditions.values()), people, Context(clock))
     members: dict[str, set[int]] = {id_: set() for id_ in conditions}
     for one in people:
-        context = Context(clock, population, lambda segment, one=one: one.person in members[segment])
+        context = Context(
+            clock,
+            population,
+            lambda segment, one=one: one.person in members[segment],
+            lambda segment, one=one: (entered or {}).get((segment, one.person)),
+        )
         for id_, condition in conditions.items():
             if holds(condition, one, context):
                 members[id_].add(one.person)

@@ -113,13 +113,6 @@ PROBLEMS: dict[str, tuple[str, list[str]]] = {
             'a.toml:5:64: by must be a time of day in quotes, such as "07:30"',
         ],
     ),
-    "what comes later": (
-        "[[segment]]\nid = 'a'\nwhen = 'vip'\nleave_when = 'not vip'\nstay = '7 days'",
-        [
-            "a.toml:4:1: not supported yet: `leave_when`",
-            "a.toml:5:1: not supported yet: `stay`",
-        ],
-    ),
     "tiers after the one for everyone else": (
         "[[tiers]]\nid = 't'\n[[tiers.tier]]\nid = 'x'\notherwise = true\n"
         "[[tiers.tier]]\nid = 'y'\nwhen = 'vip'",

@@ -9,7 +9,6 @@ import pytest
 
 import rules
 from rules.language import compile_expression, keys, load
-from rules.language.keys import Shape
 from tests.rules.vocabulary import VOCABULARY
 
 README = (Path(rules.__file__).parent / "README.md").read_text("utf-8")
@@ -53,11 +52,3 @@ def test_the_readme_names_every_key_of_a_segment_and_of_tiers() -> None:
         assert (
             f"`{key.name}`" in README or f"[[tiers.{key.name}]]" in README or f"`{key.name} = " in README
         ), key.name
-
-
-def test_the_readme_names_what_is_not_supported_yet() -> None:
-    later = README.split("### Not supported yet")[1].split("## What it means")[0]
-    for key in (*keys.FILE, *keys.SEGMENT):
-        assert (key.shape is Shape.LATER) == (f"`{key.name}`" in later or f"`[[{key.name}]]`" in later), (
-            key.name
-        )

@@ -1,0 +1,65 @@
+"""Who was in the segments that last (`leave_when`, `stay`), read from the history of memberships.
+
+Membership before counts only if it was by the same `when`: whoever edits who enters asks everybody afresh,
+while another `leave_when` or `stay` applies to those who are in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pyroaring import BitMap
+
+from rules import ir
+from rules.engine.standing import Standing
+from rules.ruleset import RuleSet, Segment
+from sync.store import Store
+
+
+def standing(
+    store: Store, rules: RuleSet, *, as_of: dt.datetime, before_run: int | None = None
+) -> dict[str, Standing]:
+    """Segment that lasts → who was in by the newest run (before `before_run`)."""
+    found = {}
+    for segment in rules.segments.values():
+        if isinstance(segment.when, ir.Lasting):
+            before = _before(store, segment, segment.when.stay, as_of=as_of, before_run=before_run)
+            if before is not None:
+                found[segment.id] = before
+    return found
+
+
+def _before(
+    store: Store, segment: Segment, stay: int | None, *, as_of: dt.datetime, before_run: int | None
+) -> Standing | None:
+    newest, longer = None, BitMap()
+    for spell in store.segments.spells(segment.id, before_run=before_run):
+        if newest is None:
+            if not segment.lets_in_as(spell.version):
+                return None
+            newest = spell.members
+            if stay is None:
+                return Standing(newest, BitMap())
+            longer = newest
+        longer = longer & spell.members
+        if not longer or spell.began + dt.timedelta(hours=stay or 0) <= as_of:
+            return Standing(newest, newest - longer)
+    return None if newest is None else Standing(newest, newest)
+
+
+def entered(store: Store, segment: str, person: int) -> dt.datetime | None:
+    """The instant of the run that saw the person enter; None: not in by the newest run."""
+    since = None
+    for spell in store.segments.spells(segment):
+        if person not in spell.members:
+            break
+        since = spell.began
+    return since
+
+
+def entered_by_rule(store: Store, segment: Segment, person: int) -> dt.datetime | None:
+    """The same, if the newest run let people in as the segment does now."""
+    newest = next(store.segments.spells(segment.id), None)
+    if newest is None or not segment.lets_in_as(newest.version):
+        return None
+    return entered(store, segment.id, person)
