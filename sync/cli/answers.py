@@ -41,7 +41,7 @@ def preview(context: typer.Context, segment: SegmentArgument, output: FormatOpti
     )
     say(f"  {found['rule']}")
     if found["kept"]:
-        say(f"{found['kept']:,} of them are in although when is not true of them; they stay on")
+        say(f"  {found['kept']:,} of them stay on: when is not true of them any more")
     if found["last_run"] is not None:
         gone, come = found["last_run"]["leave"], found["last_run"]["enter"]
         say(f"  since the last run: {come:,} enter, {gone:,} leave")

@@ -1,0 +1,69 @@
+"""`leave_when` and `stay` over days of runs: who stays on the newsletter's tag, and how it is explained."""
+
+from __future__ import annotations
+
+from tests.scenarios.company import Company, email, emails, join, people, segment
+
+KEYS = {"leave_when": "'country = \"FR\"'", "stay": "'3 days'"}
+
+
+def at(firm: Company, **countries: str) -> None:
+    """Where the customers live now: p1="DE", p2="AT" …"""
+    firm.customers([row for n, country in countries.items() for row in people([int(n[1:])], country=country)])
+    firm.run()
+
+
+def test_people_stay_until_leave_when_and_no_shorter_than_stay(firm: Company) -> None:
+    join(firm.newsletter, range(1, 5))
+    firm.orders([])
+    firm.rules(segment("germans", 'country = "DE"', **KEYS))
+    at(firm, p1="DE", p2="DE", p3="FR", p4="AT")
+    assert firm.tagged("germans") == emails([1, 2])
+
+    firm.later(days=1)
+    at(firm, p1="AT", p2="FR", p3="AT", p4="DE")
+    assert firm.tagged("germans") == emails([1, 2, 4]), "2 is held by stay, 1 by leave_when, 3 never entered"
+    told = firm.segsync("explain", email(2), "germans").out
+    assert "stays because it entered less than 3 days ago, until 2026-03-05 09:00 UTC" in told
+    assert "germans: in since 2026-03-02 09:00" in told
+    assert "stays because it was in" not in firm.segsync("explain", email(4), "germans").out
+
+    firm.later(days=2)
+    told = firm.segsync("explain", email(1), "germans").out
+    assert "stays because it was in, until leave_when is true; a member since 2026-03-02 09:00 UTC" in told
+    preview = firm.segsync("preview", "germans", "--format", "json").document
+    assert (preview["size"], preview["kept"]) == (2, 1)
+    at(firm, p1="AT", p2="FR", p3="AT", p4="DE")
+    assert firm.tagged("germans") == emails([1, 4])
+
+
+def test_another_when_asks_everybody_afresh(firm: Company) -> None:
+    join(firm.newsletter, range(1, 4))
+    firm.orders([])
+    firm.rules(segment("germans", 'country = "DE"', leave_when="'country = \"FR\"'"))
+    at(firm, p1="DE", p2="DE", p3="DE")
+    at(firm, p1="DE", p2="AT", p3="DE")
+    firm.rules(segment("germans", 'country = "DE"', leave_when="'country = \"IT\"'"))
+    firm.run()
+    assert firm.tagged("germans") == emails([1, 2, 3])
+    firm.rules(segment("germans", 'country in ["DE", "CH"]', leave_when="'country = \"IT\"'"))
+    firm.run()
+    assert firm.tagged("germans") == emails([1, 3])
+    assert "a member since" not in firm.segsync("explain", email(2), "germans").out
+
+
+def test_whoever_opts_out_does_not_stay(firm: Company) -> None:
+    join(firm.newsletter, range(1, 4))
+    firm.orders([])
+    rule = segment("germans", 'country = "DE" and not suppressed', leave_when="'country = \"FR\"'")
+    firm.rules(rule + segment("all", 'in segment "germans"', to="[]"))
+    at(firm, p1="DE", p2="DE", p3="DE")
+    at(firm, p1="AT", p2="AT", p3="DE")
+    member = firm.newsletter.audience.find(email(2))
+    assert member is not None
+    member.status, member.left_by = "unsubscribed", "contact"
+    firm.newsletter.audience.touch(member)
+    firm.later(minutes=1)
+    report = firm.run()
+    assert report["segments"] == {"germans": 2, "all": 2}
+    assert "germans: not in" in firm.segsync("explain", email(2), "germans").out

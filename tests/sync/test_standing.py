@@ -1,0 +1,115 @@
+"""Who was in a segment that lasts: read from the store's history, edits of the rule told apart."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyroaring import BitMap
+
+from rules import ir
+from rules.engine.standing import Standing
+from rules.ruleset import Place, RuleSet, Segment
+from rules.vocabulary import Type
+from sync.standing import entered, entered_by_rule, standing
+from sync.store import Run, RunState, SegmentVersion, Store
+from tests.databases import sqlite_url
+
+NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+VIP, GOLD = (ir.IsTrue(ir.Fact(name, Type.BOOLEAN)) for name in ("vip", "gold"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(sqlite_url(tmp_path), tmp_path / "lake") as opened:
+        yield opened
+
+
+def lasting(
+    when: ir.Predicate = VIP, *, leave: ir.Predicate | None = None, stay: int | None = None
+) -> Segment:
+    condition = when if leave is None and stay is None else ir.Lasting("it", when, leave, stay)
+    return Segment("it", "it", condition, "", Place("a.toml", 1, 1))
+
+
+def saved(store: Store, segment: Segment, at: dt.datetime, *people: int, finish: bool = True) -> Run:
+    """A run at an instant that found these members."""
+    run = store.runs.claim("test", as_of=at, now=at)
+    again(store, run, segment, *people)
+    if finish:
+        store.runs.finish(run, RunState.DONE, now=at, stats={})
+    return run
+
+
+def again(store: Store, run: Run, segment: Segment, *people: int) -> None:
+    version = SegmentVersion(segment.id, segment.version, "", segment.id)
+    store.segments.save(run.id, as_of=run.as_of, versions=[version], members={"it": BitMap(people)})
+
+
+def found(
+    store: Store, segment: Segment, at: dt.datetime, *, before_run: int | None = None
+) -> Standing | None:
+    return standing(store, RuleSet({"it": segment}), as_of=at, before_run=before_run).get("it")
+
+
+def test_at_the_first_run_nobody_was_in(store: Store) -> None:
+    assert found(store, lasting(leave=GOLD), NOW) is None
+    assert standing(store, RuleSet({"it": lasting()}), as_of=NOW) == {}
+
+
+def test_whoever_entered_less_than_stay_ago_is_held(store: Store) -> None:
+    """Random histories against the definition: since when each person is in without a break."""
+    draw, segment, since = random.Random(5), lasting(stay=24), {}
+    for number in range(60):
+        at = NOW + number * HOUR
+        members = {person for person in range(8) if draw.random() < (0.97 if person in since else 0.1)}
+        since = {person: since.get(person, at) for person in members}
+        saved(store, segment, at, *members)
+        later = at + draw.choice([HOUR, 5 * HOUR, 24 * HOUR])
+        now = found(store, segment, later)
+        assert now is not None
+        assert set(now.members) == members
+        assert set(now.held) == {person for person, then in since.items() if later - then < 24 * HOUR}
+        assert {person: entered(store, "it", person) for person in range(8)} == {
+            person: since.get(person) for person in range(8)
+        }
+
+
+def test_another_when_asks_everybody_afresh_another_way_out_does_not(store: Store) -> None:
+    saved(store, lasting(), NOW, 1, 2)
+    for segment in (lasting(leave=GOLD), lasting(stay=24), lasting(leave=ir.Not(GOLD), stay=48)):
+        now = found(store, segment, NOW + HOUR)
+        assert now is not None, "the members let in by a rule without leave_when count"
+        assert set(now.members) == {1, 2}
+        assert entered_by_rule(store, segment, 1) == NOW
+    edited = lasting(GOLD, leave=VIP, stay=24)
+    assert found(store, edited, NOW + HOUR) is None
+    assert entered_by_rule(store, edited, 1) is None
+    saved(store, edited, NOW + HOUR, 1)
+    now = found(store, edited, NOW + 24 * HOUR)
+    assert now == Standing(BitMap([1]), BitMap()), "who stayed in through the edit entered before it"
+
+
+def test_a_resumed_run_does_not_take_its_own_first_result_for_the_past(store: Store) -> None:
+    segment = lasting(leave=GOLD)
+    saved(store, segment, NOW, 1)
+    second = saved(store, segment, NOW + HOUR, 1, 2, finish=False)
+    now = found(store, segment, NOW + HOUR, before_run=second.id)
+    assert now is not None
+    assert set(now.members) == {1}
+    again(store, second, segment, 1)
+    now = found(store, segment, NOW + 2 * HOUR)
+    assert now is not None
+    assert set(now.members) == {1}
+
+
+def test_long_histories_are_read_whole(store: Store) -> None:
+    segment = lasting(stay=2000)
+    for number in range(45):
+        saved(store, segment, NOW + number * HOUR, 1, 2 + number % 2)
+    assert entered(store, "it", 1) == NOW
+    assert entered(store, "it", 2) == NOW + 44 * HOUR
