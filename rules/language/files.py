@@ -95,6 +95,11 @@ def sent(path: Path) -> tuple[tuple[Sent, ...], bool]:
     return tuple(found), complete
 
 
+def sources_of(path: Path) -> list[Source]:
+    """The files that can be read, as texts; nothing about them is checked."""
+    return _read(path)[0]
+
+
 def _read(path: Path) -> tuple[list[Source], list[Problem]]:
     if path.is_dir():
         found = sorted(each for each in path.rglob("*.toml") if each.is_file())

@@ -1,7 +1,8 @@
-"""Commands that look back: replay."""
+"""Commands that look back, and go back: replay, history, rollback."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
 from sync.cli.running import config_of
+from sync.errors import UserError
 
 if TYPE_CHECKING:
     from sync.run.replaying import Replayed
@@ -19,7 +21,68 @@ WIDTH = 30
 
 def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
-    app.command()(replay)
+    for command in (replay, history, rollback):
+        app.command()(command)
+
+
+def history(
+    context: typer.Context,
+    segment: Annotated[str, typer.Argument(help='a segment id, or "tiers/tier"')],
+    limit: Annotated[int, typer.Option(min=1, help="so many changes back")] = 10,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """The wordings a segment has had, and why people entered and left: edit, data or time."""
+    from sync.run.history import history as tell
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
+        found = tell(workspace, segment, limit=limit, progress=shown).document()
+    if output is Format.JSON:
+        emit_json(found)
+        return
+    for one in found["versions"]:
+        say(f"{one['version'][:12]}  run {one['first_run']} ({one['first_as_of'][:16]}) to {one['last_run']}")
+        for line in one["text"].splitlines():
+            say(f"  {line.strip()}")
+    causes = {"edit": "edit", "data": "data", "time": "time", "data_or_time": "data or time", "untold": "?"}
+    rows = []
+    for one in found["changes"]:
+        moved = ", ".join(
+            f"{causes[why]} +{count['enter']:,} −{count['leave']:,}" for why, count in one["causes"].items()
+        )
+        row = [one["run"], one["as_of"][:16], one["version"][:12], one["size"], one["enter"], one["leave"]]
+        rows.append([*row, moved, one["note"]])
+    table("Changes", ["run", "at", "version", "size", "enter", "leave", "because of", ""], rows)
+
+
+def rollback(
+    context: typer.Context,
+    segment: Annotated[str, typer.Argument(help='a segment id, or "tiers/tier"')],
+    version: Annotated[
+        str, typer.Argument(help="the version, or how it begins; `segsync history` lists them")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="write without asking")] = False,
+) -> None:
+    """Put the text of an earlier version back into the rule file; everything else in it stays as it is."""
+    from sync.run.rolling_back import rollback as go_back
+    from sync.run.rolling_back import write
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(config_of(context)) as workspace:
+        made = go_back(workspace, segment, version)
+    if made.before == made.after:
+        say(f"{made.file.name} has that text already; nothing was changed.")
+        return
+    for line in made.lines():
+        say(line)
+    if made.note:
+        say(f"note: {made.note}")
+    if not yes and not sys.stdin.isatty():
+        raise UserError("nothing was changed: nobody can be asked here, so say --yes")
+    if not yes:
+        typer.confirm(f"Write this to {made.file}?", abort=True)
+    write(made)
+    say(f"{made.file.name} is written; `segsync plan` shows what follows from it.")
 
 
 def replay(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import ColumnElement, Connection, Subquery, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Subquery, and_, func, insert, select, update
 
 from sync.store.database import Database
 from sync.store.inbox import upsert
@@ -60,6 +60,17 @@ class Spell:
     began: dt.datetime
     version: str
     members: BitMap
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A version, and the runs that used it first and last, with their instants."""
+
+    version: SegmentVersion
+    first_run: int
+    first_as_of: dt.datetime
+    last_run: int
+    last_as_of: dt.datetime
 
 
 class Segments:
@@ -179,12 +190,30 @@ class Segments:
             .order_by(segment_versions.c.last_run.desc())
         )
         with self._database.reading() as database:
+            return [_version(row) for row in database.execute(query).mappings()]
+
+    def wordings(self, segment: str) -> list[Wording]:
+        """As `versions`, with the runs that used them."""
+        first, last = runs.alias(), runs.alias()
+        query = (
+            select(segment_versions, first.c.as_of.label("first_as_of"), last.c.as_of.label("last_as_of"))
+            .join(first, first.c.id == segment_versions.c.first_run)
+            .join(last, last.c.id == segment_versions.c.last_run)
+            .where(segment_versions.c.segment == segment)
+            .order_by(segment_versions.c.last_run.desc())
+        )
+        with self._database.reading() as database:
             return [
-                SegmentVersion(
-                    r.segment, r.version, r.source, r.name, None if r.author is None else Author(**r.author)
+                Wording(
+                    _version(row), row["first_run"], row["first_as_of"], row["last_run"], row["last_as_of"]
                 )
-                for r in database.execute(query)
+                for row in database.execute(query).mappings()
             ]
+
+
+def _version(row: RowMapping) -> SegmentVersion:
+    author = None if row["author"] is None else Author(**row["author"])
+    return SegmentVersion(row["segment"], row["version"], row["source"], row["name"], author)
 
 
 def _latest(database: Connection, *, up_to: int | None = None) -> dict[str, Membership]:
