@@ -448,6 +448,51 @@ class InSegment(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class HeldSegment(Node):
+    """Member of the segment in this very evaluation, and without a break in every stored run since the edge
+    as_of − n·unit: in the membership in force at the edge (that of the latest run at or before it), and in
+    those of all later runs before as_of, under whichever wording of the rule. Without a run at or
+    before the edge nobody is."""
+
+    segment: str
+    n: int
+    unit: Unit
+
+
+class DistanceUnit(StrEnum):
+    """A kilometre, or an international mile of 1609.344 m."""
+
+    KM = "km"
+    MILES = "miles"
+
+
+@dataclass(frozen=True, slots=True)
+class Near(Node):
+    """The place lies at most `distance` (millionths of the unit) from a point (millionths of degrees), along
+    the surface of a sphere of radius 6 371 008.8 m. False if a coordinate is missing or impossible.
+
+    The haversine, in IEEE doubles, one operation at a time in the order of `rules.engine.sphere`, which uses
+    no trigonometry of any engine."""
+
+    place: str
+    latitude: Fact
+    longitude: Fact
+    distance: int
+    unit: DistanceUnit
+    north: int
+    east: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Node):
+    """Both coordinates of the place are known and possible."""
+
+    place: str
+    latitude: Fact
+    longitude: Fact
+
+
+@dataclass(frozen=True, slots=True)
 class InList(Node):
     """On a list read from a platform; `name` is the folded "connection:list name" in people.in_lists."""
 
@@ -598,6 +643,9 @@ Predicate: TypeAlias = (
     | RankCount
     | Quintile
     | InSegment
+    | HeldSegment
+    | Near
+    | Placed
     | InList
     | Suppressed
     | Consented

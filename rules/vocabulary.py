@@ -66,6 +66,17 @@ class Record(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a person is: two NUMBER facts, degrees north and degrees east. Outside −90 to 90 or −180 to 180,
+    the place is missing."""
+
+    name: str
+    latitude: str
+    longitude: str
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Every usable name. `people` must have a column per field, a relation per kind its fields.
 
@@ -78,6 +89,7 @@ class Vocabulary:
     lists: frozenset[str] = frozenset()  # "connection:list name" as the platform spells it
     currency: str = "EUR"
     zone: str = "UTC"
+    places: Mapping[str, Place] = field(default_factory=dict)  # no name is also a field, kind or record
     records: Mapping[str, Record] = field(default_factory=dict)  # no name is also one of `kinds`
     connections: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Connection → audience kinds it takes as destination; checked in `to`. Empty mapping: not checked."""

@@ -6,7 +6,12 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pyroaring import BitMap
+
+from rules import ir
 from rules.engine import Evaluation, Tables, evaluate
+from rules.engine.periods import Clock, edge_of
+from rules.engine.walk import nodes
 from rules.language import Loaded, Problem, load
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
@@ -67,9 +72,25 @@ def assign(
             as_of=as_of,
             zone=vocabulary.zone,
             standing=standing(store, rules, as_of=as_of, before_run=run_id),
+            held=held(store, rules, Clock(as_of, vocabulary.zone)),
         )
     finally:
         database.close()
+
+
+def held(store: Store, rules: RuleSet, clock: Clock) -> Mapping[ir.HeldSegment, BitMap]:
+    """Who was in a segment for so long, for every `for 30 days` of the rules."""
+    wanted = {
+        node
+        for node in nodes(one.when for one in rules.segments.values())
+        if isinstance(node, ir.HeldSegment)
+    }
+    found: dict[ir.HeldSegment, BitMap] = {}
+    for node in wanted:
+        edge = edge_of(node, clock)
+        since = None if edge is None else store.segments.held(node.segment, since=edge, before=clock.as_of)
+        found[node] = since if since is not None else BitMap()
+    return found
 
 
 def tables(store: Store, vocabulary: Vocabulary, *, snapshots: Mapping[str, int] | None = None) -> Tables:

@@ -1,11 +1,13 @@
-"""Related records of the vocabulary: what connections declare, and what `[records]` of the config adds."""
+"""Related records of the vocabulary: what connections declare, and what `[records]` adds. Places:
+what `[places]` makes of two facts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
 from connectors.base import RecordStates, Stream
-from rules.vocabulary import Field, Kind, Record
+from rules.vocabulary import Field, Kind, Place, Record, Type
 from sync.config.problems import did_you_mean
 from sync.config.settings import Settings
 
@@ -71,3 +73,17 @@ def _record(
     return Record(
         states.name, fields, meaning=meaning, sources=tuple(sources), key=states.key, kinds=states.kinds
     )
+
+
+def places(settings: Settings, fields: Mapping[str, Type], problem: Complain) -> dict[str, Place]:
+    """Every place of the config; `problem(key, message)` is told of facts that are no numbers."""
+    for name, own in settings.places.items():
+        for part, fact in (("latitude", own.latitude), ("longitude", own.longitude)):
+            key, type_ = f"places.{name}.{part}", fields.get(fact)
+            if type_ is None:
+                problem(key, f'there is no fact "{fact}"{did_you_mean(fact, fields)}')
+            elif type_ is not Type.NUMBER:
+                problem(key, f'"{fact}" is {type_}, not a number; give it the type number where it is read')
+    return {
+        name: Place(name, own.latitude, own.longitude, own.meaning) for name, own in settings.places.items()
+    }

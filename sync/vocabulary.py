@@ -15,7 +15,7 @@ from rules.vocabulary import Field, Kind, Record, Type, Vocabulary
 from sync.config.problems import ConfigError, Problem, did_you_mean
 from sync.config.settings import FieldSettings, Settings, Source
 from sync.fields import FieldSpec
-from sync.related import related_records
+from sync.related import places, related_records
 from sync.standard import ALIASES, KIND_MEANINGS, STANDARD_FIELDS
 
 Streams: TypeAlias = Mapping[str, tuple[Stream, ...]]
@@ -33,7 +33,7 @@ class VocabularyRow:
     """One line of `segsync vocabulary`. `fill_rate`: share of people (0 to 1) who have it; None: unknown."""
 
     name: str
-    type: str  # a `Type`, or "activity", "records", "list"
+    type: str  # a `Type`, or "activity", "records", "place", "list"
     unit: str | None
     meaning: str
     source: str
@@ -58,6 +58,10 @@ def build(
     merged = work.merged_fields()
     kinds = work.kinds()
     records = related_records(settings, streams, kinds, work.problem)
+    types = {name: spec.type for name, spec in {**merged, **raw}.items()}
+    placed = places(settings, types, work.problem)
+    for name in sorted({*placed} & {*types, *kinds, *records, *work.columns}):
+        work.problem(f"places.{name}", f'"{name}" has another meaning already; choose another name')
     for taken, what in ((kinds, "a kind of activity"), (records, "a kind of record")):
         for name in sorted({*merged, *work.columns} & {*taken}):
             key = f"connections.{name}" if name in work.columns else work.field_key(name)
@@ -73,6 +77,7 @@ def build(
     vocabulary = Vocabulary(
         fields={name: spec.field() for name, spec in specs.items()},
         kinds=kinds,
+        places=placed,
         records=records,
         lists=frozenset(lists),
         currency=settings.business.currency,
@@ -232,6 +237,11 @@ def describe(
         rows.append(VocabularyRow(kind.name, what, None, kind.meaning, ", ".join(kind.sources), None))
         named = {f"{kind.name}.{name}": inner for name, inner in kind.fields.items()}
         rows.extend(_row(name, inner, rates.get(name)) for name, inner in named.items())
+    for place in vocabulary.places.values():
+        meaning = place.meaning or f"Where the person is: {place.name} within 50 km of (48.14, 11.58)"
+        rows.append(
+            VocabularyRow(place.name, "place", None, meaning, f"{place.latitude}, {place.longitude}", None)
+        )
     for name in sorted(vocabulary.lists):
         connection, _, title = name.partition(":")
         meaning = f'Who is on it: in list "{name}"'

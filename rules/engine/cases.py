@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rules import ir
 from rules.engine.evaluation import evaluate
 from rules.engine.explain import Explanation, Render, explain, one_person
-from rules.engine.periods import Clock
+from rules.engine.periods import Clock, edge_of
 from rules.engine.person import Context, PersonFacts, Population, Row, holds
 from rules.engine.relations import relations
 from rules.engine.standing import Standing
@@ -23,6 +23,7 @@ from rules.ruleset import RuleSet
 
 if TYPE_CHECKING:
     import duckdb
+    from pyroaring import BitMap
 
     from rules.language.cases import Case
     from rules.vocabulary import Vocabulary
@@ -81,9 +82,9 @@ def _by_engine(
     people = [world.person_as(1 + place) for place, world in enumerate(worlds)]
     with relations(connection, people, vocabulary) as tables:
         as_of = worlds[0].case.as_of
-        standing = _standing(worlds)
+        standing, held = _standing(worlds), _held(worlds, Clock(as_of, vocabulary.zone))
         found = evaluate(
-            connection, subset, tables, as_of=as_of, zone=vocabulary.zone, standing=standing
+            connection, subset, tables, as_of=as_of, zone=vocabulary.zone, standing=standing, held=held
         ).members
     return {
         number: {id_ for id_ in world.concerned if 1 + place in found[id_]}
@@ -104,6 +105,21 @@ def _standing(worlds: Sequence[_World]) -> dict[str, Standing]:
             before.members.add(person)
             if world.case.as_of < since + dt.timedelta(hours=condition.stay or 0):
                 before.held.add(person)
+    return found
+
+
+def _held(worlds: Sequence[_World], clock: Clock) -> dict[ir.HeldSegment, BitMap]:
+    """The people, numbered as the engine sees them, who were in a segment since its edge."""
+    from pyroaring import BitMap
+
+    found: dict[ir.HeldSegment, BitMap] = {}
+    for place, world in enumerate(worlds):
+        for node in nodes(world.conditions.values()):
+            if isinstance(node, ir.HeldSegment):
+                since, edge = world.case.since.get(node.segment), edge_of(node, clock)
+                known = found.setdefault(node, BitMap())
+                if since is not None and edge is not None and since <= edge:
+                    known.add(1 + place)
     return found
 
 
@@ -145,10 +161,13 @@ class _World:
 
     def result(self, by_engine: set[str], render: Render) -> CaseResult:
         """What the plain evaluator says, held against the expectation and the engine."""
-        person, context = self.person_as(1), Context(Clock(self.case.as_of, self.zone))
+        person, context = (
+            self.person_as(1),
+            Context(Clock(self.case.as_of, self.zone), since=self.case.since.get),
+        )
         population = Population(ranks(self.conditions.values()), [person], context)
         context = one_person(
-            Context(context.clock, population, entered=self.entered), person, self.conditions
+            replace(context, ranks=population, entered=self.entered), person, self.conditions
         )
         found = {id_ for id_ in self.concerned if holds(self.conditions[id_], person, context)}
         message = self._message(found)
@@ -184,5 +203,5 @@ def _closure(wanted: Sequence[str], conditions: Mapping[str, ir.Predicate]) -> d
         if id_ not in found:
             found[id_] = conditions[id_]
             used = nodes([conditions[id_]], inside_aggregates=False)
-            waiting += [node.segment for node in used if isinstance(node, ir.InSegment)]
+            waiting += [node.segment for node in used if isinstance(node, ir.InSegment | ir.HeldSegment)]
     return found

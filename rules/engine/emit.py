@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from rules import ir
+from rules.engine import sphere
 from rules.engine.dialect import DuckDB
 from rules.engine.periods import Clock, microseconds, offsets, resolve, returning
 from rules.engine.points import bounds
@@ -65,11 +66,13 @@ class Emitter:
         *,
         alias: str,
         features: Mapping[Feature, Scalar] | None = None,
+        points: Mapping[sphere.Point, str] | None = None,
         rank: Callable[[Rank], str] | None = None,
         chains: Mapping[Chain, str] | None = None,
     ) -> None:
         self.dialect, self.clock, self.alias = dialect, clock, alias
-        self.features, self.rank, self.chains = features or {}, rank, chains or {}
+        self.features, self.points = features or {}, points or {}
+        self.rank, self.chains = rank, chains or {}
 
     # ── values ──
 
@@ -210,7 +213,11 @@ class Emitter:
                 if self.rank is None:
                     raise ValueError("people cannot be ranked inside the conditions of an activity")
                 return self.rank(predicate)
-            case ir.InSegment(segment):
+            case ir.Near():
+                return sphere.within_sql(predicate, self.points[sphere.point_of(predicate)], self.dialect)
+            case ir.Placed(_, latitude, longitude):
+                return sphere.possible_sql(self.value(latitude).sql, self.value(longitude).sql)
+            case ir.InSegment(segment) | ir.HeldSegment(segment):
                 raise ValueError(f'membership of "{segment}" is not a matter of SQL')
             case ir.Lasting(segment):
                 raise ValueError(f'who was in "{segment}" before is not a matter of SQL')

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rules import ir
 from rules.engine import features as features_
 from rules.engine import sequences as sequences_
+from rules.engine import sphere
 from rules.engine.dialect import DuckDB
 from rules.engine.emit import Emitter
 from rules.engine.membership import Memberships
@@ -61,8 +62,10 @@ def evaluate(
     as_of: dt.datetime,
     zone: str,
     standing: Mapping[str, Standing] | None = None,
+    held: Mapping[ir.HeldSegment, BitMap] | None = None,
 ) -> Evaluation:
-    """The members of every segment at `as_of` (aware), calendar words in `zone`.
+    """The members of every segment at `as_of` (aware), calendar words in `zone`. `held`: for each such node
+    who was in its segment since its edge, by the stored runs; nobody, where it says nothing.
 
     `standing`: who was in before, by segment that lasts; of a segment that is not there, nobody was.
     A pattern that is not RE2 is a ValueError; no row of data can make it fail.
@@ -99,8 +102,20 @@ def evaluate(
             for name in sequences.passing:
                 connection.execute(f"DROP TABLE {name}")
                 made.remove(name)
+        with stages.timed("places"):
+            points: dict[sphere.Point, str] = {}
+            for near in sorted(_near(roots), key=lambda node: node.key):
+                if sphere.point_of(near) not in points:
+                    name = f"{prefix}s{len(points)}"
+                    select = sphere.haversines_sql(near, tables.people, dialect)
+                    connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
+                    made.append(name)
+                    points[sphere.point_of(near)] = f"{name}.haversine"
         people, relations = f"{tables.people} AS p", [*(name for name, _ in plan.passes), *sequences.results]
-        emitter = Emitter(dialect, clock, alias="p", features=plan.scalars, chains=sequences.conditions)
+        relations += [column.removesuffix(".haversine") for column in points.values()]
+        emitter = Emitter(
+            dialect, clock, alias="p", features=plan.scalars, points=points, chains=sequences.conditions
+        )
         with stages.timed("thresholds"):
             ranked = _Ranked(connection, emitter, prefix, made)
             ranked.compute(ranks(roots), people, relations)
@@ -113,11 +128,15 @@ def evaluate(
             source = joined(people, relations, columns + ranked.joins) + ranked.joins
             table = connection.sql(f"SELECT {columns} FROM {source}").to_arrow_table()
         with stages.timed("bitmaps"):
-            members = memberships.collect(table, standing or {})
+            members = memberships.collect(table, standing or {}, held or {})
     finally:
         for name in made:
             connection.execute(f"DROP TABLE IF EXISTS {name}")
     return Evaluation(members, table.num_rows, ranked.found, stages.seconds, memberships.kept)
+
+
+def _near(roots: list[ir.Predicate]) -> set[ir.Near]:
+    return {node for node in nodes(roots) if isinstance(node, ir.Near)}
 
 
 def joined(people: str, relations: list[str], expressions: str) -> str:

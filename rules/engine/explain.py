@@ -16,6 +16,7 @@ from rules import ir
 from rules.engine.history import Trace
 from rules.engine.periods import instant_of
 from rules.engine.person import Context, Known, Lasts, PersonFacts, holds, lasting, observed, observed_order
+from rules.engine.sphere import distance, possible
 from rules.engine.walk import children
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
@@ -82,9 +83,15 @@ def explain(
             inner = parts
         case ir.Not(part):
             inner = (part,)
-        case ir.InSegment(segment) if conditions is not None:
+        case ir.InSegment(segment) | ir.HeldSegment(segment) if conditions is not None:
             inner = (conditions[segment],)
     seen: dict[str, str | None] = {}
+    match predicate:
+        case ir.HeldSegment(segment) if context.since is not None:
+            since = context.since(segment)
+            seen["member without a break since"] = None if since is None else since.isoformat(" ", "minutes")
+        case ir.Near():
+            seen["distance"] = _distance(predicate, person, context)
     if isinstance(predicate, ir.Sequence | ir.Restarted):
         seen |= _in_order(predicate, person, context, render)
     elif not inner:
@@ -167,6 +174,14 @@ def span(hours: int | None) -> str:
 
 def _minute(instant: dt.datetime | None) -> str:
     return "" if instant is None else f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
+def _distance(near: ir.Near, person: PersonFacts, context: Context) -> str | None:
+    """How far the place is from the point, in the unit of the rule."""
+    north, east = (observed(fact, person, context) for fact in (near.latitude, near.longitude))
+    if not isinstance(north, int) or not isinstance(east, int) or not possible(north, east):
+        return None
+    return f"{distance(near, north, east):.1f} {near.unit}"
 
 
 def _values(node: ir.Node) -> Iterator[ir.Value | ir.ScorePart]:

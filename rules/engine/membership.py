@@ -57,8 +57,11 @@ class Memberships:
         booleans = [f"{self.emitter.condition(p)} AS {name}" for p, name in self._columns.items()]
         return ", ".join(["p.person AS person", *booleans])
 
-    def collect(self, table: pa.Table, standing: Mapping[str, Standing]) -> dict[str, BitMap]:
-        """The members of every segment from the rows of a selection of `columns`, and who was in before."""
+    def collect(
+        self, table: pa.Table, standing: Mapping[str, Standing], held: Mapping[ir.HeldSegment, BitMap]
+    ) -> dict[str, BitMap]:
+        """The members of every segment from the rows of a selection of `columns`; `standing`: who was in them
+        before, `held`: who was in others for so long."""
         import numpy as np
         from pyroaring import BitMap
 
@@ -76,6 +79,8 @@ class Memberships:
             match predicate:
                 case ir.InSegment(segment):
                     return members[segment]
+                case ir.HeldSegment(segment):
+                    return members[segment] & held.get(predicate, BitMap())
                 case ir.Not(part):
                     return everyone - resolve(part)
                 case ir.And():

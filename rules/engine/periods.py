@@ -13,7 +13,19 @@ from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from rules.ir import Ago, Between, Calendar, CalendarUnit, Ever, Last, Next, Period, Unit, Within
+from rules.ir import (
+    Ago,
+    Between,
+    Calendar,
+    CalendarUnit,
+    Ever,
+    HeldSegment,
+    Last,
+    Next,
+    Period,
+    Unit,
+    Within,
+)
 from rules.vocabulary import Type
 
 DAY_US = 86_400_000_000
@@ -21,6 +33,7 @@ _HOURS = {Unit.HOUR: 1, Unit.DAY: 24, Unit.WEEK: 168}
 _MONTHS = {Unit.MONTH: 1, Unit.YEAR: 12}
 _CALENDAR_MONTHS = {CalendarUnit.MONTH: 1, CalendarUnit.QUARTER: 3, CalendarUnit.YEAR: 12}
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FIRST_EDGE = -(10**15) * 50  # some centuries before
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
 _FIRST_OFFSET, _LAST_OFFSET = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2050, 1, 1, tzinfo=dt.UTC)
 
@@ -96,6 +109,14 @@ def resolve(period: Period, clock: Clock, type_: Type) -> Range:
         case Calendar(unit, shift):
             start, end = _calendar(clock, unit, shift), _calendar(clock, unit, shift + 1)
             return Range(_bound(start, clock, dates), _bound(end, clock, dates))
+
+
+def edge_of(held: HeldSegment, clock: Clock) -> dt.datetime | None:
+    """as_of − n·unit: at or before it a membership must have begun. None: before the calendar."""
+    after = resolve(Last(held.n, held.unit), clock, Type.DATETIME).start
+    if after is None or after < _FIRST_EDGE:
+        return None
+    return _EPOCH + dt.timedelta(microseconds=after - 1)
 
 
 def window(period: Period, clock: Clock) -> Range:

@@ -18,12 +18,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from rules import ir
+from rules.engine import sphere
 from rules.engine.history import Trace, comeback, trace
 from rules.engine.periods import (
     Clock,
     Range,
     date_of,
     days,
+    edge_of,
     local_day,
     microseconds,
     resolve,
@@ -76,6 +78,8 @@ class Context:
     ranks: Ranks | None = None
     in_segment: Callable[[str], bool] | None = None  # whether this person is in another segment
     entered: Callable[[str], dt.datetime | None] | None = None  # since when in a segment that lasts
+    since: Callable[[str], dt.datetime | None] | None = None
+    """Since which stored run this person was in a segment without a break until the last; None: was not."""
 
 
 def holds(predicate: ir.Predicate, person: PersonFacts, context: Context) -> bool:
@@ -148,6 +152,17 @@ class _Evaluator:
                 return self.value(of, row) == self.value(matching, row) != 0
             case ir.Lasting():
                 return self.lasting(node, row) is not Lasts.NOT
+            case ir.HeldSegment(segment):
+                assert self.context.in_segment is not None, "needs the other segments"  # noqa: S101
+                since = self.context.since(segment) if self.context.since else None
+                return since is not None and self._held(node, since) and self.context.in_segment(segment)
+            case ir.Near() | ir.Placed():
+                north, east = (self.value(fact, row) for fact in (node.latitude, node.longitude))
+                if not isinstance(north, int) or not isinstance(east, int):
+                    return False
+                if isinstance(node, ir.Placed):
+                    return sphere.possible(north, east)
+                return sphere.near(node, north, east)
             case ir.RandomShare(ppm, salt):
                 digits = hashlib.md5(f"{salt}:{self.person.person}".encode()).hexdigest()[:8]  # noqa: S324
                 return int(digits, 16) * 1_000_000 < ppm * 2**32
@@ -238,6 +253,10 @@ class _Evaluator:
                 return x > y  # type: ignore[operator, no-any-return]
             case ir.Comparison.GE:
                 return x >= y  # type: ignore[operator, no-any-return]
+
+    def _held(self, node: ir.HeldSegment, since: dt.datetime) -> bool:
+        edge = edge_of(node, self.clock)
+        return edge is not None and since <= edge
 
     def ranked(self, rank: Rank, row: Row) -> tuple[Known, object] | None:
         value = self.value(rank.value, row)

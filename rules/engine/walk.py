@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from rules.ir import (
     Aggregate,
     Earned,
+    HeldSegment,
     InSegment,
     Lasting,
     Node,
@@ -79,4 +80,5 @@ def ranks(roots: Iterable[Node]) -> list[Rank]:
 
 def uses_segments(predicate: Predicate) -> bool:
     """Whether the members of a segment, now or before, are needed to decide it."""
-    return any(isinstance(node, InSegment | Lasting) for node in nodes([predicate], inside_aggregates=False))
+    needing = InSegment | HeldSegment | Lasting
+    return any(isinstance(node, needing) for node in nodes([predicate], inside_aggregates=False))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -32,6 +32,7 @@ class Case:
     not in the mapping. `person` may also hold `suppressed`, `consented_email` (bool) and `in_lists`
     (a tuple of folded "connection:list"). Each activity has `kind`, `at` and the fields of the kind.
     `was_member_since`: the person was in the segment since then.
+    `since`: id of a segment → since when the person was in it without a break, by earlier runs.
     For a segment `member` is set, for tiers `tier`: a tier's id, or "none".
     """
 
@@ -44,15 +45,19 @@ class Case:
     tier: str | None
     place: Place
     was_member_since: dt.datetime | None = None
+    since: Mapping[str, dt.datetime] = field(default_factory=dict)
 
 
-def build_case(draft: CaseDraft, vocabulary: Vocabulary, *, number: int) -> Case | None:
+def build_case(
+    draft: CaseDraft, vocabulary: Vocabulary, *, number: int, segments: Collection[str]
+) -> Case | None:
     """The case with its values converted; None after reporting what is wrong. `number` names it if it
-    has no name."""
+    has no name, `segments` are the ids that there are."""
     table, before = draft.table, len(draft.table.source.problems)
     zone = ZoneInfo(vocabulary.zone)
     person = _person(table.table("person"), vocabulary, zone)
     activity = tuple(_activity(each, vocabulary, zone) for each in table.tables("activity"))
+    earlier = _since(table.table("since"), segments, zone)
     tier = table.text("tier") or None
     if tier is not None and tier != "none" and tier not in draft.tiers:
         table.report("tier", f'unknown tier "{tier}"{suggest(tier, draft.tiers)}', on_value=True)
@@ -77,7 +82,21 @@ def build_case(draft: CaseDraft, vocabulary: Vocabulary, *, number: int) -> Case
         tier=tier,
         place=table.source.place(table.place.at),
         was_member_since=was_since,
+        since=MappingProxyType(earlier),
     )
+
+
+def _since(table: Table | None, segments: Collection[str], zone: ZoneInfo) -> dict[str, dt.datetime]:
+    found: dict[str, dt.datetime] = {}
+    for name, value in table.values.items() if table else ():
+        assert table is not None  # noqa: S101 - for the type checker
+        if name not in segments:
+            table.report(name, f'unknown segment "{name}"{suggest(name, segments)}')
+        elif not isinstance(value, dt.date):
+            table.report(name, "must be an instant such as 2026-03-02T09:00:00Z", on_value=True)
+        else:
+            found[name] = _instant(value, zone)
+    return found
 
 
 def _person(table: Table | None, vocabulary: Vocabulary, zone: ZoneInfo) -> dict[str, object]:

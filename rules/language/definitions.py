@@ -106,7 +106,7 @@ class Drafts:
         if not self._new(table, id_):
             return
         taken = self.vocabulary
-        if id_ in taken.fields or id_ in taken.kinds or id_ in taken.records:
+        if id_ in taken.fields or id_ in taken.kinds or id_ in {**taken.records, **taken.places}:
             table.report("id", f'"{id_}" is already a name of the vocabulary', on_value=True)
         elif "is" in table.values:
             self.fields[id_] = FieldDraft(id_, table)

@@ -275,7 +275,7 @@ def _cases(drafts: Drafts) -> tuple[Case, ...]:
     cases = []
     for draft in drafts.cases:
         numbers[draft.segment] = number = numbers.get(draft.segment, 0) + 1
-        case = build_case(draft, drafts.vocabulary, number=number)
+        case = build_case(draft, drafts.vocabulary, number=number, segments=drafts.segments)
         if case is not None and draft.segment:
             cases.append(case)
     return tuple(cases)

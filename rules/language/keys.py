@@ -31,6 +31,7 @@ class Shape(StrEnum):
     TABLES = "tables"
     INSTANT = "instant"
     FACTS = "facts"  # names of the vocabulary → values
+    SINCE = "since"  # ids of segments → instants
     ACTIVITIES = "activities"
     DURATION = "duration"  # hours, days or weeks
     NUMBER = "number"
@@ -69,6 +70,7 @@ _CASE = (
     Key("name", Shape.TEXT, "What the case shows."),
     Key("as_of", Shape.INSTANT, "The instant at which the rule is asked.", required=True),
     Key("person", Shape.FACTS, "Facts of the person; what is not named is missing."),
+    Key("since", Shape.SINCE, "Segments the person was in without a break until then, and since when."),
     Key("activity", Shape.ACTIVITIES, "What the person did: kind, at, and the fields of the kind."),
 )
 SEGMENT_CASE = (

@@ -144,6 +144,13 @@ def _test(node: ir.Predicate | ir.Value) -> tuple[int, str]:
             return _TEST, f"{_show(value, _SUM)} in quintile {q}{_by(by)}"
         case ir.InSegment(segment):
             return _TEST, f"in {'tier' if '/' in segment else 'segment'} {_quoted(segment)}"
+        case ir.HeldSegment(segment, n, unit):
+            return _TEST, f"{render(ir.InSegment(segment))} for {n} {_units(n, unit)}"
+        case ir.Near(place, _, _, distance, unit, north, east):
+            point = f"({_decimal(north, Type.NUMBER)}, {_decimal(east, Type.NUMBER)})"
+            return _TEST, f"{_name(place)} within {_decimal(distance, Type.NUMBER)} {unit} of {point}"
+        case ir.Placed(place):
+            return _TEST, f"{_name(place)} is known"
         case ir.InList(name):
             return _TEST, f"in list {_quoted(name)}"
         case ir.Lasting():
@@ -180,6 +187,8 @@ def _negated(part: ir.Predicate) -> tuple[int, str]:
             return _TEST, f"none({_counted(records)})"
         case ir.IsKnown(value):
             return _TEST, f"{_show(value, _SUM)} is missing"
+        case ir.Placed(place):
+            return _TEST, f"{_name(place)} is missing"
         case ir.InSet(value, options):
             return _TEST, f"{_show(value, _SUM)} not in {_list(options)}"
         case ir.ListTest(ir.ListTestKind.ANY, value, options) if len(options) > 1:

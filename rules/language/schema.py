@@ -78,6 +78,8 @@ def _key(key: Key, vocabulary: Vocabulary | None) -> Schema:
             return {**described, "type": "array", "items": _target(vocabulary)}
         case Shape.FACTS:
             return {**described, **_facts(vocabulary)}
+        case Shape.SINCE:
+            return {**described, "type": "object", "additionalProperties": {"type": "string"}}
         case Shape.ACTIVITIES:
             return {**described, "type": "array", "items": _activity(vocabulary)}
         case _:

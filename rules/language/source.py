@@ -188,7 +188,7 @@ def _misfit(key: Key, value: object) -> str | None:
         case Shape.NUMBER:
             fits = (whole or isinstance(value, Decimal)) and Decimal(str(value)).is_finite()
             return None if fits else "must be a number"
-        case Shape.TABLE | Shape.FACTS:
+        case Shape.TABLE | Shape.FACTS | Shape.SINCE:
             return None if isinstance(value, dict) else "must be a table { … }"
         case _:
             fits = isinstance(value, list) and all(isinstance(each, dict) for each in value)

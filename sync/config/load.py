@@ -13,7 +13,7 @@ from sync.config.document import Document, read
 from sync.config.fields import read_fields, read_keys, read_trust
 from sync.config.general import read_brakes, read_business, read_identity, read_prefix, read_store
 from sync.config.problems import ConfigError, Path, Problem, Severity, spell
-from sync.config.related import read_records
+from sync.config.related import read_places, read_records
 from sync.config.schedules import read_schedules
 from sync.config.section import Report, Section
 from sync.config.settings import Settings
@@ -40,6 +40,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
     keys = read_keys(identity_section, connections)
     identity = read_identity(identity_section, keys)
     fields = read_fields(top.table("fields"), connections)
+    places = read_places(top.table("places"))
     records = read_records(top.table("records"))
     schedules = read_schedules(top.table("schedules"), connections, zone=business.zone)
     alerts = read_alerts(top.table("alerts"))
@@ -59,6 +60,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
         connections=connections,
         trust=trust,
         fields=fields,
+        places=places,
         records=records,
         schedules=schedules,
         alerts=alerts,

@@ -125,6 +125,16 @@ class RecordSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceSettings:
+    """Where a person is: the names of two number facts, degrees north and degrees east."""
+
+    name: str
+    latitude: str
+    longitude: str
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A checked config. Paths are absolute."""
 
@@ -139,6 +149,7 @@ class Settings:
     connections: Mapping[str, ConnectionSettings] = field(default_factory=dict)
     trust: tuple[str, ...] = ()  # every connection, most trusted first
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
+    places: Mapping[str, PlaceSettings] = field(default_factory=dict)
     records: Mapping[str, RecordSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)
     alerts: AlertSettings = field(default_factory=AlertSettings)

@@ -23,7 +23,7 @@ from sync.store import Membership, Store
 
 _MOVES = (
     ir.Last, ir.Next, ir.Ago, ir.Between, ir.Calendar, ir.DaysSince, ir.Anniversary, ir.InPeriod, ir.Earned,
-    ir.Unless,
+    ir.Unless, ir.HeldSegment,
 )  # fmt: skip
 """What makes a rule's answer change while no record does."""
 

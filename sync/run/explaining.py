@@ -170,10 +170,12 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
         if facts is None:
             raise UserError(f"there is no person {person}")
         ranks = _ranks(workspace, rules, as_of)
+        segments = workspace.store.segments
         context = Context(
             Clock(as_of, vocabulary.zone),
             ranks,
             entered=lambda name: entered_by_rule(workspace.store, rules.segments[name], person),
+            since=lambda segment: segments.since(segment, person, before=as_of),
         )
         answers = []
         for name in wanted:

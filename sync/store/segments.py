@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import Any
 
 from pyroaring import BitMap
@@ -169,6 +170,33 @@ class Segments:
                 return
             upto = found[-1].run_id
 
+    def held(self, segment: str, *, since: dt.datetime, before: dt.datetime) -> BitMap:
+        """Who was in the segment by the latest run at or before `since` and by every later one before
+        `before`; nobody, if no run is that old."""
+        with self._database.reading() as database:
+            every = _dated(segment, before)
+            edge = database.execute(
+                select(func.max(every.c.run_id)).where(every.c.first_as_of <= since)
+            ).scalar()
+            if edge is None:
+                return BitMap()
+            query = select(every.c.members).where(every.c.run_id >= edge)
+            found: list[BitMap] = list(database.execute(query).scalars())
+        return reduce(BitMap.__and__, found)
+
+    def since(self, segment: str, person: int, *, before: dt.datetime) -> dt.datetime | None:
+        """The instant of the run since which the person was in without a break; None: was not in by the last
+        run before `before`."""
+        every = _dated(segment, before)
+        query = select(every.c.members, every.c.first_as_of).order_by(every.c.run_id.desc())
+        found: dt.datetime | None = None
+        with self._database.reading() as database:
+            for members, first_as_of in database.execute(query):
+                if person not in members:
+                    break
+                found = first_as_of
+        return found
+
     def losses(self, segment: str, *, limit: int = 20) -> list[tuple[int, int]]:
         """(members before, how many of them left) of the last changes, oldest first, but not the newest one.
 
@@ -219,6 +247,14 @@ def _version(row: RowMapping) -> SegmentVersion:
 def _latest(database: Connection, *, up_to: int | None = None) -> dict[str, Membership]:
     query = select(memberships).join(found := _newest(up_to), _is_newest(found))
     return {row["segment"]: Membership(**row) for row in database.execute(query).mappings()}
+
+
+def _dated(segment: str, before: dt.datetime) -> Subquery:
+    """The memberships of a segment, each with the instant of the run that saw it first."""
+    joined = select(memberships.c.run_id, memberships.c.members, runs.c.as_of.label("first_as_of")).join(
+        runs, runs.c.id == memberships.c.run_id
+    )
+    return joined.where(memberships.c.segment == segment, runs.c.as_of < before).subquery()
 
 
 def _newest(up_to: int | None = None) -> Subquery:

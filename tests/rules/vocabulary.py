@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from rules.vocabulary import Field, Kind, Record, Type, Vocabulary
+from rules.vocabulary import Field, Kind, Place, Record, Type, Vocabulary
 
 
 def _fields(**types: Type) -> dict[str, Field]:
@@ -23,7 +23,10 @@ PEOPLE_FIELDS: dict[str, Field] = {
         vip=Type.BOOLEAN,
         interests=Type.TEXTS,
         last_order_country=Type.TEXT,
+        cluster=Type.TEXT,
+        latitude=Type.NUMBER,
     ),
+    "shop.longitude": Field("shop.longitude", Type.NUMBER),
     "company.employees": Field("company.employees", Type.NUMBER),
     "company.revenue": Field("company.revenue", Type.MONEY),
     "hubspot-eu.lifecyclestage": Field("hubspot-eu.lifecyclestage", Type.TEXT),
@@ -55,6 +58,7 @@ RECORDS = {"deal": Record("deal", _DEAL, key="deal", kinds=DEAL_KINDS)}
 VOCABULARY = Vocabulary(
     fields=MappingProxyType(PEOPLE_FIELDS),
     kinds=MappingProxyType(KINDS),
+    places=MappingProxyType({"location": Place("location", "latitude", "shop.longitude")}),
     records=MappingProxyType(RECORDS),
     lists=frozenset({"newsletter:Spring"}),
     currency="EUR",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rules import ir
 from rules.language.checks.comparisons import check_comparison, check_listed, check_range
 from rules.language.checks.groups import check_group, check_ranked, check_share
+from rules.language.checks.near import check_near, check_placed, place_of
 from rules.language.checks.patterns import pattern_problem
 from rules.language.checks.related import check_related
 from rules.language.checks.scope import TYPE_WORDS, Named, Scope
@@ -61,7 +62,11 @@ def check_condition(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
             return _look(node, scope)
         case tree.Has():
             return _has(node, scope)
+        case tree.Near():
+            return check_near(node, scope)
         case tree.Known(_, of):
+            if place := place_of(of, scope):
+                return check_placed(place)
             known = check_value(of, scope)
             return None if known is None else ir.IsKnown(known)
         case tree.Yearly():

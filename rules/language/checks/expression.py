@@ -42,7 +42,7 @@ class Expressions:
     def __post_init__(self) -> None:
         kinds = [*self.vocabulary.kinds.values(), *self.vocabulary.records.values()]
         self._names = frozenset(
-            [*self.vocabulary.fields, *self.fields, *self.scores]
+            [*self.vocabulary.fields, *self.vocabulary.places, *self.fields, *self.scores]
             + [name for kind in kinds for name in (kind.name, *kind.fields)]
             + [f"{kind.name}.{name}" for kind in kinds for name in kind.fields]
         )

@@ -8,10 +8,13 @@ from rules.language.checks.values import check_value, type_of
 from rules.language.problems import suggest
 from rules.language.render import render
 from rules.language.syntax import tree
-from rules.text import fold
+from rules.text import clean, fold
 from rules.vocabulary import Type
 
 _PPM_PER_PERCENT = 10_000
+_LONGEST = 100_000  # of any unit; the history ends long before
+CLUSTER = "cluster"
+"""The fact that tells a person's cluster."""
 
 
 def check_ranked(node: tree.Ranked, scope: Scope) -> ir.Predicate | None:
@@ -41,15 +44,24 @@ def check_group(node: tree.InGroup, scope: Scope) -> ir.Predicate | None:
     if not _of_person(node.at, f"in {node.word}", scope):
         return None
     name = node.name.text
-    if node.word == "list":
-        return _listed(node.name, scope)
+    if node.word in ("list", "cluster"):
+        if node.held is not None:
+            scope.report(node.held[0].at, f"for fits in segment and in tier, not in {node.word}")
+            return None
+        return _listed(node.name, scope) if node.word == "list" else _clustered(node.name, scope)
     if scope.segments is not None and name not in scope.segments:
         tier = node.word == "tier"
         known = [each for each in scope.segments if ("/" in each) == tier]
         scope.report(node.name.at, f'unknown {node.word} "{name}"{suggest(name, known or scope.segments)}')
         return None
     scope.used.append((name, node.name.at))
-    return ir.InSegment(name)
+    if node.held is None:
+        return ir.InSegment(name)
+    number, unit = node.held
+    if number.number != int(number.number) or not 1 <= number.number <= _LONGEST:
+        scope.report(number.at, f"a membership lasts a whole number of {unit}s, 1 or more")
+        return None
+    return ir.HeldSegment(name, int(number.number), unit)
 
 
 def check_share(node: tree.Suppressed | tree.Consented | tree.Random, scope: Scope) -> ir.Predicate | None:
@@ -81,6 +93,23 @@ def _listed(name: tree.Text, scope: Scope) -> ir.Predicate | None:
         scope.report(name.at, f'unknown list "{name.text}"{suggest(name.text, known.values())}')
         return None
     return ir.InList(folded)
+
+
+def _clustered(name: tree.Text, scope: Scope) -> ir.Predicate | None:
+    fact = scope.vocabulary.fields.get(CLUSTER)
+    if clean(name.text) is None:
+        scope.report(name.at, f"a cluster has a name; for people in none write {CLUSTER} is missing")
+    elif fact is None:
+        message = (
+            f'there is no clustering yet: nothing gives the fact "{CLUSTER}"; a model does, or a column '
+        )
+        scope.report(name.at, message + f"that [fields.{CLUSTER}] in the config names")
+    elif fact.type is not Type.TEXT:
+        scope.report(name.at, f'clusters have names, but the fact "{CLUSTER}" is {TYPE_WORDS[fact.type]}')
+    else:
+        cluster = ir.Literal(fold(name.text), Type.TEXT)
+        return ir.Compare(ir.Comparison.EQ, ir.Fact(CLUSTER, Type.TEXT), cluster)
+    return None
 
 
 def _of_person(at: int, what: str, scope: Scope) -> bool:

@@ -75,6 +75,8 @@ class Scope:
         return None
 
     def _why_no_fact(self, name: str) -> str:
+        if name in self.vocabulary.places:
+            return f"{name} is a place; write {name} within 50 km of (48.14, 11.58), or {name} is known"
         if name in self.vocabulary.records:
             return f"{name} is a kind of record, not a value; write any({name} where …) or count({name})"
         if name in self.vocabulary.kinds:
@@ -123,9 +125,8 @@ class Scope:
 
     def all_names(self) -> list[str]:
         """Everything that may stand for a fact or an activity."""
-        return [
-            *self.vocabulary.fields, *self.named_ids, *self.vocabulary.kinds, *self.vocabulary.records
-        ]  # fmt: skip
+        known = self.vocabulary
+        return [*known.fields, *self.named_ids, *known.kinds, *known.records, *known.places]
 
 
 def _listing(kind: Kind) -> str:

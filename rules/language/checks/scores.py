@@ -54,7 +54,7 @@ def check_granting(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
     """A condition about the person alone, so that a score can be ranked and used in any segment."""
     condition = check_condition(node, scope)
     for kind in _kinds(condition) if condition is not None else ():
-        if issubclass(kind, ir.InSegment):
+        if issubclass(kind, ir.InSegment | ir.HeldSegment):
             message = (
                 "a score cannot ask for a segment; give the condition a name with [[field]] and use that"
             )

@@ -252,6 +252,21 @@ class Builder:
         word = _type(_children(children[1])[0]).lower()
         return tree.InGroup(_at(children[0]), word, _as_text(children[2]))
 
+    def _in_group_for(self, children: list[Child]) -> tree.Tree:
+        word = _type(_children(children[1])[0]).lower()
+        unit = str(children[5]).lower().removesuffix("s")
+        if unit not in set(ir.Unit):
+            return self._broken(_at(children[5]), "a membership lasts hours, days, weeks, months or years")
+        held = (_as_number(children[4]), ir.Unit(unit))
+        return tree.InGroup(_at(children[0]), word, _as_text(children[2]), held)
+
+    def _near(self, children: list[Child]) -> tree.Tree:
+        unit = ir.DistanceUnit.MILES if str(children[3]).lower().startswith("mi") else ir.DistanceUnit.KM
+        north, east = (_degrees(_children(children[place])) for place in (6, 8))
+        return tree.Near(
+            _at(children[1]), self.build(children[0]), _as_number(children[2]), unit, north, east
+        )
+
     def _related(self, children: list[Child]) -> tree.Tree:
         word = _type(children[0]).lower()
         return tree.Related(_at(children[0]), word, self._activity(_children(children[2])))
@@ -315,6 +330,11 @@ class Builder:
     def _broken(self, at: int, message: str) -> tree.Tree:
         self.findings.append(Finding(at, message))
         return tree.Broken(at)
+
+
+def _degrees(words: list[Child]) -> tree.Number:
+    number = _as_number(words[-1])
+    return number if len(words) == 1 else tree.Number(_at(words[0]), -number.number)
 
 
 def _without_not(children: list[Child]) -> tuple[list[Child], Callable[[tree.Tree], tree.Tree]]:

@@ -17,7 +17,6 @@ from rules.language.syntax import tree
 from rules.language.syntax.builder import Builder
 from rules.language.syntax.recovery import Start, resume
 from rules.language.syntax.tokens import Token, TokenKind, tokenize
-from rules.language.syntax.unsupported import unsupported
 from rules.language.syntax.wording import unexpected
 
 if TYPE_CHECKING:
@@ -100,30 +99,21 @@ class _Reading:
                     self._starts.pop()
                 self._starts.append(Start(index, self._depth, len(self._fed)))
             terminal = _terminal(self._tokens, index, choices, self._known)
-            problem = None
-            after_stopped = terminal == "FOR" and any(fed.type == "STOPPED" for fed in self._fed)
-            if token.kind is TokenKind.WORD and not after_stopped:
-                problem = unsupported(
-                    self._tokens, index, operand=operand, keyword=terminal != "NAME", known=self._known
-                )
-            if problem is None:
-                self._depth += (terminal in ("LPAR", "LSQB")) - (terminal in ("RPAR", "RSQB"))
-                if self._depth > _DEEPEST:
-                    self._findings.append(
-                        Finding(token.at, "nested too deeply; name the parts with [[field]]")
-                    )
-                    return None
-                fed = self._lark_token(terminal, token.text, start_pos=token.at, end_pos=token.end)
-                try:
-                    result = self._parser.feed_token(fed)
-                except self._failure:
-                    problem = unexpected(token, self._accepted())
-                else:
-                    self._fed.append(fed)
-                    if token.kind is TokenKind.END:
-                        return result.children[0]  # type: ignore[no-any-return]
-                    index, quiet = index + 1, False
-                    continue
+            self._depth += (terminal in ("LPAR", "LSQB")) - (terminal in ("RPAR", "RSQB"))
+            if self._depth > _DEEPEST:
+                self._findings.append(Finding(token.at, "nested too deeply; name the parts with [[field]]"))
+                return None
+            fed = self._lark_token(terminal, token.text, start_pos=token.at, end_pos=token.end)
+            try:
+                result = self._parser.feed_token(fed)
+            except self._failure:
+                problem = unexpected(token, self._accepted())
+            else:
+                self._fed.append(fed)
+                if token.kind is TokenKind.END:
+                    return result.children[0]  # type: ignore[no-any-return]
+                index, quiet = index + 1, False
+                continue
             if not quiet and not self._told(index):
                 self._findings.append(problem)
                 if len(self._findings) >= _MOST:

@@ -265,10 +265,22 @@ class Pausing(Tree):
 
 @dataclass(frozen=True, slots=True)
 class InGroup(Tree):
-    """`word`: segment, tier, list."""
+    """`word`: segment, tier, list, cluster. `held`: number and unit of `for 30 days`."""
 
     word: str
     name: Text
+    held: tuple[Number, ir.Unit] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Near(Tree):
+    """`PLACE within 50 km of (48.14, 11.58)`."""
+
+    place: Tree
+    distance: Number
+    unit: ir.DistanceUnit
+    north: Number
+    east: Number
 
 
 @dataclass(frozen=True, slots=True)

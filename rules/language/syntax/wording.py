@@ -13,6 +13,7 @@ _SHOWN = {
     "NUMBER": "a number",
     "DATE": "a date such as 2026-01-31",
     "UNIT": "a unit such as days",
+    "DISTANCE": "km or miles",
     "COMPARE": "a comparison (= != < <= > >=)",
     "END": "the end",
     "AT": '"at least"',

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import duckdb
+from pyroaring import BitMap
 
 from rules import ir
 from rules.engine import Evaluation, evaluate
-from rules.engine.periods import Clock
+from rules.engine.periods import Clock, edge_of
 from rules.engine.person import Context, PersonFacts, Population, holds
 from rules.engine.relations import relations
 from rules.engine.standing import Standing
-from rules.engine.walk import ranks
+from rules.engine.walk import nodes, ranks
 from rules.ruleset import Place, RuleSet, Segment
 from rules.vocabulary import Vocabulary
 from tests.rules.vocabulary import VOCABULARY
 
+Since: TypeAlias = Callable[[str, int], dt.datetime | None]
+"""Segment and person → since when the person was in it without a break."""
 PLACE = Place("test.toml", 1, 1)
 
 
@@ -35,11 +40,36 @@ def by_duckdb(
     vocabulary: Vocabulary = VOCABULARY,
     connection: duckdb.DuckDBPyConnection | None = None,
     standing: Mapping[str, Standing] | None = None,
+    since: Since | None = None,
 ) -> Evaluation:
     """The engine's evaluation of conditions over people given as values."""
     connection = connection or duckdb.connect()
+    since = since or member_since(as_of)
+    held: dict[ir.HeldSegment, BitMap] = {}
+    for node in nodes(conditions.values()):
+        if isinstance(node, ir.HeldSegment) and (edge := edge_of(node, Clock(as_of, zone))):
+            dated = {one.person: since(node.segment, one.person) for one in people}
+            held[node] = BitMap(person for person, at in dated.items() if at is not None and at <= edge)
     with relations(connection, people, vocabulary) as tables:
-        return evaluate(connection, rule_set(conditions), tables, as_of=as_of, zone=zone, standing=standing)
+        return evaluate(
+            connection,
+            rule_set(conditions),
+            tables,
+            as_of=as_of,
+            zone=zone,
+            standing=standing,
+            held=held,
+        )
+
+
+def member_since(as_of: dt.datetime) -> Since:
+    """A history of everybody, the same in any process, with instants on and beside the edges of `for N …`."""
+    us, day = dt.timedelta(microseconds=1), dt.timedelta(days=1)
+    edges = [as_of - n * day for n in (1, 2, 3, 12, 30, 90)] + [
+        as_of - dt.timedelta(hours=n) for n in (1, 12)
+    ]
+    instants = [None, *(edge + move for edge in edges for move in (us, 0 * us, -us)), as_of - 5000 * day]
+    return lambda segment, person: instants[zlib.crc32(f"{segment}:{person}".encode()) % len(instants)]
 
 
 def by_python(
@@ -49,8 +79,10 @@ def by_python(
     as_of: dt.datetime,
     zone: str = "Europe/Berlin",
     entered: Mapping[tuple[str, int], dt.datetime] | None = None,
+    since: Since | None = None,
 ) -> dict[str, set[int]]:
     """The same, one person at a time; `entered`: since when which person is in which segment."""
+    since = since or member_since(as_of)
     clock = Clock(as_of, zone)
     population = Population(ranks(conditions.values()), people, Context(clock))
     members: dict[str, set[int]] = {id_: set() for id_ in conditions}
@@ -60,6 +92,7 @@ def by_python(
             population,
             lambda segment, one=one: one.person in members[segment],
             lambda segment, one=one: (entered or {}).get((segment, one.person)),
+            lambda segment, one=one: since(segment, one.person),
         )
         for id_, condition in conditions.items():
             if holds(condition, one, context):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rules import ir
 from rules.engine.person import PersonFacts
+from rules.engine.sphere import distance
 from rules.text import clean, fold
 from rules.vocabulary import Type
 from tests.rules.vocabulary import DEAL_KINDS, KINDS, PEOPLE_FIELDS, RECORDS
@@ -48,6 +49,9 @@ TEXTS = (
 PATTERNS = ("^DE$", "(?i)stra(ß|ss)e", "Zo.$", "s.*y|^a", "[^a-z]", r"\.", "")
 NUMBERS = (0, 1, -1, 1_000_000, 2_500_000, -3_000_000, 2**53 + 1, -(2**53) - 2, 2**63 - 1, -(2**63))
 MONEY = (0, 1, 99, 100, 500_00, -250, 2**53 + 1, -(2**53) - 3, 2**63 - 1, -(2**63))
+NORTHS = (0, 48_140_000, 48_140_001, -48_140_000, 89_999_999, 90_000_000, -90_000_000, 1)
+EASTS = (0, 11_580_000, 11_580_001, 179_999_999, 180_000_000, -180_000_000, -11_580_000, -1)
+"""Coordinates in millionths of degrees, also of the poles and the date line."""
 COUNTS = (1, 2, 3, 12, 30, 90)
 PARTS = (*(fold(text) for text in TEXTS), "s", "\u00eb", "stra", "")
 SHARES = (0, 1, 70_000, 100_000, 333_333, 500_000, 1_000_000)
@@ -152,10 +156,14 @@ class Generator:
 
     def facts(self, fields: dict[str, Type]) -> dict[str, object]:
         """Values for the fields, about a fifth of them missing."""
-        return {
+        found = {
             name: None if self.chance(5) else self.draw(_physical(type_, self.as_of))
             for name, type_ in fields.items()
         }
+        for name, points in (("latitude", NORTHS), ("shop.longitude", EASTS)):
+            if name in found and not self.chance(4):
+                found[name] = self.pick(points)
+        return found
 
     def people(self) -> list[PersonFacts]:
         """A few people, numbered with gaps."""
@@ -305,6 +313,8 @@ class Nodes(Generator):
         """A predicate of limited depth, which may use the segments."""
         shape = self.pick(("leaf", "not", "and", "or")) if depth else "leaf"
         if shape == "leaf":
+            if segments and self.chance(6):
+                return ir.HeldSegment(self.pick(segments), self.pick(COUNTS), self.pick(list(ir.Unit)))
             return ir.InSegment(self.pick(segments)) if segments and self.chance(4) else self.leaf()
         if shape == "not":
             return ir.Not(self.predicate(depth - 1, segments))
@@ -325,6 +335,7 @@ class Nodes(Generator):
         if self.kind is None:
             ranked = [] if self.scoring else [self.ranked, self.ranked]
             leaves += [*ranked, self.listed, self.personal, self.related, self.sequence, self.regularity]
+            leaves.append(self.near)
         return self.pick(leaves)()
 
     def comparison(self) -> ir.Predicate:
@@ -442,6 +453,18 @@ class Nodes(Generator):
         assert isinstance(matching, ir.RecordAggregate)
         assert isinstance(of, ir.RecordAggregate)
         return ir.AllRecords(matching, of)
+
+    def near(self) -> ir.Predicate:
+        """A place near a point, often as far as some other point is, to the millionth."""
+        facts = ir.Fact("latitude", Type.NUMBER), ir.Fact("shop.longitude", Type.NUMBER)
+        if self.chance(6):
+            return ir.Placed("location", *facts)
+        north, east = self.pick(NORTHS), self.pick(EASTS)
+        unit = self.pick(list(ir.DistanceUnit))
+        probe = ir.Near("location", *facts, 1, unit, north, east)
+        exact = round(distance(probe, self.pick(NORTHS), self.pick(EASTS)) * 1_000_000)
+        far = self.pick((exact, exact + 1, max(exact - 1, 1), 1, 50_000_000, 20_015_114_000, 10**12))
+        return ir.Near("location", *facts, max(far, 1), unit, north, east)
 
     def personal(self) -> ir.Predicate:
         """What only makes sense of a person."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from types import MappingProxyType
 
 import duckdb
+import pytest
 
 from rules import ir
 from rules.engine.cases import CaseResult, run_cases
-from rules.language import Case, compile_expression, render
+from rules.language import Case, compile_expression, load, render
 from rules.ruleset import Place
 from tests.rules.engine.agreement import rule_set
 from tests.rules.vocabulary import VOCABULARY
@@ -99,3 +101,43 @@ def test_ranks_in_a_case_compare_one_person_with_nobody_else() -> None:
 def test_random_is_that_of_person_1_in_every_case() -> None:
     results = run(*(case("lucky", member=True) for _ in range(3)))
     assert len({one.passed for one in results}) == 1
+
+
+HELD = """
+[[segment]]
+id = "rich"
+when = "ltv > 100"
+[[segment]]
+id = "loyal"
+when = 'in segment "rich" for 30 days'
+"""
+
+
+@pytest.mark.parametrize(
+    ("since", "ltv", "member"),
+    [
+        ('since = { "rich" = 2026-01-31T09:00:00Z }', 500, "true"),
+        ('since = { "rich" = 2026-01-31T09:00:01Z }', 500, "false"),
+        ('since = { "rich" = 2026-01-01 }', 50, "false"),
+        ("", 500, "false"),
+    ],
+)
+def test_a_case_says_since_when_somebody_is_in_a_segment(
+    tmp_path: Path, since: str, ltv: int, member: str
+) -> None:
+    case = f"[[segment.case]]\nas_of = 2026-03-02T09:00:00Z\nperson = {{ ltv = {ltv} }}\nmember = {member}\n"
+    (tmp_path / "a.toml").write_text(f"{HELD}{case}{since}\n", "utf-8")
+    read = load(tmp_path, VOCABULARY)
+    assert read.problems == ()
+    assert read.ruleset is not None
+    (result,) = run_cases(read.cases, read.ruleset, VOCABULARY, render=render, connection=duckdb.connect())
+    assert result.passed, result.message
+
+
+def test_a_case_names_a_segment_that_there_is(tmp_path: Path) -> None:
+    case = "[[segment.case]]\nas_of = 2026-03-02T09:00:00Z\nmember = true\n"
+    case += "since = { rihc = 2026-01-01, rich = 3 }\n"
+    (tmp_path / "a.toml").write_text(HELD + case, "utf-8")
+    told = " | ".join(str(problem) for problem in load(tmp_path, VOCABULARY).problems)
+    assert 'unknown segment "rihc"; did you mean "rich"?' in told
+    assert "must be an instant such as" in told

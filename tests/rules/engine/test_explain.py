@@ -141,3 +141,23 @@ def test_one_person_read_from_the_lake_is_explained_like_the_whole_evaluation_de
                     tree = explain(condition, person, context, render=render, conditions=conditions)
                     assert tree.result == (one.person in found.members[id_])
         assert read_person(connection, tables, person=99, conditions=()) is None
+
+
+def test_a_place_shows_how_far_it_is_and_a_membership_since_when() -> None:
+    person = PersonFacts(1, {"latitude": 48_140_000, "shop.longitude": 12_580_000, "ltv": 500_00})
+    tree = explain(compiled("location within 50 km of (48.14, 11.58)"), person, Context(CLOCK), render=render)
+    assert not tree.result
+    assert {one.text: one.value for one in tree.observed} == {
+        "latitude": "48.14",
+        "shop.longitude": "12.58",
+        "distance": "74.2 km",
+    }
+    since = CLOCK.as_of - dt.timedelta(days=30)
+    context = Context(CLOCK, since=lambda segment: since if segment == "rich" else None)
+    conditions = {"rich": compiled("ltv > 100")}
+    held = explain(
+        compiled('in segment "rich" for 30 days'), person, context, render=render, conditions=conditions
+    )
+    assert held.result
+    assert [one.text for one in held.children] == ["ltv > 100"]
+    assert held.observed[0].value == since.isoformat(" ", "minutes")

@@ -274,6 +274,28 @@ RECORD_FORMS = {
     "never deal": ir.Not(some(deals())),
 }
 
+SPOT = (ir.Fact("latitude", Type.NUMBER), ir.Fact("shop.longitude", Type.NUMBER))
+
+
+def near(distance: float, unit: ir.DistanceUnit, north: float, east: float) -> ir.Near:
+    scaled = (round(each * 1_000_000) for each in (distance, north, east))
+    distance_, north_, east_ = scaled
+    return ir.Near("location", *SPOT, distance_, unit, north_, east_)
+
+
+PLACE_FORMS = {
+    "location within 50 km of (48.14, 11.58)": near(50, ir.DistanceUnit.KM, 48.14, 11.58),
+    "location within 2.5 kilometers of (-33.9, -18)": near(2.5, ir.DistanceUnit.KM, -33.9, -18),
+    "not location within 1 mile of (0, 0)": ir.Not(near(1, ir.DistanceUnit.MILES, 0, 0)),
+    "location is known": ir.Placed("location", *SPOT),
+    "location is missing": ir.Not(ir.Placed("location", *SPOT)),
+    'in cluster "Bargain Hunters"': eq(ir.Fact("cluster", Type.TEXT), text("bargain hunters")),
+    'not in cluster "x"': ir.Not(eq(ir.Fact("cluster", Type.TEXT), text("x"))),
+    'in segment "vip" for 30 days': ir.HeldSegment("vip", 30, D),
+    'not in tier "lifecycle/new" for 1 month': ir.Not(ir.HeldSegment("lifecycle/new", 1, ir.Unit.MONTH)),
+    "ltv in quintile 5 by country": ir.Quintile(5, LTV, COUNTRY),
+}
+
 GROUP_FORMS = {
     "score in top 10%": ir.RankShare(ir.Side.TOP, 100_000, SCORE, None),
     "score in bottom 0.5% by country": ir.RankShare(ir.Side.BOTTOM, 5_000, SCORE, COUNTRY),
@@ -311,6 +333,7 @@ FORMS = {
     **DATE_FORMS,
     **ACTIVITY_FORMS,
     **RECORD_FORMS,
+    **PLACE_FORMS,
     **GROUP_FORMS,
     **BOOLEAN_FORMS,
 }

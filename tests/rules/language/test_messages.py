@@ -155,13 +155,7 @@ SYNTAX = {
     "score = 3 = 3": '1:11: unexpected "="; expected "and", "or" or the end',
 }
 
-NOT_YET = {
-    'in segment "vip" for 30 days': '1:18: not supported yet: held-for (`in segment "…" for N days`)',
-    "location within 50 km of (48.14, 11.58)": "1:10: not supported yet: places (`within … km of`)",
-    'in cluster "bargain hunters"': "1:1: not supported yet: clusters (`in cluster`)",
-}
-
-ALL = {**NAMES, **TYPES, **INSIDE_WHERE, **NUMBERS, **SYNTAX, **ORDER_MESSAGES, **NOT_YET}
+ALL = {**NAMES, **TYPES, **INSIDE_WHERE, **NUMBERS, **SYNTAX, **ORDER_MESSAGES}
 
 
 @pytest.mark.parametrize(("expression", "message"), ALL.items(), ids=ALL.keys())

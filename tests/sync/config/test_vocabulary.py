@@ -264,3 +264,21 @@ def test_a_record_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert "is also a kind of activity" in complaints(tmp_path, TWO + own)[0]
     own = '[fields.deal]\nfrom = ["shop.first"]\n'
     assert "is also a kind of record" in complaints(tmp_path, TWO + own, with_deals())[0]
+
+
+def test_the_config_makes_a_place_of_two_number_facts(tmp_path: Path) -> None:
+    columns = StreamField("lat", FieldType.NUMBER), StreamField("lon", FieldType.NUMBER)
+    streams = {**STREAMS, "shop": contacts(*columns)}
+    place = '[places.location]\nlatitude = "shop.lat"\nlongitude = "shop.lon"\n'
+    vocabulary, _ = build(load_text(tmp_path, TWO + place), streams)
+    assert (vocabulary.places["location"].latitude, vocabulary.places["location"].longitude) == (
+        "shop.lat",
+        "shop.lon",
+    )
+    assert {row.name: row.type for row in describe(vocabulary)}["location"] == "place"
+    wrong = place.replace("shop.lat", "shop.lta").replace("shop.lon", "newsletter.Land")
+    told = " | ".join(complaints(tmp_path, TWO + wrong, streams))
+    assert 'there is no fact "shop.lta"; did you mean "shop.lat"?' in told
+    assert '"newsletter.Land" is text, not a number' in told
+    named = place.replace("places.location", "places.country")
+    assert "has another meaning already" in complaints(tmp_path, TWO + named, streams)[0]
