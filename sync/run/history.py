@@ -157,19 +157,19 @@ class _Asking:
                 "a named field it uses was edited since, or another rule with it, so it cannot be asked again"
             )
             return [(Why.UNTOLD, end)], why
-        first = self._ask(rules, earlier, as_of)
-        second = end if not edited else first if same_data else self._ask(rules, later, as_of)
+        first = self._ask(rules, earlier, as_of, after.run_id)
+        second = end if not edited else first if same_data else self._ask(rules, later, as_of, after.run_id)
         gone = "the lake as it was is not kept any more (keep_lake_days)"
         if second is None:
             return [(Why.UNTOLD, end)], gone
         steps = [(Why.DATA_OR_TIME, second)] if first is None else [(Why.TIME, first), (Why.DATA, second)]
         return [*steps, (Why.EDIT, end)], gone if first is None else ""
 
-    def _ask(self, rules: RuleSet, moment: Moment | None, as_of: dt.datetime) -> BitMap | None:
+    def _ask(self, rules: RuleSet, moment: Moment | None, as_of: dt.datetime, run: int) -> BitMap | None:
         store = self.workspace.store
         if moment is None or moment.snapshots is None or not moment.kept(store):
             return None
-        found = members_at(store, rules, self.vocabulary, snapshots=moment.snapshots, as_of=as_of)
+        found = members_at(store, rules, self.vocabulary, snapshots=moment.snapshots, as_of=as_of, run=run)
         return found[self.segment]
 
     def _edited(self, earlier: int, later: int) -> bool:

@@ -15,6 +15,7 @@ from rules.engine.walk import nodes
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
 from sync.assign import READ, tables
+from sync.standing import standing
 from sync.store import Run, Store
 
 
@@ -49,11 +50,17 @@ def members_at(
     *,
     snapshots: Mapping[str, int],
     as_of: dt.datetime,
+    run: int,
 ) -> Mapping[str, BitMap]:
-    """Segment → who was in it by these rules at that instant, over the lake's tables in those states."""
+    """Segment → who was in it by these rules at that instant, over the lake's tables in those states.
+
+    For rules that ask who was in before, that is whom the runs before `run` had stored.
+    """
     with closing(store.lake.connect()) as database:
         then = tables(store, vocabulary, snapshots=snapshots)
-        return evaluate(database, rules, then, as_of=as_of, zone=vocabulary.zone).members
+        before = standing(store, rules, as_of=as_of, before_run=run)
+        found = evaluate(database, rules, then, as_of=as_of, zone=vocabulary.zone, standing=before)
+    return found.members
 
 
 def closure(rules: RuleSet, wanted: Iterable[str]) -> RuleSet:

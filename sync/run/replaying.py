@@ -112,7 +112,12 @@ def replay(
                 one.days.append(Day(date, run, at, missing=missing))
         else:
             members = members_at(
-                workspace.store, asked, vocabulary, snapshots=moment.snapshots, as_of=moment.as_of
+                workspace.store,
+                asked,
+                vocabulary,
+                snapshots=moment.snapshots,
+                as_of=moment.as_of,
+                run=moment.run,
             )
             for name, one in found.items():
                 one.add(moment, date, members[name])
