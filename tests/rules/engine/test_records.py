@@ -77,8 +77,8 @@ def test_a_replay_sees_the_states_of_its_own_time() -> None:
 
 
 def test_at_equal_times_the_kind_named_last_is_the_state_then_the_greater_event_id() -> None:
-    closed = person(1, state("a", "won", 2), state("a", "open", 2))
-    assert who('any(deal where stage = "won")', closed) == {1}
+    closed = person(1, state("a", "lost", 2), state("a", "open", 2))
+    assert who('any(deal where stage = "lost")', closed) == {1}
     later = state("a", "won", 2, 5, event_id="2"), state("a", "won", 2, 9, event_id="1")
     assert who("sum(deal.amount) = 5", person(1, *later)) == {1}
     assert who("sum(deal.amount) = 5", person(1, *reversed(later))) == {1}
