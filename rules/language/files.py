@@ -10,13 +10,15 @@ from types import MappingProxyType
 
 from rules import ir
 from rules.language.cases import Case, build_case
-from rules.language.checks.contradictions import contradictions
+from rules.language.checks.contradictions import alike, contradictions
 from rules.language.checks.expression import Expressions
 from rules.language.checks.leaving import leaving
+from rules.language.checks.logic import Logic
 from rules.language.definitions import Drafts, SegmentDraft
 from rules.language.order import in_order
 from rules.language.problems import Problem, Severity
 from rules.language.source import Source, Table
+from rules.language.syntax import tree
 from rules.ruleset import RuleSet, Segment, Target
 from rules.vocabulary import Vocabulary
 
@@ -152,7 +154,7 @@ def _check(drafts: Drafts, sources: list[Source], *, complete: bool) -> dict[str
             score.report(number, finding)
     if not any(source.problems for source in sources):  # else the rule that uses it may be unreadable
         _warn_unused(drafts, expressions)
-    _warn(checked)
+    _warn(checked, expressions)
     order, circles = in_order({id_: _uses(each) for id_, each in checked.items()})
     for circle in circles:
         _report_circle(circle, checked)
@@ -209,23 +211,51 @@ def _expression(
     return condition, tuple((segment, table.character_at(key, at)) for segment, at in uses)
 
 
-def _warn(checked: Mapping[str, _Checked]) -> None:
-    """Conditions that can never be true, and conditions written twice."""
-    seen: dict[str, str] = {}
-    for id_, each in checked.items():
-        if each.own is None or each.draft.otherwise:
-            continue
-        table = each.draft.table
-        at = table.value_at("when")
-        for message in contradictions(each.own):
-            table.source.report(at, message, Severity.WARNING)
-        if each.leave_when is not None:
-            for message in (*contradictions(each.leave_when), *leaving(each.own, each.leave_when)):
-                table.source.report(table.value_at("leave_when"), message, Severity.WARNING)
-        if each.leave_when is not None or each.draft.stay is not None:
-            continue  # a memory of its own
-        if (first := seen.setdefault(each.own.key, id_)) != id_:
-            table.source.report(at, f'"{id_}" has the same condition as "{first}"', Severity.WARNING)
+def _warn(checked: Mapping[str, _Checked], expressions: Expressions) -> None:
+    """Conditions of no one or everyone, and rules about the same people."""
+    conditions = {
+        id_: each.own for id_, each in checked.items() if each.own is not None and not each.draft.otherwise
+    }
+    leaves = {id_: each.leave_when for id_, each in checked.items() if each.leave_when is not None}
+    logic = Logic.over([*conditions.values(), *leaves.values()])
+    for id_, own in conditions.items():
+        draft = checked[id_].draft
+        _warn_of("when", own, draft, expressions, logic)
+        if (leave_when := leaves.get(id_)) is not None:
+            _warn_of("leave_when", leave_when, draft, expressions, logic)
+            for message in leaving(own, leave_when):
+                draft.table.source.report(draft.table.value_at("leave_when"), message, Severity.WARNING)
+        earlier = tuple(conditions[tier.id] for tier in draft.earlier if tier.id in conditions)
+        if earlier and not logic.never(own) and logic.never(own, unless=ir.Or(earlier)):
+            message = "no one is left for this tier: the earlier tiers take everyone it asks for"
+            draft.table.source.report(draft.table.value_at("when"), message, Severity.WARNING)
+    drafts = {id_: checked[id_].draft for id_ in conditions}
+    compared = {  # the others have a memory of their own
+        id_: own for id_, own in conditions.items() if id_ not in leaves and drafts[id_].stay is None
+    }
+    for id_, other, same in alike(compared, logic):
+        table = drafts[id_].table
+        if same:
+            equal = conditions[id_] == conditions[other]
+            what = "has the same condition as" if equal else "asks in other words for the same people as"
+            table.source.report(table.value_at("when"), f'"{id_}" {what} "{other}"', Severity.WARNING)
+        elif drafts[id_].earlier == () == drafts[other].earlier:
+            message = f'everyone in "{id_}" is also in "{other}"'
+            table.source.report(table.value_at("when"), message, Severity.NOTE)
+
+
+def _warn_of(
+    key: str, condition: ir.Predicate, draft: SegmentDraft, expressions: Expressions, logic: Logic
+) -> None:
+    """What the condition under a key says in vain, where it stands."""
+    text = draft.expression if key == "when" else draft.leave_expression or ""
+    places = expressions.places.get(text, {})
+    for culprit, message in contradictions(condition, logic):
+        node = places.get(culprit)
+        at = draft.table.value_at(key)
+        if node is not None:
+            at = draft.table.character_at(key, tree.beginning(node))
+        draft.table.source.report(at, message, Severity.WARNING)
 
 
 def _segment(one: _Checked, checked: Mapping[str, _Checked]) -> Segment:

@@ -9,10 +9,11 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """Errors keep a rule set from being used, warnings do not."""
+    """Errors keep a rule set from being used, warnings do not; notes may well be meant."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,7 +27,7 @@ class Problem:
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        label = "warning: " if self.severity is Severity.WARNING else ""
+        label = "" if self.severity is Severity.ERROR else f"{self.severity}: "
         return f"{self.file}:{self.line}:{self.column}: {label}{self.message}"
 
 

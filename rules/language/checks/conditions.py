@@ -27,6 +27,13 @@ _WHOLE_DAYS = (ir.Last, ir.Next, ir.Ago)
 
 def check_condition(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
     """The condition a tree stands for, or None after reporting every problem in it."""
+    found = _condition(node, scope)
+    if found is not None:
+        scope.places.setdefault(found, node)
+    return found
+
+
+def _condition(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
     match node:
         case tree.AllOf(_, parts):
             return _joined(ir.And, [check_condition(part, scope) for part in parts])

@@ -1,114 +1,111 @@
-"""Conditions that can never be true because of constants on one and the same value: `x > 5 and x < 3`."""
+"""Conditions that no one or everyone fulfils, parts that say nothing, and rules about the same people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from rules import ir
+from rules.language.checks.logic import Logic
 from rules.language.render import render
 
-
-@dataclass(slots=True)
-class _Bounds:
-    """What the conditions joined by `and` so far leave of one value; `options` None: anything."""
-
-    low: ir.Literal | None = None
-    low_open: bool = False
-    high: ir.Literal | None = None
-    high_open: bool = False
-    options: frozenset[ir.Literal] | None = None
-
-    def empty(self) -> bool:
-        if self.options is not None and not any(self._holds(option) for option in self.options):
-            return True
-        if self.low is None or self.high is None:
-            return False
-        low, high = _number(self.low), _number(self.high)
-        return low > high or (low == high and (self.low_open or self.high_open))
-
-    def _holds(self, option: ir.Literal) -> bool:
-        number = _number(option)
-        if self.low is not None and (
-            number < _number(self.low) or (self.low_open and number == _number(self.low))
-        ):
-            return False
-        high = None if self.high is None else _number(self.high)
-        return high is None or number < high or (number == high and not self.high_open)
+_MOST_PARTS = 30
 
 
-def contradictions(predicate: ir.Predicate) -> Iterator[str]:
-    """One message for each value on which the parts of an `and` contradict each other."""
+def contradictions(predicate: ir.Predicate, logic: Logic | None = None) -> Iterator[tuple[ir.Predicate, str]]:
+    """The outermost conditions that are true of no one, or of everyone, with what to say about each."""
+    logic = logic or Logic.over([predicate])
+    if isinstance(predicate, ir.Constant):
+        return
+    if logic.never(predicate):
+        culprit = _culprit(predicate, logic)
+        parts = culprit.parts if isinstance(culprit, ir.And) else (culprit,)
+        advice = "; did you mean or?" if isinstance(culprit, ir.And) and _same_value(parts) else ""
+        yield parts[0], f"can never be true: {render(culprit)}{advice}"
+        return
+    if logic.always(predicate):
+        advice = "; did you mean and?" if isinstance(predicate, ir.Or) else "; leave it out"
+        yield predicate, f"is true of everyone: {render(predicate)}{advice}"
+        return
     match predicate:
-        case ir.And(parts):
-            yield from _joined(parts)
+        case ir.And(parts) | ir.Or(parts):
             for part in parts:
-                yield from contradictions(part)
-        case ir.Or(parts):
-            for part in parts:
-                yield from contradictions(part)
+                yield from contradictions(part, logic)
+            yield from _idle(parts, logic, every=isinstance(predicate, ir.And))
         case ir.Not(part):
-            yield from contradictions(part)
+            yield from contradictions(part, logic)
 
 
 def agree(parts: tuple[ir.Predicate, ...], other: ir.Predicate) -> bool | None:
-    """Whether `other` can be true beside all parts, as far as constants on its own value tell; None: the
-    parts say nothing of it."""
-    bounds: dict[str, _Bounds] = {}
-    for part in parts:
-        _narrow(part, bounds)
-    said = set(bounds)
-    value = _narrow(other, bounds)
-    if value is None or value.key not in said:
+    """Whether `other`, a plain test, can be true beside all parts, as far as that can be told; None: they are
+    about other things."""
+    if isinstance(other, ir.And | ir.Or | ir.Not):
         return None
-    return not bounds[value.key].empty()
+    logic = Logic.over([*parts, other])
+    if not any(logic.related(part, other) for part in parts):
+        return None
+    return not logic.never(*parts, other)
 
 
-def _joined(parts: tuple[ir.Predicate, ...]) -> Iterator[str]:
-    bounds: dict[str, _Bounds] = {}
-    shown: dict[str, list[str]] = {}
-    told: set[str] = set()
-    for part in parts:
-        value = _narrow(part, bounds)
-        if value is None:
-            if isinstance(part, ir.Not) and part.part in parts:
-                yield f"can never be true: {render(ir.And((part.part, part)))}"
-            continue
-        shown.setdefault(value.key, []).append(render(part))
-        if bounds[value.key].empty() and value.key not in told:
-            told.add(value.key)
-            yield f"can never be true: {' and '.join(shown[value.key])}"
+def _culprit(predicate: ir.Predicate, logic: Logic) -> ir.Predicate:
+    """The smallest part that already can never be true."""
+    if not isinstance(predicate, ir.And):
+        return predicate
+    for part in predicate.parts:
+        if logic.never(part):
+            return _culprit(part, logic)
+    kept = list(predicate.parts)
+    for part in predicate.parts:
+        fewer = [each for each in kept if each is not part]
+        if fewer and logic.never(*fewer):
+            kept = fewer
+    return ir.And(tuple(kept)) if len(kept) > 1 else kept[0]
 
 
-def _narrow(part: ir.Predicate, bounds: dict[str, _Bounds]) -> ir.Value | None:
-    """Put a comparison with constants into the bounds of its value; None for other conditions."""
-    match part:
-        case ir.Compare(operator, value, ir.Literal() as constant):
-            bound = bounds.setdefault(value.key, _Bounds())
-            if operator is ir.Comparison.EQ:
-                _keep(bound, frozenset([constant]))
-            elif operator in (ir.Comparison.GT, ir.Comparison.GE):
-                open_ = operator is ir.Comparison.GT
-                if bound.low is None or (_number(constant), open_) > (_number(bound.low), bound.low_open):
-                    bound.low, bound.low_open = constant, open_
-            else:
-                open_ = operator is ir.Comparison.LT
-                if bound.high is None or (-_number(constant), open_) > (
-                    -_number(bound.high),
-                    bound.high_open,
-                ):
-                    bound.high, bound.high_open = constant, open_
-            return value
-        case ir.InSet(value, options):
-            _keep(bounds.setdefault(value.key, _Bounds()), frozenset(options))
-            return value
-    return None
+def _same_value(parts: tuple[ir.Predicate, ...]) -> bool:
+    """`country = "DE" and country = "AT"`: one value cannot be both."""
+    same = {part.left if isinstance(part, ir.Compare) else part for part in parts}
+    equal = all(isinstance(part, ir.Compare) and part.operator is ir.Comparison.EQ for part in parts)
+    return equal and len(same) == 1
 
 
-def _keep(bound: _Bounds, options: frozenset[ir.Literal]) -> None:
-    bound.options = options if bound.options is None else bound.options & options
+def _idle(
+    parts: tuple[ir.Predicate, ...], logic: Logic, *, every: bool
+) -> Iterator[tuple[ir.Predicate, str]]:
+    """Parts that another part already says."""
+    if len(parts) > _MOST_PARTS:
+        return
+    told: set[int] = set()
+    for number, part in enumerate(parts):
+        for place, other in enumerate(parts):
+            if place == number or place in told or not logic.related(part, other):
+                continue
+            stronger, weaker = (other, part) if every else (part, other)
+            if logic.never(stronger, unless=weaker):
+                told.add(number)
+                yield part, f"{render(part)} changes nothing next to {render(other)}; leave it out"
+                break
 
 
-def _number(literal: ir.Literal) -> int:
-    """Only numbers and money have an order here; of other types no two bounds meet."""
-    return literal.value if isinstance(literal.value, int) else 0
+def alike(rules: Mapping[str, ir.Predicate], logic: Logic) -> Iterator[tuple[str, str, bool]]:
+    """Rules about the same people (True), or that lie within another (False): the rule and the other one.
+
+    Only rules that ask about the same things are compared, and each is told once, with the first that fits.
+    """
+    groups: dict[frozenset[int], list[str]] = {}
+    for id_, predicate in rules.items():
+        if not isinstance(predicate, ir.Constant) and not logic.never(predicate):
+            groups.setdefault(logic.variables(predicate), []).append(id_)
+    for group in groups.values():
+        for number, id_ in enumerate(group):
+            within = None
+            for place, other in enumerate(group):
+                if place == number or not logic.within(rules[id_], rules[other]):
+                    continue
+                if not logic.within(rules[other], rules[id_]):
+                    within = within or other
+                elif place < number:
+                    yield id_, other, True
+                    within = None
+                    break
+            if within is not None:
+                yield id_, within, False

@@ -35,6 +35,8 @@ class Expressions:
     field_uses: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     score_findings: dict[str, list[tuple[int, Finding]]] = field(default_factory=dict)  # part, finding
     used_fields: set[str] = field(default_factory=set)
+    places: dict[str, dict[ir.Predicate, tree.Tree]] = field(default_factory=dict)
+    """Text → where its conditions stand, by the condition."""
     _compiled: dict[str, Named | None] = field(default_factory=dict)
     _open: list[str] = field(default_factory=list)
     _names: frozenset[str] = frozenset()
@@ -98,6 +100,7 @@ class Expressions:
             findings=findings,
         )
         checked = None if parsed is None else check(parsed, scope)
+        self.places[text] = scope.places
         return (None if findings else checked), sorted(set(findings)), scope.used
 
     def _named(self, name: tree.Name, scope: Scope) -> Named | None:

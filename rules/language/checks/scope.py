@@ -40,6 +40,7 @@ class Scope:
     kind: Kind | None = None
     findings: list[Finding] = field(default_factory=list)
     used: list[tuple[str, int]] = field(default_factory=list)  # segments used, and where
+    places: dict[ir.Predicate, tree.Tree] = field(default_factory=dict)  # where conditions stand
 
     def report(self, at: int, message: str) -> None:
         """Note a problem; the caller goes on and returns None."""
@@ -51,7 +52,7 @@ class Scope:
 
     def silent(self) -> Scope:
         """The same names; what is found is forgotten. For trying out what something is."""
-        return replace(self, findings=[], used=[])
+        return replace(self, findings=[], used=[], places={})
 
     def is_kind(self, name: str) -> bool:
         """True if the name, here, means an activity."""

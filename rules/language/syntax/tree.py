@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +18,17 @@ class Tree:
     """Base of all nodes."""
 
     at: int
+
+
+def beginning(node: Tree) -> int:
+    """The offset at which the text of a node begins: that of its leftmost part."""
+    first = node.at
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Tree):
+                first = min(first, beginning(part))
+    return first
 
 
 # ── values ──

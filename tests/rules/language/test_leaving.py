@@ -62,7 +62,7 @@ def test_the_version_covers_leave_when_and_stay_and_tells_who_enters_apart(tmp_p
 
 ODD = {
     "when = 'score > 9'\nleave_when = 'score < 5 and score > 7'": (
-        "a.toml:4:14: warning: can never be true: score < 5 and score > 7"
+        "a.toml:4:15: warning: can never be true: score < 5 and score > 7"
     ),
     "when = 'score > 9'\nleave_when = 'false'": (
         "a.toml:4:14: warning: leave_when is true of nobody, so nobody ever leaves"

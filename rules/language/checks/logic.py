@@ -1,0 +1,357 @@
+"""Proofs about conditions: can it be true of anyone, of everyone, does one follow from another.
+
+Whatever is said here is so for any data; where a proof would take too long, nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import permutations
+from typing import TypeAlias
+
+from rules import ir
+from rules.language.checks.cells import Cells, Line, Look, Names, Range, Test, atom, cells, missable
+from rules.vocabulary import NUMBER_SCALE
+
+Masks: TypeAlias = dict[int, int]
+"""Variable → the cells it may still be in."""
+
+_STEPS = 400
+_BOTH = 0b11
+_F = ir.AggregateFunction
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A condition whose negations stand at its leaves. A leaf: `variable` is in one of the cells `mask`;
+    otherwise all (`every`) or any of `parts`."""
+
+    variable: int = -1
+    mask: int = 0
+    every: bool = True
+    parts: tuple[Formula, ...] = ()
+
+
+@dataclass(slots=True)
+class _Proof:
+    steps: int = _STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What a condition says at once: the cells it leaves, what it asks about, whether it has an `or` left."""
+
+    masks: Masks
+    variables: frozenset[int]
+    branches: bool
+
+
+class _TooLongError(Exception):
+    pass
+
+
+@dataclass(slots=True)
+class Logic:
+    """Conditions over common variables: made once for all the rules that are compared."""
+
+    _variables: dict[object, int] = field(default_factory=dict)
+    _full: list[int] = field(default_factory=list)
+    _cells: dict[object, Cells] = field(default_factory=dict)
+    _links: dict[int, list[tuple[int, int, int, int]]] = field(default_factory=dict)
+    _formulas: dict[int, tuple[ir.Predicate, Formula, Formula]] = field(default_factory=dict)  # by identity
+    _summaries: dict[int, _Summary] = field(default_factory=dict)
+
+    @classmethod
+    def over(cls, predicates: Iterable[ir.Predicate]) -> Logic:
+        """The logic in which these conditions can be compared."""
+        logic = cls()
+        tests: dict[tuple[ir.Value, str], list[Test]] = {}
+        together: set[frozenset[ir.Value]] = set()
+        for predicate in predicates:
+            mine: dict[tuple[ir.Value, str], list[Test]] = {}
+            _gather(predicate, mine)
+            for name, each in mine.items():
+                tests.setdefault(name, []).extend(each)
+            together.add(frozenset(value for value, aspect in mine if aspect == "amount"))
+        for (value, aspect), each in tests.items():
+            logic._cells[value, aspect] = cells(value, aspect, each)
+        pairs = {pair for values in together if len(values) > 1 for pair in permutations(values, 2)}
+        for one, other in pairs:
+            logic._link(one, other)
+        return logic
+
+    def never(self, *together: ir.Predicate, unless: ir.Predicate | None = None) -> bool:
+        """Whether no one can be in all of these, and not in `unless`."""
+        formulas = [self._formula(each)[0] for each in together]
+        if unless is not None:
+            formulas.append(self._formula(unless)[1])
+        try:
+            return not self._possible(formulas, {}, _Proof())
+        except _TooLongError:
+            return False
+
+    def always(self, predicate: ir.Predicate) -> bool:
+        """Whether everyone is in it."""
+        return self.never(unless=predicate)
+
+    def within(self, one: ir.Predicate, other: ir.Predicate) -> bool:
+        """Whether everyone in the one is in the other. Quick, for comparing many."""
+        mine, theirs = self._summary(one), self._summary(other)
+        if mine.branches or theirs.branches:
+            return self.never(one, unless=other)
+        return all(
+            not mine.masks.get(variable, self._full[variable]) & ~mask
+            for variable, mask in theirs.masks.items()
+        )
+
+    def variables(self, predicate: ir.Predicate) -> frozenset[int]:
+        """What it asks about."""
+        return self._summary(predicate).variables
+
+    def related(self, one: ir.Predicate, other: ir.Predicate) -> bool:
+        """Whether the one may say something of the other."""
+        mine, theirs = self.variables(one), self.variables(other)
+        linked = {link[1] for variable in mine for link in self._links.get(variable, ())}
+        back = {link[1] for variable in theirs for link in self._links.get(variable, ())}
+        return bool(mine & theirs or linked & theirs or back & mine)
+
+    def _summary(self, predicate: ir.Predicate) -> _Summary:
+        found = self._summaries.get(id(predicate))
+        if found is None:
+            formula = self._formula(predicate)[0]
+            masks: Masks = {}
+            branches = False
+            waiting = [formula]
+            while waiting:
+                each = waiting.pop()
+                if each.variable >= 0:
+                    masks[each.variable] = masks.get(each.variable, self._full[each.variable]) & each.mask
+                elif each.every or len(each.parts) == 1:
+                    waiting.extend(each.parts)
+                else:
+                    branches = True
+            found = _Summary(masks, frozenset(_variables_of(formula)), branches)
+            self._summaries[id(predicate)] = found
+        return found
+
+    def _formula(self, predicate: ir.Predicate) -> tuple[Formula, Formula]:
+        """The condition and its complement."""
+        found = self._formulas.get(id(predicate))
+        if found is None:
+            found = self._formulas[id(predicate)] = (predicate, *self._made(predicate))
+        return found[1], found[2]
+
+    def _made(self, predicate: ir.Predicate) -> tuple[Formula, Formula]:
+        match predicate:
+            case ir.Constant(value):
+                true, false = Formula(), Formula(every=False)
+                return (true, false) if value else (false, true)
+            case ir.Not(part):
+                yes, no = self._formula(part)
+                return no, yes
+            case ir.And(parts) | ir.Or(parts):
+                every = isinstance(predicate, ir.And)
+                both = [self._formula(part) for part in parts]
+                yes_parts, no_parts = tuple(yes for yes, _ in both), tuple(no for _, no in both)
+                return Formula(every=every, parts=yes_parts), Formula(every=not every, parts=no_parts)
+            case ir.IsKnown(value):
+                return self._known(value)
+            case ir.ListTest(kind, value, options):
+                has = [self._leaf(("has", value, option), YES_MASK, _BOTH) for option in options]
+                known = self._known(value)
+                every = kind is ir.ListTestKind.ALL
+                yes = Formula(every=every, parts=tuple(one for one, _ in has))
+                no = Formula(every=not every, parts=tuple(other for _, other in has))
+                return _and((yes, no), known)
+        found = atom(predicate)
+        if found is None:
+            return self._leaf(predicate, YES_MASK, _BOTH)
+        value, aspect, test = found
+        into = self._cells[value, aspect]
+        if isinstance(test, Look) and isinstance(into, Names) and test not in into.looks:
+            return self._leaf(predicate, YES_MASK, _BOTH)
+        inside = self._leaf((value, aspect), into.mask(test), into.all())
+        if aspect == "truth":
+            return inside
+        return _and(inside, self._known(value))
+
+    def _known(self, value: ir.Value) -> tuple[Formula, Formula]:
+        if not missable(value):
+            return Formula(), Formula(every=False)
+        return self._leaf(("known", _dated(value)), YES_MASK, _BOTH)
+
+    def _leaf(self, name: object, mask: int, full: int) -> tuple[Formula, Formula]:
+        variable = self._variables.setdefault(name, len(self._full))
+        if variable == len(self._full):
+            self._full.append(full)
+        full = self._full[variable]
+        return Formula(variable, mask & full), Formula(variable, full & ~mask)
+
+    def _link(self, value: ir.Value, other: ir.Value) -> None:
+        """`count(purchase, last 30 days)` and `days since purchase` know of each other: there was one in the
+        window exactly if the latest one (in cells of days) is that short ago. Likewise of two windows."""
+        if not isinstance(value, ir.Aggregate) or value.function is not _F.COUNT:
+            return
+        mine, theirs = self._cells[value, "amount"], self._cells[other, "amount"]
+        if not isinstance(mine, Line) or not isinstance(theirs, Line):
+            return
+        if isinstance(other, ir.Aggregate) and other.function is _F.COUNT:
+            if _narrower(value, other):
+                self._bound(value, mine, other, theirs)
+        elif isinstance(other, ir.DaysSince) and _same_activity(value, other.value):
+            self._recency(value, mine, other, theirs)
+
+    def _bound(self, few: ir.Aggregate, fewer: Line, many: ir.Aggregate, more: Line) -> None:
+        """Never more in the narrower window: n there means n or more here."""
+        one, other = self._line(few, fewer), self._line(many, more)
+        for constant in {*fewer.constants, *more.constants, NUMBER_SCALE}:
+            self._exclude(one, _from(fewer, constant), other, _below(more, constant))
+
+    def _recency(self, count: ir.Aggregate, counts: Line, since: ir.DaysSince, days: Line) -> None:
+        one, other = self._line(count, counts), self._line(since, days)
+        known = self._known(since)[0].variable
+        some, none = _from(counts, NUMBER_SCALE), _below(counts, NUMBER_SCALE)
+        self._exclude(one, some, known, NO_MASK)
+        window = _window(count)
+        if window is not None:
+            self._exclude(one, some, other, _from(days, window))
+            self._exclude(one, none, other, _below(days, window), known)
+        elif isinstance(count.period, ir.Ever):
+            self._exclude(one, none, known, YES_MASK)
+
+    def _line(self, value: ir.Value, line: Line) -> int:
+        return self._leaf((value, "amount"), 0, line.all())[0].variable
+
+    def _exclude(self, one: int, here: int, other: int, there: int, known: int = -1) -> None:
+        """Nobody is in `here` and in `there` (and has the fact known)."""
+        self._links.setdefault(one, []).append((here, other, there, known))
+
+    def _possible(self, formulas: list[Formula], masks: Masks, proof: _Proof) -> bool:
+        """Whether all can be true at once, of someone."""
+        open_: list[Formula] = []
+        waiting = list(formulas)
+        while waiting:
+            each = waiting.pop()
+            if each.variable >= 0:
+                left = masks.get(each.variable, self._full[each.variable]) & each.mask
+                if not left:
+                    return False
+                masks[each.variable] = left
+            elif each.every:
+                waiting.extend(each.parts)
+            elif len(each.parts) == 1:
+                waiting.append(each.parts[0])
+            else:
+                open_.append(each)
+        if self._impossible(masks):
+            return False
+        undecided = [each for each in open_ if not self._true(each, masks)]
+        if not undecided:
+            return True
+        proof.steps -= 1
+        if proof.steps < 0:
+            raise _TooLongError
+        first = min(undecided, key=lambda each: len(each.parts))
+        rest = [each for each in undecided if each is not first]
+        return any(self._possible([part, *rest], dict(masks), proof) for part in first.parts)
+
+    def _true(self, formula: Formula, masks: Masks) -> bool:
+        """Whether it already follows."""
+        if formula.variable >= 0:
+            return not masks.get(formula.variable, self._full[formula.variable]) & ~formula.mask
+        if formula.every:
+            return all(self._true(part, masks) for part in formula.parts)
+        return any(self._true(part, masks) for part in formula.parts)
+
+    def _impossible(self, masks: Mapping[int, int]) -> bool:
+        for one, mask in masks.items():
+            for here, other, there, known in self._links.get(one, ()):
+                if known >= 0 and masks.get(known, _BOTH) != YES_MASK:
+                    continue
+                if not mask & ~here and other in masks and not masks[other] & ~there:
+                    return True
+        return False
+
+
+YES_MASK, NO_MASK = 0b01, 0b10
+
+
+def _gather(predicate: ir.Predicate, tests: dict[tuple[ir.Value, str], list[Test]]) -> None:
+    match predicate:
+        case ir.And(parts) | ir.Or(parts):
+            for part in parts:
+                _gather(part, tests)
+        case ir.Not(part):
+            _gather(part, tests)
+        case _:
+            if found := atom(predicate):
+                value, aspect, test = found
+                tests.setdefault((value, aspect), []).append(test)
+
+
+def _and(one: tuple[Formula, Formula], other: tuple[Formula, Formula]) -> tuple[Formula, Formula]:
+    return Formula(parts=(one[0], other[0])), Formula(every=False, parts=(one[1], other[1]))
+
+
+def _dated(value: ir.Value) -> ir.Value:
+    """`days since x` is missing exactly if x is."""
+    return value.value if isinstance(value, ir.DaysSince) else value
+
+
+def _variables_of(formula: Formula) -> Iterable[int]:
+    if formula.variable >= 0:
+        yield formula.variable
+    for part in formula.parts:
+        yield from _variables_of(part)
+
+
+def _from(line: Line, constant: int) -> int:
+    """The cells that surely lie at or above a constant, which may be none of the line's own."""
+    above = [each for each in line.constants if each >= constant]
+    if constant not in line.constants:
+        below = [each for each in line.constants if each < constant]
+        if line.whole and below and below[-1] == constant - NUMBER_SCALE:
+            return line.all() & line.mask(Range(below[-1], None, low_in=False))
+    return line.all() & line.mask(Range(above[0], None)) if above else 0
+
+
+def _below(line: Line, constant: int) -> int:
+    """The cells that surely lie below a constant."""
+    if constant in line.constants:
+        return line.all() & line.mask(Range(None, constant, high_in=False))
+    below = [each for each in line.constants if each < constant]
+    return line.all() & line.mask(Range(None, below[-1])) if below else 0
+
+
+def _window(value: ir.Aggregate) -> int | None:
+    """The length of `last N days` in millionths of a day; None: another window."""
+    match value.period:
+        case ir.Last(n, unit) if unit is ir.Unit.DAY or unit is ir.Unit.WEEK:
+            return n * (7 if unit is ir.Unit.WEEK else 1) * NUMBER_SCALE
+    return None
+
+
+def _same_activity(count: ir.Aggregate, other: ir.Value) -> bool:
+    return (
+        isinstance(other, ir.Aggregate)
+        and other.function is _F.LAST_AT
+        and isinstance(other.period, ir.Ever)
+        and type(count) is type(other)
+        and (count.kind, count.where) == (other.kind, other.where)
+    )
+
+
+def _narrower(one: ir.Aggregate, other: ir.Aggregate) -> bool:
+    """Whether whatever counts for `one` counts for `other`."""
+    if type(one) is not type(other) or one.kind != other.kind:
+        return False
+    if other.where is not None and one.where != other.where:
+        parts = one.where.parts if isinstance(one.where, ir.And) else (one.where,)
+        needed = other.where.parts if isinstance(other.where, ir.And) else (other.where,)
+        if not set(needed) <= set(parts):
+            return False
+    if isinstance(other.period, ir.Ever) or one.period == other.period:
+        return True
+    mine, theirs = _window(one), _window(other)
+    return mine is not None and theirs is not None and mine <= theirs
