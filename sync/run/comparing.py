@@ -154,9 +154,10 @@ def _uses(segment: Segment, segments: Mapping[str, Segment]) -> list[str]:
     waiting = [segment]
     while waiting:
         for node in nodes([waiting.pop(0).when]):
-            if isinstance(node, ir.InSegment) and node.segment not in found and node.segment in segments:
-                found[node.segment] = None
-                waiting.append(segments[node.segment])
+            used = node.segment if isinstance(node, ir.InSegment | ir.HeldSegment) else None
+            if used is not None and used not in found and used in segments:
+                found[used] = None
+                waiting.append(segments[used])
     return list(found)
 
 

@@ -11,10 +11,11 @@ from pyroaring import BitMap
 
 from rules import ir
 from rules.engine import evaluate
+from rules.engine.periods import Clock
 from rules.engine.walk import nodes
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
-from sync.assign import READ, tables
+from sync.assign import READ, held, tables
 from sync.standing import standing
 from sync.store import Run, Store
 
@@ -59,7 +60,10 @@ def members_at(
     with closing(store.lake.connect()) as database:
         then = tables(store, vocabulary, snapshots=snapshots)
         before = standing(store, rules, as_of=as_of, before_run=run)
-        found = evaluate(database, rules, then, as_of=as_of, zone=vocabulary.zone, standing=before)
+        stayed = held(store, rules, Clock(as_of, vocabulary.zone))
+        found = evaluate(
+            database, rules, then, as_of=as_of, zone=vocabulary.zone, standing=before, held=stayed
+        )
     return found.members
 
 
@@ -73,5 +77,5 @@ def closure(rules: RuleSet, wanted: Iterable[str]) -> RuleSet:
             continue
         needed.add(name)
         found = nodes([rules.segments[name].when])
-        waiting += [node.segment for node in found if isinstance(node, ir.InSegment)]
+        waiting += [node.segment for node in found if isinstance(node, ir.InSegment | ir.HeldSegment)]
     return RuleSet({name: one for name, one in rules.segments.items() if name in needed})
