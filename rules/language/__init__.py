@@ -5,12 +5,13 @@ No engine, no data, no clock. The parser (lark) is imported when the first expre
 
 from rules.language.cases import Case
 from rules.language.checks.expression import compile_expression
-from rules.language.files import Loaded, Sent, load, sent
+from rules.language.files import Asked, Loaded, Sent, load, sent
 from rules.language.problems import Problem, Severity
 from rules.language.render import describe, render, render_literal, render_period
 from rules.language.schema import json_schema
 
 __all__ = [
+    "Asked",
     "Case",
     "Loaded",
     "Problem",

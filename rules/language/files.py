@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -19,19 +19,29 @@ from rules.language.order import in_order
 from rules.language.problems import Problem, Severity
 from rules.language.source import Source, Table
 from rules.language.syntax import tree
-from rules.ruleset import RuleSet, Segment, Target
+from rules.ruleset import Place, RuleSet, Segment, Target
 from rules.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The own condition of a segment or tier, and where its parts stand in the file."""
+
+    segment: str
+    condition: ir.Predicate
+    place: Callable[[ir.Predicate], Place]
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """`ruleset` is None if and only if there are errors; then `problems` says why. Problems are sorted by
-    place and include warnings. `sources` are the texts by file name."""
+    place and include warnings. `sources` are the texts by file name, `asked` the conditions one by one."""
 
     ruleset: RuleSet | None
     problems: tuple[Problem, ...]
     cases: tuple[Case, ...]
     sources: Mapping[str, str]
+    asked: tuple[Asked, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -48,6 +58,7 @@ class _Checked:
     own: ir.Predicate | None
     uses: tuple[tuple[str, int], ...]
     leave_when: ir.Predicate | None = None
+    places: Mapping[ir.Predicate, tree.Tree] = field(default_factory=dict)
 
 
 def load(path: Path, vocabulary: Vocabulary) -> Loaded:
@@ -69,7 +80,20 @@ def load(path: Path, vocabulary: Vocabulary) -> Loaded:
             MappingProxyType({each.draft.id: _segment(each, checked) for each in checked.values()})
         )
     texts = MappingProxyType({source.name: source.text for source in sources})
-    return Loaded(ruleset, tuple(dict.fromkeys(problems)), cases, texts)
+    asked = () if ruleset is None else tuple(_asked(each) for each in checked.values())
+    return Loaded(ruleset, tuple(dict.fromkeys(problems)), cases, texts, asked)
+
+
+def _asked(one: _Checked) -> Asked:
+    key = "otherwise" if one.draft.otherwise else "when"
+    table = one.draft.table
+
+    def place(part: ir.Predicate) -> Place:
+        node = one.places.get(part)
+        at = table.value_at(key) if node is None else table.character_at(key, tree.beginning(node))
+        return table.source.place(at)
+
+    return Asked(one.draft.id, one.own or ir.Constant(True), place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +219,11 @@ def _condition(draft: SegmentDraft, expressions: Expressions) -> _Checked:
     if "when" not in draft.table.values:
         return _Checked(draft, None, ())
     own, uses = _expression("when", draft.expression, draft.table, expressions)
+    places = expressions.places[draft.expression]
     if draft.leave_expression is None:
-        return _Checked(draft, own, uses)
+        return _Checked(draft, own, uses, None, places)
     leave_when, more = _expression("leave_when", draft.leave_expression, draft.table, expressions)
-    return _Checked(draft, own, (*uses, *more), leave_when)
+    return _Checked(draft, own, (*uses, *more), leave_when, places)
 
 
 def _expression(

@@ -24,7 +24,7 @@ def annotate(
 def annotate_problems(problems: Iterable[Problem], rules: Path) -> None:
     """Every problem at its place; `rules` is the folder or file that was read."""
     for problem in problems:
-        level = "error" if str(problem.severity) == "error" else "warning"
+        level = "notice" if str(problem.severity) == "note" else str(problem.severity)
         file = file_of(rules, problem.file)
         annotate(level, problem.message, file=file, line=problem.line, column=problem.column)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,34 +39,48 @@ def check(
     context: typer.Context,
     path: PathArgument = None,
     output: Annotated[CheckFormat, typer.Option("--format", help="text, json or github")] = CheckFormat.TEXT,
+    data: Annotated[bool, typer.Option("--data", help="also hold the rules against the data pulled")] = False,
 ) -> None:
     """Every problem of the rule files at once, as file:line:column: message."""
     from sync.assign import is_error, read_rules
+    from sync.run.held_against import held_against
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
         known, _ = workspace.vocabulary()
         rules = path or workspace.settings.rules_dir
         loaded = read_rules(rules, known)
-    errors = sum(is_error(problem) for problem in loaded.problems)
+        problems, sizes = loaded.problems, None
+        if data and loaded.ruleset is not None:
+            more, sizes = held_against(workspace, loaded, known)
+            problems = tuple(sorted((*problems, *more)))
+    errors = sum(is_error(problem) for problem in problems)
     if output is CheckFormat.JSON:
         emit_json(
             {
                 "segments": len(loaded.ruleset.segments) if loaded.ruleset else None,
-                "problems": [_problem(problem) for problem in loaded.problems],
+                "problems": [_problem(problem) for problem in problems],
+                **({} if sizes is None else {"sizes": sizes}),
             }
         )
     elif output is CheckFormat.GITHUB:
-        annotate_problems(loaded.problems, rules)
+        annotate_problems(problems, rules)
     else:
-        for problem in loaded.problems:
+        for problem in problems:
             say(str(problem))
+        for one in sizes or ():
+            say(_size(one))
         if loaded.ruleset is not None:
             say(f"{len(loaded.ruleset.segments)} segments, no errors")
         else:
             say(f"{errors} {'error' if errors == 1 else 'errors'}")
     if errors:
         raise typer.Exit(int(ExitCode.PROBLEMS))
+
+
+def _size(one: dict[str, Any]) -> str:
+    overlaps = [f"{other['people']:,} also in {other['segment']}" for other in one["overlaps"]]
+    return "; ".join([f"{one['segment']}: {one['people']:,} people ({one['share']:.1%})", *overlaps])
 
 
 def _problem(problem: Problem) -> dict[str, object]:

@@ -186,3 +186,39 @@ def test_a_fresh_start_has_no_traceback(tmp_path: Path, words: tuple[str, ...]) 
     answer = command(*words, config=tmp_path / "config.toml")
     assert answer.code in (0, 1)
     assert answer.code == 0 or answer.err.strip()
+
+
+def test_check_holds_the_rules_against_the_data(segsync: Segsync, demo_config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(
+        "[[segment]]\nid = 'a'\nwhen = '''purchase last 30 days\n  or country in [\"Gemany\", \"DE\"]'''\n"
+        "[[segment]]\nid = 'b'\nwhen = 'not birthday before 1980-01-01'\n"
+        "[[segment]]\nid = 'c'\nwhen = 'birthday is known and not birthday before 1980-01-01'\n"
+        "[[segment]]\nid = 'd'\nwhen = 'purchase last 90 years'\n",
+        encoding="utf-8",
+    )
+    assert not any(
+        one["line"] == 3 for one in segsync("check", file, "--format", "json").document["problems"]
+    )
+    found = segsync("check", file, "--data", "--format", "json")
+    assert found.code == 0, found.said
+    told = {one["line"]: one for one in found.document["problems"] if one["severity"] == "warning"}
+    with Workspace.open(demo_config) as workspace, workspace.store.lake.connect() as database:
+        people, purchases = (
+            workspace.store.lake.relation(*of) for of in (("people",), ("activity", "purchase"))
+        )
+        without = database.sql(f"SELECT count(*) - count(birthday) FROM {people}").fetchall()[0][0]
+        first = database.sql(f"SELECT strftime(min(\"at\"), '%Y-%m-%d') FROM {purchases}").fetchall()[0][0]
+        german = database.sql(f"SELECT count(*) FROM {people} WHERE country = 'DE'").fetchall()[0][0]
+    assert told[4]["message"].startswith('no country is "gemany"; ')
+    assert told[4]["column"] == 6
+    assert told[7]["message"].startswith(
+        f"{without:,} of 2,357 people have no birthday and fulfil not birthday"
+    )
+    assert told[13]["message"].startswith(f"purchase begins on {first}, ")
+    assert set(told) == {4, 7, 13}
+    sizes = {one["segment"]: one for one in found.document["sizes"]}
+    assert sizes["b"]["people"] == sizes["c"]["people"] + without
+    assert {"segment": "b", "people": sizes["c"]["people"]} in sizes["c"]["overlaps"]
+    assert sizes["a"]["people"] >= german
+    assert f"c: {sizes['c']['people']:,} people (" in segsync("check", file, "--data").out
