@@ -12,7 +12,7 @@ import sys
 
 from tests.benchmarks import scale
 
-BENCHMARKS = ("evaluation", "loading", "pushing", "scale", "budgets")
+BENCHMARKS = ("checking", "evaluation", "loading", "pushing", "scale", "budgets")
 
 
 def main(wanted: list[str]) -> int:

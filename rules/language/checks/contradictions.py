@@ -99,6 +99,8 @@ def alike(rules: Mapping[str, ir.Predicate], logic: Logic) -> Iterator[tuple[str
         for number, id_ in enumerate(group):
             within = None
             for place, other in enumerate(group):
+                if within is not None and place > number:
+                    break
                 if place == number or not logic.within(rules[id_], rules[other]):
                     continue
                 if not logic.within(rules[other], rules[id_]):

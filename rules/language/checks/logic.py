@@ -40,11 +40,11 @@ class _Proof:
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """What a condition says at once: the cells it leaves, what it asks about, whether it has an `or` left."""
+    """What a condition says at once: the cells it leaves, what it asks about, what its `or`s ask about."""
 
     masks: Masks
     variables: frozenset[int]
-    branches: bool
+    branches: frozenset[int]
 
 
 class _TooLongError(Exception):
@@ -98,12 +98,13 @@ class Logic:
     def within(self, one: ir.Predicate, other: ir.Predicate) -> bool:
         """Whether everyone in the one is in the other. Quick, for comparing many."""
         mine, theirs = self._summary(one), self._summary(other)
+        for variable, mask in theirs.masks.items():
+            beyond = mine.masks.get(variable, self._full[variable]) & ~mask
+            if beyond and variable not in mine.branches:
+                return False
         if mine.branches or theirs.branches:
             return self.never(one, unless=other)
-        return all(
-            not mine.masks.get(variable, self._full[variable]) & ~mask
-            for variable, mask in theirs.masks.items()
-        )
+        return True
 
     def variables(self, predicate: ir.Predicate) -> frozenset[int]:
         """What it asks about."""
@@ -121,7 +122,7 @@ class Logic:
         if found is None:
             formula = self._formula(predicate)[0]
             masks: Masks = {}
-            branches = False
+            branches: set[int] = set()
             waiting = [formula]
             while waiting:
                 each = waiting.pop()
@@ -130,8 +131,8 @@ class Logic:
                 elif each.every or len(each.parts) == 1:
                     waiting.extend(each.parts)
                 else:
-                    branches = True
-            found = _Summary(masks, frozenset(_variables_of(formula)), branches)
+                    branches |= set(_variables_of(each))
+            found = _Summary(masks, frozenset(_variables_of(formula)), frozenset(branches))
             self._summaries[id(predicate)] = found
         return found
 
