@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from pyarrow import ArrowException
+from pyiceberg.manifest import DataFileContent
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -16,7 +17,7 @@ from sync.store.catalog import NAMESPACE
 from sync.store.database import Database
 from sync.store.errors import StoreError
 from sync.store.inbox import Inbox
-from sync.store.lake import Lake, data_files
+from sync.store.lake import Lake, snapshot_files
 from sync.store.migrate import HEAD, knows, revision_of
 from sync.store.owners import is_dead
 from sync.store.shapes import SHAPES
@@ -103,9 +104,9 @@ def lake_health(lake: Lake, *, now: dt.datetime) -> LakeHealth:
         gone = sorted(file for file in named - there if file.endswith(".parquet"))
         broken += [f"{name}: {file} is gone" for file in gone[:_MOST]]
         current = table.current_snapshot()
-        for path, file in data_files(table, current.snapshot_id).items() if current is not None else ():
+        for path, file in snapshot_files(table, current.snapshot_id).items() if current is not None else ():
             files += 1
-            rows += int(file.record_count)
+            rows += int(file.record_count) * (1 if file.content is DataFileContent.DATA else -1)
             problem = _wrong(Path(path), int(file.record_count)) if Path(path).name in there else None
             if problem:
                 broken.append(f"{name}: {Path(path).name} {problem}")

@@ -1,7 +1,7 @@
 """Absorb committed pages of contacts: the latest record per (connection, external id), and nothing twice.
 
-Contacts lie in files by their number (2^18 numbers a file), so a change rewrites one file of its
-connection, not the table. Absorbing the same pages again finds nothing changed and writes nothing.
+What it costs to write goes by what changed (see `sync.store.amending`). Absorbing the same pages again finds
+nothing changed and writes nothing.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pyroaring import BitMap
 
 from connectors.base import Stream, StreamKind
 from sync.normalise import clean_column
+from sync.store.amending import put
 from sync.store.contents import content_hash_sql
 from sync.store.inbox import StoredPage
-from sync.store.lake import NewFile
+from sync.store.lake import reading
 from sync.store.shapes import INSTANT, SHAPES, TEXTS, literal, quoted
 from sync.store.store import Store
 from sync.store.values import HELD, Money, Unusable, clean_texts, physical_columns
 
 NUMBER = "contact"
 """Name of the counter that numbers contacts."""
-_BUCKET = 18
 _PORTION = 50_000
 """Rows staged at once."""
 _HASHED: Mapping[str, pa.DataType] = {
@@ -176,16 +176,11 @@ def _find_changes(
     database: duckdb.DuckDBPyConnection, store: Store, connection: str, stream: str, *, complete: bool
 ) -> None:
     """Temp tables `known` (what the lake has), `compared` (each latest record against it), `gone`."""
-    paths = [file.path for file in store.lake.files("contacts", connection)]
-    if paths:
-        listed = ", ".join(literal(path) for path in paths)
-        source = f"read_parquet([{listed}], union_by_name=true, filename=true)"
-    else:
-        source = f"(SELECT *, '' AS filename FROM {store.lake.relation('contacts')} WHERE false)"
+    lake = store.lake
     database.execute(
         f"""CREATE TEMP TABLE known AS
-        SELECT contact, external_id, stream, content_hash, coalesce(deleted, false) AS deleted, filename
-        FROM {source}"""
+        SELECT contact, external_id, stream, content_hash, coalesce(deleted, false) AS deleted
+        FROM {lake.relation("contacts", connection)}"""
     )
     database.execute(
         """CREATE TEMP TABLE compared AS
@@ -236,7 +231,7 @@ def _number_and_commit(
 
 
 def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str, stream: str) -> None:
-    """Write every touched bucket anew and swap the files in one commit."""
+    """The new and different rows in place of the old ones, in one commit."""
     described = database.execute("DESCRIBE staged").fetchall()
     names = [quoted(str(row[0])) for row in described if row[0] != "place"]
     fresh = (
@@ -244,28 +239,15 @@ def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str, 
         f" {', '.join(f'staged.{name}' for name in names)}"
         " FROM compared JOIN staged USING (place) WHERE compared.state <> 'unchanged'"
     )
-    buckets = database.execute(
-        f"SELECT DISTINCT contact >> {_BUCKET} AS b FROM touched ORDER BY b"
-    ).fetchall()
-    removed: list[str] = []
-    added: list[NewFile] = []
-    for (bucket,) in buckets:
-        inside = f"contact >> {_BUCKET} = {bucket}"
-        old = database.execute(f"SELECT DISTINCT filename FROM known WHERE {inside}").fetchall()
-        query = f"SELECT * FROM ({fresh}) WHERE {inside}"
-        if old:
-            listed = ", ".join(literal(str(path)) for (path,) in old)
-            kept = f"read_parquet([{listed}], hive_partitioning=false, union_by_name=true)"
-            query = (
-                f"SELECT * FROM {kept} WHERE contact NOT IN (SELECT contact FROM touched)"
-                f" UNION ALL BY NAME SELECT * REPLACE (true AS deleted) FROM {kept}"
-                " WHERE contact IN (SELECT contact FROM gone)"
-                f" UNION ALL BY NAME {query}"
-            )
-            removed += [str(path) for (path,) in old]
-        query = f"SELECT * FROM ({query})"
-        added.append(store.lake.write(database, "contacts", query, partition=connection, order="contact"))
-    store.lake.replace("contacts", removed=removed, added=added)
+    lake = store.lake
+    files = lake.files("contacts", connection)
+    if files:
+        stored = reading(files, lake.positions("contacts", connection))
+        fresh = (
+            f"{fresh} UNION ALL BY NAME SELECT * REPLACE (true AS deleted) FROM {stored}"
+            " WHERE contact IN (SELECT contact FROM gone)"
+        )
+    put(lake, database, "contacts", fresh, touched="touched", partition=connection)
 
 
 def _one(database: duckdb.DuckDBPyConnection, query: str) -> int:

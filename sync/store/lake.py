@@ -1,7 +1,8 @@
 """The lake: Iceberg tables over Parquet files that DuckDB writes and reads as plain files.
 
-Rows are never deleted in place: a change writes new files and one atomic commit swaps them for the old
-ones, so a relation is simply the list of files of a snapshot. Old snapshots stay until `tidy` drops them.
+Files never change: a change writes new ones, and one atomic commit puts them beside or in place of the old
+ones. Single rows of a file that are no more stand in files of positions (see `sync.store.commits`), so a
+relation is the files of a snapshot without those rows. Old snapshots stay until `tidy` drops them.
 """
 
 from __future__ import annotations
@@ -15,23 +16,18 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
-from pyiceberg.io.pyarrow import (
-    compute_statistics_plan,
-    data_file_statistics_from_parquet_metadata,
-    parquet_path_to_id_mapping,
-)
-from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.manifest import DataFile, DataFileContent
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.table import Table, Transaction
-from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table import Table
+from pyiceberg.table import Transaction as IcebergTransaction
+from pyiceberg.table.update.snapshot import _MergeAppendFiles
 from pyiceberg.transforms import IdentityTransform
-from pyiceberg.typedef import Record
 from pyiceberg.types import ListType, NestedField
 
 from sync.store.catalog import NAMESPACE, StoreCatalog
+from sync.store.commits import POSITION_IDS, Overwrite, Transaction, data_file, positions_file
 from sync.store.database import Database
 from sync.store.errors import StoreError, no_space_is_told
 from sync.store.shapes import (
@@ -48,6 +44,9 @@ from sync.store.shapes import (
 
 MOST_MIB = 1536
 """For one DuckDB connection, unless the config says more."""
+GONE, NEWER = "gone-", "newer-"
+"""How the names of files begin that hold positions, or newer rows of keys that main files have too."""
+FILE = '"lake file"'
 ROW_GROUP = 122_880
 """Rows per row group: DuckDB's own unit, so that both cores find work in one file."""
 _PROPERTIES = {
@@ -71,14 +70,22 @@ class LakeFile:
     partition: str | None
     rows: int
     columns: frozenset[str]
+    positions: bool = False
+    """It names rows of other files that are no more: file_path, pos (from 0)."""
+
+    @property
+    def counted(self) -> int:
+        """What it adds to the rows of its table."""
+        return -self.rows if self.positions else self.rows
 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A Parquet file written and not committed yet."""
+    """A Parquet file written and not committed yet. `positions`: see LakeFile."""
 
     path: str
     partition: str | None
+    positions: bool = False
 
 
 class Lake:
@@ -129,15 +136,23 @@ class Lake:
             nothing = ", ".join(f"NULL::{duckdb_type(t)} AS {quoted(n)}" for n, t in columns.items())
             return f"(SELECT {nothing} WHERE false)"
         there = frozenset().union(*(file.columns for file in files))
-        paths = ", ".join(literal(file.path) for file in files)
-        read = f"read_parquet([{paths}], hive_partitioning=false, union_by_name=true)"
+        read = reading(files, self.positions(table, kind, snapshot=snapshot))
         missing = [f"NULL::{duckdb_type(t)} AS {quoted(n)}" for n, t in columns.items() if n not in there]
         return f"(SELECT *, {', '.join(missing)} FROM {read})" if missing else read
 
     def files(
         self, table: str, partition: str | None = None, *, snapshot: int | None = None
     ) -> tuple[LakeFile, ...]:
-        """The files of the current (or the given) snapshot, in the order of their paths."""
+        """The files with rows of the current (or the given) snapshot, in the order of their paths."""
+        return tuple(file for file in self._all(table, partition, snapshot) if not file.positions)
+
+    def positions(
+        self, table: str, partition: str | None = None, *, snapshot: int | None = None
+    ) -> tuple[LakeFile, ...]:
+        """The files that name rows which are no more. Each such row is named once, and is in `files`."""
+        return tuple(file for file in self._all(table, partition, snapshot) if file.positions)
+
+    def _all(self, table: str, partition: str | None, snapshot: int | None) -> tuple[LakeFile, ...]:
         loaded = self._load(table)
         if loaded is None or snapshot == NO_SNAPSHOT:
             return ()
@@ -148,7 +163,7 @@ class Lake:
             snapshot = current.snapshot_id
         found = self._files.get((table, snapshot))
         if found is None:
-            found = tuple(lake_file(loaded, file) for file in data_files(loaded, snapshot).values())
+            found = tuple(lake_file(loaded, file) for file in snapshot_files(loaded, snapshot).values())
             self._files[(table, snapshot)] = found
         if partition is None:
             return found
@@ -157,14 +172,14 @@ class Lake:
     def partitions(self, table: str) -> dict[str, int]:
         """Partition (a connection, a kind of activity) → rows in it."""
         rows: dict[str, int] = {}
-        for file in self.files(table):
+        for file in self._all(table, None, None):
             if file.partition is not None:
-                rows[file.partition] = rows.get(file.partition, 0) + file.rows
+                rows[file.partition] = rows.get(file.partition, 0) + file.counted
         return rows
 
     def rows(self, table: str) -> int:
         """Rows of the current snapshot, without reading any."""
-        return sum(file.rows for file in self.files(table))
+        return sum(file.counted for file in self._all(table, None, None))
 
     def columns(self, table: str) -> dict[str, pa.DataType]:
         """Column → Arrow type, in the table's order."""
@@ -221,34 +236,58 @@ class Lake:
         *,
         partition: str | None = None,
         order: str | None = None,
+        prefix: str = "",
     ) -> NewFile:
-        """Write the rows of `query` (columns of `table`, any subset) as one Parquet file, not committed."""
+        """Write the rows of `query` (columns of `table`, any subset) as one Parquet file, not committed.
+        `prefix`: of its name."""
         loaded = self._load(table)
         if loaded is None:
             raise StoreError(f"the lake has no table {table}")
         names = [str(row[0]) for row in database.execute(f"DESCRIBE {query}").fetchall()]
         ids = ", ".join(f"{literal(name)}: {_field_id(loaded.schema(), name)}" for name in names)
+        if order:
+            query = f"{query} ORDER BY {order}"
+        return NewFile(self._copy(database, table, query, f"{{{ids}}}", prefix), partition)
+
+    def write_positions(
+        self, database: duckdb.DuckDBPyConnection, table: str, query: str, *, partition: str | None = None
+    ) -> NewFile:
+        """Write the positions that `query` gives (file_path VARCHAR, pos BIGINT) as a file, not committed."""
+        query = f"{query} ORDER BY file_path, pos"
+        return NewFile(self._copy(database, table, query, POSITION_IDS, GONE), partition, positions=True)
+
+    def _copy(
+        self, database: duckdb.DuckDBPyConnection, table: str, query: str, ids: str, prefix: str
+    ) -> str:
         folder = self.folder / NAMESPACE / table / "data"
-        path = folder / f"{uuid.uuid4().hex}.parquet"
+        path = folder / f"{prefix}{uuid.uuid4().hex}.parquet"
         with no_space_is_told(f"the lake {self.folder}"):
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 database.execute(
-                    f"COPY ({query}{f' ORDER BY {order}' if order else ''}) TO {literal(str(path))}"
+                    f"COPY ({query}) TO {literal(str(path))}"
                     f" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP},"
-                    f" FIELD_IDS {{{ids}}})"
+                    f" FIELD_IDS {ids})"
                 )
                 _flush(path)
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
-        return NewFile(str(path), partition)
+        return str(path)
 
     def replace(
-        self, table: str, *, removed: Iterable[str] = (), added: Sequence[NewFile] = ()
+        self,
+        table: str,
+        *,
+        removed: Iterable[str] = (),
+        added: Sequence[NewFile] = (),
+        upon: int | None = None,
     ) -> int | None:
-        """One atomic commit: the files `removed` go, the files `added` come. Returns the new snapshot's id;
-        None (and no commit) if there is nothing to do."""
+        """One atomic commit: the files `removed` go, the files `added` come, both of rows or of positions.
+
+        `upon`: the snapshot they were made from, if it must still be the current one. Returns the new
+        snapshot's id; None (and no commit) if there is nothing to do.
+        """
         gone = set(removed)
         if not gone and not added:
             return None
@@ -257,18 +296,11 @@ class Lake:
             raise StoreError(f"the lake has no table {table}")
         with no_space_is_told(f"the lake {self.folder}"):
             try:
-                with _Transaction(loaded) as transaction:
-                    snapshot = transaction.update_snapshot()
-                    with snapshot.overwrite() if gone else snapshot.merge_append() as change:
-                        if gone:
-                            current = loaded.current_snapshot()
-                            there = data_files(loaded, current.snapshot_id) if current else {}
-                            if not gone <= there.keys():
-                                raise CommitFailedException("the table has changed")
-                            for path in gone:
-                                change.delete_data_file(there[path])
-                        for file in added:
-                            change.append_data_file(_data_file(loaded, file))
+                current = loaded.current_snapshot()
+                if upon is not None and (current is None or current.snapshot_id != upon):
+                    raise CommitFailedException("the table has changed")
+                with Transaction(loaded) as transaction:
+                    self._stage(loaded, transaction, gone, added)
             except CommitFailedException as error:
                 self._database.prove()  # whoever was taken over is told just that
                 raise StoreError(
@@ -276,6 +308,29 @@ class Lake:
                 ) from error
         self._tables.pop(table, None)
         return self.snapshots()[table]
+
+    def _stage(
+        self, table: Table, transaction: IcebergTransaction, gone: set[str], added: Sequence[NewFile]
+    ) -> None:
+        rows = [data_file(table, file.path, file.partition) for file in added if not file.positions]
+        positions = [positions_file(table, file.path, file.partition) for file in added if file.positions]
+        current = table.current_snapshot()
+        there = snapshot_files(table, current.snapshot_id) if current and gone else {}
+        if not gone <= there.keys():
+            raise CommitFailedException("the table has changed")
+        going = [there[path] for path in gone]
+        old = [file for file in going if file.content is DataFileContent.DATA]
+        forgotten = [file.file_path for file in going if file.content is not DataFileContent.DATA]
+        change: Overwrite | _MergeAppendFiles
+        if gone or positions:
+            change = Overwrite(transaction, table, positions=positions, forgotten=forgotten)
+        else:
+            change = transaction.update_snapshot().merge_append()
+        with change:
+            for file in old:
+                change.delete_data_file(file)
+            for file in rows:
+                change.append_data_file(file)
 
     # ── inner ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -322,29 +377,33 @@ class Lake:
         return loaded
 
 
-class _Transaction(Transaction):
-    """As PyIceberg's, which builds and copies the table's whole metadata each time somebody looks at it, a
-    dozen times a commit. It is the same until something is staged."""
-
-    _made: tuple[object, object, TableMetadata] | None = None
-
-    @property
-    def table_metadata(self) -> TableMetadata:
-        made = self._made
-        if made is None or made[0] is not self._updates or made[1] is not self._table.metadata:
-            made = self._made = (self._updates, self._table.metadata, super().table_metadata)
-        return made[2]
-
-    def _rebuild_snapshot_updates(self) -> None:
-        """PyIceberg would put our files on top of what another process has committed meanwhile, though they
-        were made from what was there before: its rows would be there twice, or files be missed."""
-        raise CommitFailedException("the table has changed")
+def reading(files: Iterable[LakeFile], positions: Iterable[LakeFile] = ()) -> str:
+    """SQL to put after FROM: the rows of `files` that `positions` do not name; the columns that any has."""
+    paths = ", ".join(literal(file.path) for file in files)
+    gone = ", ".join(literal(file.path) for file in positions)
+    if not gone:
+        return f"read_parquet([{paths}], hive_partitioning=false, union_by_name=true)"
+    return (
+        f"(SELECT theirs.* EXCLUDE ({FILE}, file_row_number) FROM {placed(paths)} AS theirs"
+        f" ANTI JOIN read_parquet([{gone}]) AS gone"
+        f" ON gone.file_path = theirs.{FILE} AND gone.pos = theirs.file_row_number)"
+    )
 
 
-def data_files(table: Table, snapshot: int) -> dict[str, DataFile]:
-    """The snapshot's files: path (plain, not a URL) → file, by path."""
-    tasks = table.scan(snapshot_id=snapshot).plan_files()
-    files = {_path(task.file.file_path): task.file for task in tasks}
+def placed(paths: str) -> str:
+    """SQL to put after FROM: the rows of files (literals of paths) with FILE and file_row_number."""
+    return (
+        f"read_parquet([{paths}], hive_partitioning=false, union_by_name=true,"
+        f" filename='{FILE[1:-1]}', file_row_number=true)"
+    )
+
+
+def snapshot_files(table: Table, snapshot: int) -> dict[str, DataFile]:
+    """The snapshot's files, of rows and of positions: path (plain, not a URL) → file, by path."""
+    files = {}
+    for task in table.scan(snapshot_id=snapshot).plan_files():
+        files[_path(task.file.file_path)] = task.file
+        files.update({_path(file.file_path): file for file in task.delete_files})
     return dict(sorted(files.items()))
 
 
@@ -354,35 +413,17 @@ def _path(location: str) -> str:
 
 def lake_file(table: Table, file: DataFile) -> LakeFile:
     """Iceberg's entry as ours."""
+    partition = file.partition[0] if len(table.spec().fields) else None
+    path, rows = _path(file.file_path), int(file.record_count)
+    if file.content is not DataFileContent.DATA:
+        return LakeFile(path, partition, rows, frozenset(), positions=True)
     names = {}
     for field in table.schema().fields:
         names[field.field_id] = field.name
         if isinstance(field.field_type, ListType):
             names[field.field_type.element_id] = field.name
     columns = frozenset(names[key] for key in file.column_sizes if key in names)
-    partition = file.partition[0] if len(table.spec().fields) else None
-    return LakeFile(_path(file.file_path), partition, int(file.record_count), columns)
-
-
-def _data_file(table: Table, file: NewFile) -> DataFile:
-    metadata = pq.read_metadata(file.path)
-    statistics = data_file_statistics_from_parquet_metadata(
-        parquet_metadata=metadata,
-        stats_columns=compute_statistics_plan(table.schema(), table.metadata.properties),
-        parquet_column_mapping=parquet_path_to_id_mapping(table.schema()),
-    )
-    return DataFile.from_args(
-        content=DataFileContent.DATA,
-        file_path=file.path,
-        file_format=FileFormat.PARQUET,
-        partition=Record(file.partition) if len(table.spec().fields) else Record(),
-        file_size_in_bytes=os.path.getsize(file.path),
-        sort_order_id=None,
-        spec_id=table.metadata.default_spec_id,
-        equality_ids=None,
-        key_metadata=None,
-        **statistics.to_serialized_dict(),
-    )
+    return LakeFile(path, partition, rows, columns)
 
 
 def _field_id(schema: Schema, name: str) -> str:

@@ -1,6 +1,6 @@
 """Put a whole table (`links`, `people`), or some of its rows, in place of what is stored.
 
-Rows lie in files by their key (2^18 numbers a file) and in the order of the key, so a file is compared with
+Main files hold rows by their key (2^18 numbers a file) in the order of the key, so a file is compared with
 its part of the new table column by column, and an equal table leads to no commit at all: only what differs
 is written.
 """
@@ -14,11 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sync.store.amending import BUCKET, KEYS, bucket_of, is_layered, put
 from sync.store.lake import Lake, NewFile
-from sync.store.shapes import lake_type, literal, quoted
-
-KEYS = {"links": "contact", "people": "person"}
-_BUCKET = 18
+from sync.store.shapes import lake_type, quoted
 
 
 def overwrite(lake: Lake, table: str, rows: pa.Table) -> bool:
@@ -30,14 +28,16 @@ def overwrite(lake: Lake, table: str, rows: pa.Table) -> bool:
     key = KEYS[table]
     rows = _held(rows)
     lake.ensure(table, {field.name: field.type for field in rows.schema})
+    if is_layered(lake, table):
+        return _amend(lake, table, rows, gone=None)
     numbers = rows.column(key).to_numpy()
     if len(numbers) > 1 and not bool(np.all(numbers[1:] > numbers[:-1])):
         rows = rows.take(pc.sort_indices(rows, sort_keys=[(key, "ascending")]))
         numbers = rows.column(key).to_numpy()
-    buckets = numbers >> _BUCKET
+    buckets = numbers >> BUCKET
     starts = np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1]]) if len(buckets) else np.zeros(0, int)
     ends = np.r_[starts[1:], len(numbers)] if len(starts) else starts
-    stored = {_bucket_of(file.path, key): file for file in lake.files(table)}
+    stored = {bucket_of(file.path, key): file for file in lake.files(table)}
     removed: list[str] = []
     added: list[NewFile] = []
     database = lake.connect()
@@ -63,39 +63,29 @@ def amend(lake: Lake, table: str, rows: pa.Table, *, gone: Iterable[int] = ()) -
     The table ("links" or "people") is then what `overwrite` with all rows would have made it. Rows that are
     there already are passed over. Returns whether anything differed.
     """
-    key = KEYS[table]
     rows = _held(rows)
     lake.ensure(table, {field.name: field.type for field in rows.schema})
+    return _amend(lake, table, rows, gone=list(gone))
+
+
+def _amend(lake: Lake, table: str, rows: pa.Table, *, gone: list[int] | None) -> bool:
+    """`gone`: None: every key that `rows` does not have."""
+    key = KEYS[table]
     rows = _said(rows, key)
     database = lake.connect()
     try:
         database.register("amended", rows)
-        database.register("taken_out", pa.table({key: pa.array(list(gone), pa.int32())}))
-        database.execute(f"CREATE TEMP TABLE touched AS {_touched(lake, table, key, rows)}")
-        stored = {_bucket_of(file.path, key): file for file in lake.files(table)}
-        found = database.execute(
-            f"SELECT DISTINCT {key} >> {_BUCKET} AS b FROM touched ORDER BY b"
-        ).fetchall()
-        removed: list[str] = []
-        added: list[NewFile] = []
-        for (bucket,) in found:
-            fresh = (
-                f"SELECT * FROM amended SEMI JOIN touched USING ({key}) WHERE {key} >> {_BUCKET} = {bucket}"
-            )
-            old = stored.get(int(bucket))
-            if old is not None:
-                kept = f"read_parquet({literal(old.path)}, hive_partitioning=false)"
-                fresh = f"SELECT * FROM {kept} ANTI JOIN touched USING ({key}) UNION ALL BY NAME {fresh}"
-                removed.append(old.path)
-            if database.execute(f"SELECT 1 FROM ({fresh}) LIMIT 1").fetchall():
-                added.append(lake.write(database, table, f"SELECT * FROM ({fresh})", order=key))
-        return lake.replace(table, removed=removed, added=added) is not None
+        database.register("taken_out", pa.table({key: pa.array(gone or [], pa.int32())}))
+        out = "SEMI JOIN taken_out" if gone is not None else "ANTI JOIN amended"
+        database.execute(f"CREATE TEMP TABLE touched AS {_touched(lake, table, key, rows, out)}")
+        fresh = f"SELECT * FROM amended SEMI JOIN touched USING ({key})"
+        return put(lake, database, table, fresh, touched="touched")
     finally:
         database.close()
 
 
-def _touched(lake: Lake, table: str, key: str, rows: pa.Table) -> str:
-    """SQL of the keys whose row is new, different, or to be taken out."""
+def _touched(lake: Lake, table: str, key: str, rows: pa.Table, out: str) -> str:
+    """SQL of the keys whose row is new, different, or to be taken `out`."""
     different = [f"there.{key} IS NULL"]
     known = frozenset[str]().union(*(file.columns for file in lake.files(table)))
     for name in sorted(known.union(rows.column_names)):
@@ -104,7 +94,7 @@ def _touched(lake: Lake, table: str, key: str, rows: pa.Table) -> str:
     there = lake.relation(table)
     return f"""SELECT {key} FROM amended LEFT JOIN {there} AS there USING ({key})
         WHERE {" OR ".join(different)}
-        UNION SELECT {key} FROM {there} SEMI JOIN taken_out USING ({key})"""
+        UNION SELECT {key} FROM {there} AS there {out} USING ({key})"""
 
 
 def _held(rows: pa.Table) -> pa.Table:
@@ -119,12 +109,6 @@ def _said(rows: pa.Table, key: str) -> pa.Table:
     and a file that lacks a column reads as missing."""
     empty = {name for name in rows.column_names if rows.column(name).null_count == len(rows)}
     return rows.select([name for name in rows.column_names if name == key or name not in empty])
-
-
-def _bucket_of(path: str, key: str) -> int:
-    file = pq.ParquetFile(path)
-    column = file.schema_arrow.get_field_index(key)
-    return int(file.metadata.row_group(0).column(column).statistics.min) >> _BUCKET
 
 
 def _is_same(path: str, rows: pa.Table) -> bool:

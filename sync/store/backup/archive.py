@@ -21,8 +21,11 @@ from types import TracebackType
 from typing import IO, Self
 
 from sync.store.errors import StoreError, no_space_is_told
+from sync.store.lake import GONE
 
-FORMAT = 1
+FORMAT = 2
+_READS = (1, 2)
+"""Format 1 has no files of positions."""
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"(database|inbox|lake/[a-z_]+)/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _CHUNK = 1 << 20
@@ -50,8 +53,8 @@ class ArchivedTable:
 
     @property
     def rows(self) -> int:
-        """Rows of all files."""
-        return sum(rows for _, rows in self.files.values())
+        """Rows of the table."""
+        return sum(-rows if name.startswith(GONE) else rows for name, (_, rows) in self.files.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ class ArchiveReader:
             self._members = {member.name: member for member in self._tar.getmembers()}
             with self._file(MANIFEST) as file:
                 found = json.load(file)
-            if found["format"] != FORMAT:
+            if found["format"] not in _READS:
                 raise BadBackup(
                     f"{path} has the backup format {found['format']} and this segsync reads {FORMAT};"
                     f" restore it with segsync {found['segsync']}"

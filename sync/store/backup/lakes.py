@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from pyiceberg.catalog.sql import SqlCatalogBaseTable
@@ -18,7 +19,8 @@ from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
 from sync.store.backup.archive import ArchivedTable
 from sync.store.catalog import NAMESPACE, StoreCatalog
 from sync.store.database import Database
-from sync.store.lake import Lake, LakeFile, NewFile, data_files, lake_file
+from sync.store.lake import GONE, Lake, LakeFile, NewFile, lake_file, snapshot_files
+from sync.store.shapes import literal
 
 _HISTORY = (
     "snapshots",
@@ -38,7 +40,7 @@ def files_at(
     is gone."""
     loaded = catalog.table_at(table, location)
     current = loaded.current_snapshot()
-    found = data_files(loaded, current.snapshot_id).values() if current is not None else ()
+    found = snapshot_files(loaded, current.snapshot_id).values() if current is not None else ()
     return _definition(loaded.metadata), tuple(lake_file(loaded, file) for file in found)
 
 
@@ -61,14 +63,24 @@ def rebuild(folder: Path, tables: Mapping[str, ArchivedTable]) -> dict[str, str]
             lake = Lake(database, folder)
             for name, table in tables.items():
                 catalog.register_table((NAMESPACE, name), _fresh_metadata(lake.folder, name, table))
-                files = [
-                    NewFile(str(data_path(lake.folder, name, file)), partition)
-                    for file, (partition, _) in table.files.items()
-                ]
-                lake.replace(name, added=files)
+                lake.replace(name, added=[*_files(lake, name, table)])
             return {name: str(catalog.location_of(name)) for name in tables}
         finally:
             database.close()
+
+
+def _files(lake: Lake, name: str, table: ArchivedTable) -> Iterator[NewFile]:
+    """The table's files where they lie now; positions, which name files by their paths, are written anew."""
+    with closing(lake.connect()) as database:
+        for file, (partition, _) in table.files.items():
+            path = data_path(lake.folder, name, file)
+            if not file.startswith(GONE):
+                yield NewFile(str(path), partition)
+                continue
+            named = f"{literal(str(path.parent))} || '/' || regexp_extract(file_path, '[^/]*$')"
+            query = f"SELECT {named} AS file_path, pos FROM read_parquet({literal(str(path))})"
+            yield lake.write_positions(database, name, query, partition=partition)
+            path.unlink()
 
 
 def _definition(metadata: TableMetadata) -> dict[str, object]:

@@ -1,0 +1,165 @@
+"""Commits of the lake that PyIceberg does not make by itself: files come and go, and rows go by position.
+
+A changed row is written into a small file of newer rows, and its old position into a file of *position
+deletes* (Iceberg's format v2), which PyIceberg and other engines read, but PyIceberg does not write.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow.parquet as pq
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+)
+from pyiceberg.manifest import (
+    DataFile,
+    DataFileContent,
+    FileFormat,
+    ManifestContent,
+    ManifestEntry,
+    ManifestEntryStatus,
+    ManifestFile,
+    ManifestWriterV2,
+)
+from pyiceberg.table import Table
+from pyiceberg.table import Transaction as IcebergTransaction
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.snapshots import Operation, Summary
+from pyiceberg.table.update.snapshot import _OverwriteFiles
+from pyiceberg.typedef import EMPTY_DICT, Record
+
+POSITION_IDS = "{'file_path': 2147483546, 'pos': 2147483545}"
+"""The columns of a file of position deletes, with the numbers that Iceberg reserves for them."""
+
+
+class Transaction(IcebergTransaction):
+    """As PyIceberg's, which builds and copies the table's whole metadata each time somebody looks at it, a
+    dozen times a commit. It is the same until something is staged."""
+
+    _made: tuple[object, object, TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        made = self._made
+        if made is None or made[0] is not self._updates or made[1] is not self._table.metadata:
+            made = self._made = (self._updates, self._table.metadata, super().table_metadata)
+        return made[2]
+
+    def _rebuild_snapshot_updates(self) -> None:
+        """PyIceberg would put our files on top of what another process has committed meanwhile, though they
+        were made from what was there before: its rows would be there twice, or files be missed."""
+        raise CommitFailedException("the table has changed")
+
+
+class Overwrite(_OverwriteFiles):
+    """Files come and go in one snapshot; `positions` are files of deleted rows that come, and the paths
+    `forgotten` such files that go."""
+
+    def __init__(
+        self,
+        transaction: IcebergTransaction,
+        table: Table,
+        *,
+        positions: Sequence[DataFile],
+        forgotten: Iterable[str],
+    ) -> None:
+        there = table.current_snapshot() is not None
+        super().__init__(
+            operation=Operation.OVERWRITE if there else Operation.APPEND, transaction=transaction, io=table.io
+        )
+        self._positions = list(positions)
+        self._forgotten = set(forgotten)
+
+    def _existing_manifests(self) -> list[ManifestFile]:
+        return [one for one in super()._existing_manifests() if one.content is ManifestContent.DATA]
+
+    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
+        metadata = self._transaction.table_metadata
+        parent = metadata.snapshot_by_name(self._target_branch)
+        kept = [
+            entry
+            for manifest in (parent.manifests(self._io) if parent is not None else ())
+            if manifest.content is ManifestContent.DELETES
+            for entry in manifest.fetch_manifest_entry(self._io, discard_deleted=True)
+            if entry.data_file.file_path not in self._forgotten
+        ]
+        if not kept and not self._positions:
+            return manifests
+        output = self.new_manifest_output()
+        with _PositionsWriter(
+            metadata.spec(), self.schema(), output, self._snapshot_id, self._compression
+        ) as writer:
+            for file in self._positions:
+                writer.add(_entry(file, self._snapshot_id))
+            for entry in kept:
+                writer.add_entry(_entry(entry.data_file, entry.snapshot_id, entry))
+        return [*manifests, writer.to_manifest_file()]
+
+    def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
+        added = self._added_data_files
+        self._added_data_files = [*added, *self._positions]  # they count in it, and are in no data manifest
+        try:
+            return super()._summary(snapshot_properties)
+        finally:
+            self._added_data_files = added
+
+
+class _PositionsWriter(ManifestWriterV2):
+    def content(self) -> ManifestContent:
+        return ManifestContent.DELETES
+
+    @property
+    def _meta(self) -> dict[str, str]:
+        return {**super()._meta, "content": "deletes"}
+
+
+def _entry(file: DataFile, snapshot_id: int | None, known: ManifestEntry | None = None) -> ManifestEntry:
+    return ManifestEntry.from_args(
+        status=ManifestEntryStatus.ADDED if known is None else ManifestEntryStatus.EXISTING,
+        snapshot_id=snapshot_id,
+        sequence_number=None if known is None else known.sequence_number,
+        file_sequence_number=None if known is None else known.file_sequence_number,
+        data_file=file,
+    )
+
+
+def data_file(table: Table, path: str, partition: str | None) -> DataFile:
+    """Iceberg's entry for a Parquet file with rows of the table."""
+    metadata = pq.read_metadata(path)
+    statistics = data_file_statistics_from_parquet_metadata(
+        parquet_metadata=metadata,
+        stats_columns=compute_statistics_plan(table.schema(), table.metadata.properties),
+        parquet_column_mapping=parquet_path_to_id_mapping(table.schema()),
+    )
+    return _file(table, path, partition, DataFileContent.DATA, statistics.to_serialized_dict())
+
+
+def positions_file(table: Table, path: str, partition: str | None) -> DataFile:
+    """Iceberg's entry for a Parquet file with positions (file_path, pos) of rows that are no more."""
+    statistics: dict[str, Any] = {"record_count": pq.read_metadata(path).num_rows}
+    for name in ("column_sizes", "value_counts", "null_value_counts", "nan_value_counts"):
+        statistics[name] = {}
+    return _file(table, path, partition, DataFileContent.POSITION_DELETES, statistics)
+
+
+def _file(
+    table: Table, path: str, partition: str | None, content: DataFileContent, statistics: dict[str, Any]
+) -> DataFile:
+    return DataFile.from_args(
+        content=content,
+        file_path=path,
+        file_format=FileFormat.PARQUET,
+        partition=Record(partition) if len(table.spec().fields) else Record(),
+        file_size_in_bytes=os.path.getsize(path),
+        sort_order_id=None,
+        spec_id=table.metadata.default_spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **statistics,
+    )
