@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from sync.identify.components import build_components
-from sync.identify.keys import MatchRules, build_keys, match_rules
+from sync.identify.keys import MatchRules, build_keys, key_columns, match_rules
 from sync.identify.links import LINKS_SCHEMA, blocked_report, build_pairs, build_reach, pass_claimed_keys
 from sync.identify.numbers import Reserve, events_sql, number_components
 
@@ -71,8 +71,13 @@ def identify(
     themselves have changed. The result is the same as that of a full computation. `reserve` is called at
     most once. Uses temp tables named identify_* on `database`.
     """
-    looked_at = f"(SELECT * FROM {contacts} WHERE contact IN (SELECT contact FROM {changed}))"
-    build_keys(database, looked_at if changed else contacts, rules=rules, into="identify_fresh")
+    if changed:
+        columns = ", ".join(key_columns(database, contacts, rules))
+        database.execute(
+            f"""CREATE OR REPLACE TEMP TABLE identify_looked AS SELECT {columns} FROM {contacts}
+            WHERE contact IN (SELECT contact FROM {changed})"""
+        )
+    build_keys(database, "identify_looked" if changed else contacts, rules=rules, into="identify_fresh")
     build_reach(database, links=links, fresh="identify_fresh", looked_at=changed, full=full)
     pass_claimed_keys(database)
     build_pairs(database, links=links, rules=rules)
@@ -106,6 +111,6 @@ def identify(
 
 
 _TEMPORARY = (
-    "fresh", "gone", "touched", "reach", "claims", "formers", "released", "holders", "crowded", "pairs",
-    "components", "labels", "homes", "numbers", "state",
+    "looked", "fresh", "gone", "touched", "reach", "claims", "formers", "released", "holders", "crowded",
+    "pairs", "components", "labels", "homes", "numbers", "state",
 )  # fmt: skip

@@ -158,6 +158,15 @@ def build_keys(database: duckdb.DuckDBPyConnection, contacts: str, *, rules: Mat
     database.execute("DROP TABLE identify_said")
 
 
+def key_columns(database: duckdb.DuckDBPyConnection, contacts: str, rules: MatchRules) -> list[str]:
+    """The columns of `contacts`, quoted, that `build_keys` reads."""
+    named = {f"{connection}.{column}" for sources in (rules.emails, *rules.shared_ids.values())
+             for connection, column in sources}  # fmt: skip
+    named |= {"contact", "connection", "external_id", "address", "deleted"}
+    there = database.sql(f"DESCRIBE FROM {contacts}").fetchall()
+    return [quoted(str(name)) for name, *_ in there if name in named]
+
+
 def is_blocked_sql(key: str, rules: MatchRules) -> str:
     """SQL: whether the key column `key` is an address that stands for no single person."""
     address = f"substr({key}, {len(EMAIL) + 2})"

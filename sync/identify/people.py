@@ -23,6 +23,17 @@ from sync.normalise import fold_column
 COUNTRY = "country"
 STOPS = (Consent.OPTED_OUT, Consent.UNDELIVERABLE)
 """Consents that suppress a person everywhere, whichever platform states them."""
+_FIXED = (
+    "contact",
+    "connection",
+    "external_id",
+    "address",
+    "changed_at",
+    "deleted",
+    "email_consent",
+    "lists",
+)
+"""What people are made of besides the fields' own columns."""
 
 _ARROW = {
     Type.TEXT: pa.string(),
@@ -112,9 +123,13 @@ def build_some_people(
         f"""CREATE OR REPLACE TEMP TABLE people_some_links AS
         SELECT contact, person FROM {links} WHERE person IN (SELECT person FROM {persons})"""
     )
+    named = {f"{connection}.{column}" for field in fields for connection, column in field.sources}
+    wanted = ", ".join(
+        quoted(name) for name in _columns(database, contacts) if name in _FIXED or name in named
+    )
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE people_some_contacts AS
-        SELECT * FROM {contacts} WHERE contact IN (SELECT contact FROM people_some_links)"""
+        SELECT {wanted} FROM {contacts} WHERE contact IN (SELECT contact FROM people_some_links)"""
     )
     table = build_people(database, contacts="people_some_contacts", links="people_some_links", fields=fields)
     database.execute("DROP TABLE people_some_links")

@@ -21,8 +21,8 @@ from sync.normalise import clean_column, fold_column
 from sync.store.attach import ORDER, attach_emails, attach_ids, attach_sql
 from sync.store.contents import content_hash_sql
 from sync.store.errors import StoreError
+from sync.store.files import NewFile
 from sync.store.inbox import StoredPage
-from sync.store.lake import NewFile
 from sync.store.seen import drop_repeated, drop_unchanged, note_arriving
 from sync.store.shapes import INSTANT, SHAPES, literal
 from sync.store.store import Store

@@ -13,7 +13,8 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from sync.store.lake import FILE, NEWER, Lake, LakeFile, NewFile, placed, reading
+from sync.store.files import FILE, NEWER, LakeFile, NewFile, placed, reading
+from sync.store.lake import Lake
 from sync.store.shapes import literal
 
 KEYS = {"contacts": "contact", "links": "contact", "people": "person"}

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from sync.store.lake import Lake, NewFile
+from sync.store.files import NewFile
+from sync.store.lake import Lake
 from sync.store.shapes import literal
 
 ORDER = '"at"'

@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from sync.store.catalog import NAMESPACE
 from sync.store.database import Database
 from sync.store.errors import StoreError
+from sync.store.files import snapshot_files
 from sync.store.inbox import Inbox
-from sync.store.lake import Lake, snapshot_files
+from sync.store.lake import Lake
 from sync.store.migrate import HEAD, knows, revision_of
 from sync.store.owners import is_dead
 from sync.store.shapes import SHAPES

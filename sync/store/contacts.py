@@ -18,8 +18,8 @@ from connectors.base import Stream, StreamKind
 from sync.normalise import clean_column
 from sync.store.amending import put
 from sync.store.contents import content_hash_sql
+from sync.store.files import reading
 from sync.store.inbox import StoredPage
-from sync.store.lake import reading
 from sync.store.shapes import INSTANT, SHAPES, TEXTS, literal, quoted
 from sync.store.store import Store
 from sync.store.values import HELD, Money, Unusable, clean_texts, physical_columns
@@ -176,11 +176,11 @@ def _find_changes(
     database: duckdb.DuckDBPyConnection, store: Store, connection: str, stream: str, *, complete: bool
 ) -> None:
     """Temp tables `known` (what the lake has), `compared` (each latest record against it), `gone`."""
-    lake = store.lake
+    only = "" if complete else "SEMI JOIN latest USING (external_id)"
     database.execute(
         f"""CREATE TEMP TABLE known AS
         SELECT contact, external_id, stream, content_hash, coalesce(deleted, false) AS deleted
-        FROM {lake.relation("contacts", connection)}"""
+        FROM {store.lake.relation("contacts", connection)} AS lake {only}"""
     )
     database.execute(
         """CREATE TEMP TABLE compared AS

@@ -11,13 +11,12 @@ import contextlib
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
-from pyiceberg.manifest import DataFile, DataFileContent
+from pyiceberg.manifest import DataFileContent
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
@@ -30,6 +29,7 @@ from sync.store.catalog import NAMESPACE, StoreCatalog
 from sync.store.commits import POSITION_IDS, Overwrite, Transaction, data_file, positions_file
 from sync.store.database import Database
 from sync.store.errors import StoreError, no_space_is_told
+from sync.store.files import GONE, LakeFile, NewFile, lake_file, reading, snapshot_files
 from sync.store.shapes import (
     NO_SNAPSHOT,
     PARTITIONS,
@@ -44,9 +44,6 @@ from sync.store.shapes import (
 
 MOST_MIB = 1536
 """For one DuckDB connection, unless the config says more."""
-GONE, NEWER = "gone-", "newer-"
-"""How the names of files begin that hold positions, or newer rows of keys that main files have too."""
-FILE = '"lake file"'
 ROW_GROUP = 122_880
 """Rows per row group: DuckDB's own unit, so that both cores find work in one file."""
 _PROPERTIES = {
@@ -60,32 +57,6 @@ _PROPERTIES = {
     "write.metadata.metrics.column.contact": "full",
     "write.metadata.metrics.column.person": "full",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LakeFile:
-    """One Parquet file of a snapshot. `columns` are those it has; the others read as missing."""
-
-    path: str
-    partition: str | None
-    rows: int
-    columns: frozenset[str]
-    positions: bool = False
-    """It names rows of other files that are no more: file_path, pos (from 0)."""
-
-    @property
-    def counted(self) -> int:
-        """What it adds to the rows of its table."""
-        return -self.rows if self.positions else self.rows
-
-
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    """A Parquet file written and not committed yet. `positions`: see LakeFile."""
-
-    path: str
-    partition: str | None
-    positions: bool = False
 
 
 class Lake:
@@ -375,55 +346,6 @@ class Lake:
         if loaded is None:
             raise StoreError(f"the lake's table {table} could not be made")
         return loaded
-
-
-def reading(files: Iterable[LakeFile], positions: Iterable[LakeFile] = ()) -> str:
-    """SQL to put after FROM: the rows of `files` that `positions` do not name; the columns that any has."""
-    paths = ", ".join(literal(file.path) for file in files)
-    gone = ", ".join(literal(file.path) for file in positions)
-    if not gone:
-        return f"read_parquet([{paths}], hive_partitioning=false, union_by_name=true)"
-    return (
-        f"(SELECT theirs.* EXCLUDE ({FILE}, file_row_number) FROM {placed(paths)} AS theirs"
-        f" ANTI JOIN read_parquet([{gone}]) AS gone"
-        f" ON gone.file_path = theirs.{FILE} AND gone.pos = theirs.file_row_number)"
-    )
-
-
-def placed(paths: str) -> str:
-    """SQL to put after FROM: the rows of files (literals of paths) with FILE and file_row_number."""
-    return (
-        f"read_parquet([{paths}], hive_partitioning=false, union_by_name=true,"
-        f" filename='{FILE[1:-1]}', file_row_number=true)"
-    )
-
-
-def snapshot_files(table: Table, snapshot: int) -> dict[str, DataFile]:
-    """The snapshot's files, of rows and of positions: path (plain, not a URL) → file, by path."""
-    files = {}
-    for task in table.scan(snapshot_id=snapshot).plan_files():
-        files[_path(task.file.file_path)] = task.file
-        files.update({_path(file.file_path): file for file in task.delete_files})
-    return dict(sorted(files.items()))
-
-
-def _path(location: str) -> str:
-    return location.removeprefix("file://")
-
-
-def lake_file(table: Table, file: DataFile) -> LakeFile:
-    """Iceberg's entry as ours."""
-    partition = file.partition[0] if len(table.spec().fields) else None
-    path, rows = _path(file.file_path), int(file.record_count)
-    if file.content is not DataFileContent.DATA:
-        return LakeFile(path, partition, rows, frozenset(), positions=True)
-    names = {}
-    for field in table.schema().fields:
-        names[field.field_id] = field.name
-        if isinstance(field.field_type, ListType):
-            names[field.field_type.element_id] = field.name
-    columns = frozenset(names[key] for key in file.column_sizes if key in names)
-    return LakeFile(path, partition, rows, columns)
 
 
 def _field_id(schema: Schema, name: str) -> str:

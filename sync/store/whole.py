@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sync.store.amending import BUCKET, KEYS, bucket_of, is_layered, put
-from sync.store.lake import Lake, NewFile
+from sync.store.files import NewFile
+from sync.store.lake import Lake
 from sync.store.shapes import lake_type, quoted
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SHARE = 100
 """One person in so many changes."""
 NO_LIMIT = 10**9
+INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 HOURS = 12
 """Between two runs. With less, each would read again what the one before wrote: platforms' times of change
 move with our writes, and every pull looks back some minutes."""
@@ -95,19 +96,17 @@ class Accounts:
         rows = customers.read_text(encoding="utf-8").splitlines(keepends=True)
         header = rows[0].strip().split(",")
         place = header.index("city")
+        at = self.as_of - dt.timedelta(hours=1)
         for number, row in enumerate(rows):
             if row.split(",", 1)[0] in ids:
                 cells = row.rstrip("\n").split(",")
-                cells[place] = city
+                cells[place], cells[-1] = city, f"{at:{INSTANT}}"
                 rows[number] = ",".join(cells) + "\n"
         customers.write_text("".join(rows), encoding="utf-8")
-        at = self.as_of - dt.timedelta(hours=1)
         orders = self.folder / ORDERS
         with orders.with_stem(f"{orders.stem}-{self.rounds}").open("w", encoding="utf-8") as file:
             file.write("order_id,customer_id,ordered_at,items,total\n")
-            file.writelines(
-                f"again{self.rounds}-{id_},{id_},{at:%Y-%m-%dT%H:%M:%SZ},2,31.50\n" for id_ in sorted(ids)
-            )
+            file.writelines(f"again{self.rounds}-{id_},{id_},{at:{INSTANT}},2,31.50\n" for id_ in sorted(ids))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Connection → calls since the last question; of this process: MiB."""
@@ -136,6 +135,7 @@ def main(folder: Path, people: str, as_of: dt.datetime) -> None:
         text = write_config(folder, settings)
         # a day's orders are a file of their own, as shops export them
         daily = text.replace(f'from = "{ORDERS}"', f'from = "{Path(ORDERS).stem}*.csv"')
+        daily = _telling_changes(folder, daily, as_of)
         (folder / CONFIG).write_text(daily, encoding="utf-8")
         _say({name: value for name, value in os.environ.items() if name not in before})
         for line in sys.stdin:
@@ -147,6 +147,17 @@ def main(folder: Path, people: str, as_of: dt.datetime) -> None:
                     _say({"hours": ahead.total_seconds() / 3600})
                 case "counts":
                     _say(accounts.counts())
+
+
+def _telling_changes(folder: Path, config: str, as_of: dt.datetime) -> str:
+    """Gives customers a column that tells when a row changed, as tables of that size have; the config."""
+    customers = folder / CUSTOMERS
+    header, *rows = customers.read_text(encoding="utf-8").splitlines()
+    began = f"{as_of - dt.timedelta(days=400):{INSTANT}}"
+    lines = [f"{header},updated_at", *(f"{row},{began}" for row in rows)]
+    customers.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    key = 'key = "customer_id"\n'
+    return config.replace(key, f'{key}changed_at = "updated_at"\nincremental = "updated_at"\n', 1)
 
 
 def _say(content: object) -> None:

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from sync.store.errors import StoreError, no_space_is_told
-from sync.store.lake import GONE
+from sync.store.files import GONE
 
 FORMAT = 2
 _READS = (1, 2)

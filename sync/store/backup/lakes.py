@@ -19,7 +19,8 @@ from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
 from sync.store.backup.archive import ArchivedTable
 from sync.store.catalog import NAMESPACE, StoreCatalog
 from sync.store.database import Database
-from sync.store.lake import GONE, Lake, LakeFile, NewFile, lake_file, snapshot_files
+from sync.store.files import GONE, LakeFile, NewFile, lake_file, snapshot_files
+from sync.store.lake import Lake
 from sync.store.shapes import literal
 
 _HISTORY = (
