@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -71,6 +72,8 @@ class Lake:
         self.memory_limit: str | None = None
         """For DuckDB, e.g. "2GB"; None: 60 % of the machine's memory, 1.5 GiB at most."""
         self.threads: int | None = None
+        self._engines: dict[tuple[str, int | None], duckdb.DuckDBPyConnection] = {}
+        self._starting = threading.Lock()
         self._database = database
         self._catalog = StoreCatalog(database, self.folder.as_uri())
         self._tables: dict[str, tuple[str, Table]] = {}
@@ -79,22 +82,26 @@ class Lake:
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────
 
     def connect(self, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
-        """A DuckDB in memory that spills into the lake's folder; UTC, and no extension is ever fetched."""
+        """A session, with temporary tables of its own, of a DuckDB in memory that spills into the folder;
+        UTC, and no extension is ever fetched."""
         temporary = self.folder / "temporary"
         temporary.mkdir(exist_ok=True)
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "temp_directory": str(temporary / uuid.uuid4().hex),
-            "memory_limit": memory_limit or self.memory_limit or _enough(),
-            "preserve_insertion_order": "true",
-        }
-        if self.threads:
-            config["threads"] = str(self.threads)
-        connection = duckdb.connect(config=config)
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
-        return connection
+        limit = memory_limit or self.memory_limit or _enough()
+        with self._starting:  # an engine takes a thousand times as long to start as a session
+            engine = self._engines.get((limit, self.threads))
+            if engine is None:
+                engine = self._engines[limit, self.threads] = _engine(temporary, limit, self.threads)
+        session = engine.cursor()
+        session.execute("SET TimeZone = 'UTC'")
+        session.execute("SET enable_progress_bar = false")
+        return session
+
+    def close(self) -> None:
+        """Let go of memory. Sessions that are open are of no use then."""
+        with self._starting:
+            for engine in self._engines.values():
+                engine.close()
+            self._engines.clear()
 
     def relation(self, table: str, kind: str | None = None, *, snapshot: int | None = None) -> str:
         """SQL to put after FROM: the files of the current (or the given) snapshot; `kind`: one partition.
@@ -361,6 +368,19 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _engine(temporary: Path, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "temp_directory": str(temporary / uuid.uuid4().hex),
+        "memory_limit": memory_limit,
+        "preserve_insertion_order": "true",
+    }
+    if threads:
+        config["threads"] = str(threads)
+    return duckdb.connect(config=config)
 
 
 def _enough() -> str:

@@ -103,6 +103,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of files and connections."""
+        if self._lake is not None:  # made on first use
+            self._lake.close()
         self.database.close()
 
     def __enter__(self) -> Self:

@@ -57,16 +57,17 @@ def rebuild(folder: Path, tables: Mapping[str, ArchivedTable]) -> dict[str, str]
     """
     with tempfile.TemporaryDirectory(prefix="segsync-restore-") as temporary:
         database = Database(str(Path(temporary) / "catalog.db"))
+        lake = Lake(database, folder)
         try:
             SqlCatalogBaseTable.metadata.create_all(database.writer)
             catalog = StoreCatalog(database, folder.absolute().as_uri())
             catalog.create_namespace(NAMESPACE)
-            lake = Lake(database, folder)
             for name, table in tables.items():
                 catalog.register_table((NAMESPACE, name), _fresh_metadata(lake.folder, name, table))
                 lake.replace(name, added=[*_files(lake, name, table)])
             return {name: str(catalog.location_of(name)) for name in tables}
         finally:
+            lake.close()
             database.close()
 
 
