@@ -195,7 +195,7 @@ def test_the_document_of_a_backup_is_json(synced: Company, tmp_path: Path) -> No
         file = tar.extractfile("manifest.json")
         assert file is not None
         manifest, names = json.load(file), set(tar.getnames())
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert set(manifest["files"]) == names - {"manifest.json"}
     with Workspace.open(synced.config) as workspace:
         for name in ("contacts", "activity", "people", "links"):

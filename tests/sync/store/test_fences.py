@@ -56,8 +56,9 @@ def zombie(store: Store, run: Run) -> Store:
         batches_=[PlannedBatch(audience.id, PEOPLE, BitMap())],
         summary={},
     )
-    commit(store, MEMBERS, [{"external_id": "a"}], connection="mc")
-    absorb_contacts(store, "mc", MEMBERS)
+    for one in ("a", "z"):  # two snapshots, of which one may go
+        commit(store, MEMBERS, [{"external_id": one}], connection="mc")
+        absorb_contacts(store, "mc", MEMBERS)
     commit(store, MEMBERS, [{"external_id": "b"}], connection="mc")
     view = store.guarded(store.runs.lease(run))
     end_lease(store)
