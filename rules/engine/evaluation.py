@@ -63,9 +63,11 @@ def evaluate(
     zone: str,
     standing: Mapping[str, Standing] | None = None,
     held: Mapping[ir.HeldSegment, BitMap] | None = None,
+    known: Mapping[str, BitMap] | None = None,
 ) -> Evaluation:
     """The members of every segment at `as_of` (aware), calendar words in `zone`. `held`: for each such node
     who was in its segment since its edge, by the stored runs; nobody, where it says nothing.
+    `known`: who is in segments that these use and `rules` lacks.
 
     `standing`: who was in before, by segment that lasts; of a segment that is not there, nobody was.
     A pattern that is not RE2 is a ValueError; no row of data can make it fail.
@@ -128,7 +130,7 @@ def evaluate(
             source = joined(people, relations, columns + ranked.joins) + ranked.joins
             table = connection.sql(f"SELECT {columns} FROM {source}").to_arrow_table()
         with stages.timed("bitmaps"):
-            members = memberships.collect(table, standing or {}, held or {})
+            members = memberships.collect(table, standing or {}, held or {}, known or {})
     finally:
         for name in made:
             connection.execute(f"DROP TABLE IF EXISTS {name}")

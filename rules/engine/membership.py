@@ -58,10 +58,14 @@ class Memberships:
         return ", ".join(["p.person AS person", *booleans])
 
     def collect(
-        self, table: pa.Table, standing: Mapping[str, Standing], held: Mapping[ir.HeldSegment, BitMap]
+        self,
+        table: pa.Table,
+        standing: Mapping[str, Standing],
+        held: Mapping[ir.HeldSegment, BitMap],
+        known: Mapping[str, BitMap],
     ) -> dict[str, BitMap]:
-        """The members of every segment from the rows of a selection of `columns`; `standing`: who was in them
-        before, `held`: who was in others for so long."""
+        """The members of every segment added, from the rows of a selection of `columns`; `standing`: who was
+        in them before, `held`: who was in others for so long, `known`: who is in others that they use."""
         import numpy as np
         from pyroaring import BitMap
 
@@ -71,7 +75,7 @@ class Memberships:
             predicate: _bitmap(people[np.flatnonzero(table[name].to_numpy())])
             for predicate, name in self._columns.items()
         }
-        members: dict[str, BitMap] = {}
+        members = dict(known)
 
         def resolve(predicate: ir.Predicate) -> BitMap:
             if predicate in atoms:
@@ -98,7 +102,7 @@ class Memberships:
 
         for segment, condition in self._conditions.items():
             members[segment] = BitMap(resolve(condition))
-        return members
+        return {segment: members[segment] for segment in self._conditions}
 
 
 def _bitmap(people: NDArray[np.uint32]) -> BitMap:

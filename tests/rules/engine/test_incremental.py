@@ -1,0 +1,160 @@
+"""Asking only those of whom it may have changed tells what asking everybody tells: after any change of
+people, activity and rules, and after any time, step by step, each upon what the step before told."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyroaring import BitMap
+
+from rules import ir
+from rules.engine import Evaluation, Tables, evaluate
+from rules.engine.incremental import Before, Renewed, renew
+from rules.engine.person import PersonFacts
+from rules.engine.relations import relations
+from rules.ruleset import RuleSet
+from tests.rules.engine.agreement import rule_set
+from tests.rules.engine.generated import AS_OF, DAY, DEAL_KINDS, KIND_TYPES, US, ZONE, Nodes
+from tests.rules.vocabulary import VOCABULARY
+from tests.thorough import examples
+
+HOUR = dt.timedelta(hours=1)
+LATER = (0 * DAY, US, HOUR, 3 * HOUR, DAY - US, DAY, 2 * DAY, 3 * DAY, 7 * DAY, 12 * DAY, 28 * DAY)
+LATER = (*LATER, 30 * DAY, 31 * DAY, 90 * DAY, 365 * DAY)
+"""How long after the first evaluation the later ones may be."""
+STEPS = 5
+
+Conditions = Mapping[str, ir.Predicate]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What an evaluation is asked over."""
+
+    as_of: dt.datetime
+    conditions: Conditions
+    people: Sequence[PersonFacts]
+
+
+@dataclass
+class Walk:
+    """Evaluations one after the other, each told both ways."""
+
+    connection: duckdb.DuckDBPyConnection
+    before: Before | None = None
+    people: dict[int, PersonFacts] = field(default_factory=dict)
+
+    def step(self, moment: Moment, zone: str = ZONE) -> tuple[Renewed | None, Mapping[str, BitMap]]:
+        """(what asking few people told, None at first; what asking everybody tells)."""
+        rules, now = rule_set(moment.conditions), {one.person: one for one in moment.people}
+        changed = BitMap(n for n in {*now, *self.people} if now.get(n) != self.people.get(n))
+        with relations(self.connection, moment.people, VOCABULARY) as tables:
+            plain = partial(evaluate, self.connection, as_of=moment.as_of, zone=zone)
+
+            def ask(rules: RuleSet, tables: Tables, known: Mapping[str, BitMap]) -> Evaluation:
+                return plain(rules, tables, known=known)
+
+            whole = plain(rules, tables)
+            told = None
+            if self.before is not None:
+                told = renew(
+                    self.connection,
+                    rules,
+                    tables,
+                    before=self.before,
+                    changed=changed,
+                    as_of=moment.as_of,
+                    zone=zone,
+                    ask=ask,
+                )
+                assert told.evaluation.people == whole.people
+        found = whole if told is None else told.evaluation
+        versions = {name: one.version for name, one in rules.segments.items()}
+        self.before, self.people = Before(moment.as_of, found.members, versions), now
+        return told, whole.members
+
+
+class History(Nodes):
+    """Draws a company's moments: each is the one before, and something happened."""
+
+    def moments(self) -> list[Moment]:
+        """The first one and STEPS later ones."""
+        first, conditions = self.as_of, dict[str, ir.Predicate]()
+        for depth in (0, 0, 1, 1, 2):
+            conditions[f"s{len(conditions)}"] = self.predicate(depth, tuple(conditions))
+        people = self.people()
+        moments, passed = [Moment(first, conditions, people)], 0
+        for _ in range(STEPS):
+            passed = self.pick(range(passed, len(LATER)))
+            self.as_of = first + LATER[passed]
+            for _ in range(self.pick((0, 1, 2))):
+                people = self.happened(people)
+            if self.chance(4):
+                conditions = self.edited(conditions)
+            moments.append(Moment(self.as_of, conditions, people))
+        return moments
+
+    def happened(self, people: Sequence[PersonFacts]) -> list[PersonFacts]:
+        """Somebody came, went or became another; activity came (late, in the future), changed or went."""
+        rest = list(people)
+        what = self.pick(("facts", "came", "went", "activity", "activity", "moved"))
+        if what == "came" or not rest:
+            return [
+                *rest,
+                self.person(1 + 3 * self.pick(range(4)) + max((p.person for p in rest), default=0)),
+            ]
+        one = rest.pop(self.pick(range(len(rest))))
+        if what == "went":
+            return rest
+        fresh = self.person(one.person)
+        if what == "facts":
+            return [*rest, replace(fresh, activity=one.activity)]
+        kind = self.pick((*KIND_TYPES, *DEAL_KINDS))
+        rows = list(one.activity.get(kind, ()))
+        if what == "moved" and rest and rows:
+            other = rest.pop(0)
+            theirs = [*other.activity.get(kind, ()), rows.pop()]
+            rest.append(replace(other, activity={**other.activity, kind: theirs}))
+        elif rows and self.chance(3):
+            rows.pop()
+        else:
+            rows += fresh.activity.get(kind, ())
+        return [*rest, replace(one, activity={**one.activity, kind: rows})]
+
+    def edited(self, conditions: Conditions) -> Conditions:
+        """A rule became another, came, or was taken out (if no other uses it, which the last does)."""
+        names = list(conditions)
+        if self.chance(3):
+            return dict(list(conditions.items())[:-1]) if len(names) > 1 else conditions
+        if self.chance(2):
+            return {**conditions, f"s{len(names)}": self.predicate(1, tuple(names))}
+        place = self.pick(range(len(names)))
+        return {**conditions, names[place]: self.predicate(1, tuple(names[:place]))}
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Moment]:
+    return History(draw, draw(st.sampled_from(AS_OF))).moments()
+
+
+@pytest.fixture(scope="module")
+def connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": "1"})
+
+
+@settings(max_examples=examples(40), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(histories())
+def test_asking_few_tells_what_asking_everybody_tells_after_every_step(
+    connection: duckdb.DuckDBPyConnection, history: list[Moment]
+) -> None:
+    walk = Walk(connection)
+    for moment in history:
+        told, whole = walk.step(moment)
+        assert told is None or told.evaluation.members == whole
