@@ -12,7 +12,7 @@ import datetime as dt
 import secrets
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from rules import ir
@@ -91,10 +91,9 @@ def renew(
             members[name] = kept | found[name] if people else kept
 
     again(first, touched)
-    seconds: Mapping[str, float] = {}
+    told = Evaluation({}, 0, {})
     if between:
         told = ask(_some(rules, between), tables, members)
-        seconds = told.seconds
         moved = touched.copy()
         for name in between:
             members[name] = told.members[name]
@@ -103,7 +102,7 @@ def renew(
         again(rest, moved)
     total = connection.sql(f"SELECT count(*) FROM {tables.people}").fetchall()[0][0]
     ordered = {name: members[name] for name in rules.segments}
-    return Renewed(Evaluation(ordered, total, {}, seconds), len(touched), in_full)
+    return Renewed(replace(told, members=ordered, people=total), len(touched), in_full)
 
 
 def _classified(

@@ -21,13 +21,15 @@ from rules.engine.person import PersonFacts
 from rules.engine.relations import relations
 from rules.ruleset import RuleSet
 from tests.rules.engine.agreement import rule_set
-from tests.rules.engine.generated import AS_OF, DAY, DEAL_KINDS, KIND_TYPES, US, ZONE, Nodes
-from tests.rules.vocabulary import VOCABULARY
+from tests.rules.engine.generated import AS_OF, DAY, KIND_TYPES, US, ZONE, Nodes
+from tests.rules.vocabulary import DEAL_KINDS, VOCABULARY
 from tests.thorough import examples
 
 HOUR = dt.timedelta(hours=1)
-LATER = (0 * DAY, US, HOUR, 3 * HOUR, DAY - US, DAY, 2 * DAY, 3 * DAY, 7 * DAY, 12 * DAY, 28 * DAY)
-LATER = (*LATER, 30 * DAY, 31 * DAY, 90 * DAY, 365 * DAY)
+LATER = (
+    *(0 * DAY, US, HOUR, 3 * HOUR, DAY - US),
+    *(n * DAY for n in (1, 2, 3, 7, 12, 28, 30, 31, 90, 365)),
+)
 """How long after the first evaluation the later ones may be."""
 STEPS = 5
 
@@ -86,10 +88,11 @@ class History(Nodes):
 
     def moments(self) -> list[Moment]:
         """The first one and STEPS later ones."""
-        first, conditions = self.as_of, dict[str, ir.Predicate]()
+        first, drawn = self.as_of, dict[str, ir.Predicate]()
         for depth in (0, 0, 1, 1, 2):
-            conditions[f"s{len(conditions)}"] = self.predicate(depth, tuple(conditions))
-        people = self.people()
+            drawn[f"s{len(drawn)}"] = self.predicate(depth, tuple(drawn))
+        conditions: Conditions = drawn
+        people: Sequence[PersonFacts] = self.people()
         moments, passed = [Moment(first, conditions, people)], 0
         for _ in range(STEPS):
             passed = self.pick(range(passed, len(LATER)))
