@@ -1,4 +1,5 @@
-"""Triggers that are read off the store: sizes of segments, drift, quotas, plans that wait, frozen writes."""
+"""Triggers that are read off the store: sizes of segments, drift, quotas, plans that wait, frozen writes,
+evaluations that differ."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import datetime as dt
 import statistics
 from collections.abc import Iterator
 
+from sync.again import differed
 from sync.alerts.finding import Finding, counted, minute, spell
 from sync.config import Settings
 from sync.config.alerting import AlertKind, Level
@@ -31,6 +33,7 @@ def findings(store: Store, settings: Settings, *, now: dt.datetime) -> Iterator[
     yield from _quotas(store, settings, now=now)
     yield from _waiting(store, settings, now=now)
     yield from _frozen(store, now=now)
+    yield from _evaluation(store, now=now)
 
 
 def _sizes(store: Store, *, now: dt.datetime) -> Iterator[Finding]:
@@ -125,3 +128,15 @@ def _frozen(store: Store, *, now: dt.datetime) -> Iterator[Finding]:
         what = f"A person has stopped all writes {where} at {one.at:%Y-%m-%d %H:%M} UTC."
         advice = f"`segsync status` says who and why; `{lift}` lets them go on."
         yield Finding(AlertKind.FROZEN, one.connection, Level.WARNING, minute(now), what, advice)
+
+
+def _evaluation(store: Store, *, now: dt.datetime) -> Iterator[Finding]:
+    found = differed(store.notes)
+    if found is not None:
+        what = (
+            f"In run {found.run} asking only people of whom something may have changed told otherwise than"
+            f" asking everybody, in {counted(found.segments, 'segment')}. The run went by everybody, and so"
+            " do all that follow."
+        )
+        advice = "`segsync backup` keeps what shows it; report it with the next version of segsync in mind."
+        yield Finding(AlertKind.EVALUATION, "", Level.CRITICAL, minute(now), what, advice)

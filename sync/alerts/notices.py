@@ -21,6 +21,7 @@ _NAMES = {
     AlertKind.QUOTA: "quota",
     AlertKind.PLAN_WAITING: "plan waits",
     AlertKind.FROZEN: "writes frozen",
+    AlertKind.EVALUATION: "evaluations differ",
 }
 _OVER = {
     AlertKind.PLAN_WAITING: "No plan waits for a person any more.",

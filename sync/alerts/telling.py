@@ -19,7 +19,7 @@ from sync.config.alerting import ALWAYS, AlertKind, ChannelSettings, Level
 from sync.store import Store
 from sync.store.alerts import AlertState, Delivery, Move
 
-AT_ONCE = ALWAYS | {AlertKind.FROZEN}
+AT_ONCE = ALWAYS | {AlertKind.FROZEN, AlertKind.EVALUATION}
 """Kinds that get worse by one judgement; all others need two."""
 CLAIM = dt.timedelta(minutes=2)
 """Longer than any try takes; whoever dies in one is made up for after this time."""

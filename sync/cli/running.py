@@ -28,13 +28,19 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def run(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
+def run(
+    context: typer.Context,
+    full: Annotated[
+        bool, typer.Option("--full", help="ask the rules of everybody, also of whom nothing changed")
+    ] = False,
+    output: FormatOption = Format.TEXT,
+) -> None:
     """Pull, identify, assign, plan and push: all five steps."""
     from sync.run.pipeline import run as all_steps
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
-        report = all_steps(workspace, progress=shown)
+        report = all_steps(workspace, progress=shown, whole=full)
     end(report, output)
 
 

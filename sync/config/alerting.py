@@ -36,6 +36,7 @@ class AlertKind(StrEnum):
     QUOTA = "quota"
     PLAN_WAITING = "plan_waiting"
     FROZEN = "frozen"
+    EVALUATION = "evaluation"
 
 
 ALWAYS = frozenset(

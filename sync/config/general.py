@@ -16,6 +16,7 @@ from sync.config.settings import (
     BusinessSettings,
     IdentityKey,
     IdentitySettings,
+    RulesSettings,
     StoreSettings,
 )
 from sync.secrets import Secret
@@ -46,6 +47,17 @@ def read_store(section: Section) -> StoreSettings:
     )
     section.close()
     return settings
+
+
+def read_rules(section: Section) -> RulesSettings:
+    """`[rules]`: how they are asked."""
+    standard = RulesSettings()
+    rules = RulesSettings(
+        incremental=section.yes_no("incremental", standard.incremental),
+        full_hours=section.whole("full_hours", standard.full_hours, low=1),
+    )
+    section.close()
+    return rules
 
 
 def _database(section: Section) -> str | Secret:

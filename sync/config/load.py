@@ -11,7 +11,7 @@ from sync.config.approval import read_approval
 from sync.config.connections import read_connections
 from sync.config.document import Document, read
 from sync.config.fields import read_fields, read_keys, read_trust
-from sync.config.general import read_brakes, read_business, read_identity, read_prefix, read_store
+from sync.config.general import read_brakes, read_business, read_identity, read_prefix, read_rules, read_store
 from sync.config.problems import ConfigError, Path, Problem, Severity, spell
 from sync.config.related import read_places, read_records
 from sync.config.schedules import read_schedules
@@ -29,6 +29,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
     report = Report(document)
     top = Section(report, (), document.values)
     store = read_store(top.table("store"))
+    rules = read_rules(top.table("rules"))
     business = read_business(top.table("business"))
     prefix = read_prefix(top.table("names"))
     brakes = read_brakes(top.table("brakes"))
@@ -52,6 +53,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
         path=document.folder / document.file,
         store=store,
         rules_dir=document.folder / rules_dir,
+        rules=rules,
         business=business,
         audience_prefix=prefix,
         identity=identity,

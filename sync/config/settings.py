@@ -44,6 +44,14 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RulesSettings:
+    """How rules are asked. What they mean stands in the rule files."""
+
+    incremental: bool = False  # ask only people of whom something may have changed since the last run
+    full_hours: int = 24  # … and so often everybody as well, to see that both tell the same
+
+
+@dataclass(frozen=True, slots=True)
 class BusinessSettings:
     """Calendar words use `zone`; money is kept in `currency`, others are converted at load by `rates`."""
 
@@ -141,6 +149,7 @@ class Settings:
     path: Path
     store: StoreSettings
     rules_dir: Path
+    rules: RulesSettings = field(default_factory=RulesSettings)
     business: BusinessSettings = field(default_factory=BusinessSettings)
     audience_prefix: str = "segsync: "
     identity: IdentitySettings = field(default_factory=IdentitySettings)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from sync.again import differed
 from sync.config import Settings
 from sync.errors import UserError
 from sync.run.checking import check, rules_of
@@ -21,6 +22,7 @@ from sync.secrets import Secret, SecretError
 from sync.store import StoreError
 from sync.store.checkup import Version, clock_ahead_s, damage, lake_health, lost_pages, stuck, version_of
 from sync.store.database import Database
+from sync.store.events import Notes
 from sync.store.inbox import Inbox
 from sync.store.lake import Lake
 
@@ -108,6 +110,7 @@ def _store(
             yield from _lake(database, Path(settings.store.lake), around)
         if version.current:
             yield from _claims(database, around)
+            yield from _evaluation(database)
     finally:
         database.close()
     if not offline and (version.current or version.found is None):
@@ -265,6 +268,19 @@ def _claims(database: Database, around: Surroundings) -> Iterator[Finding]:
         )
     if not (found.runs or found.tasks or found.waiting or found.unsettled):
         yield _fine("runs", "no run is stuck, every call has its outcome")
+
+
+def _evaluation(database: Database) -> Iterator[Finding]:
+    found = differed(Notes(database))
+    if found is None:
+        yield _fine("evaluation", "asking few people has never told otherwise than asking everybody")
+        return
+    yield _problem(
+        "evaluation",
+        f"in run {found.run} asking only people of whom something may have changed told otherwise than asking"
+        f" everybody, about {found.segments:,} segment(s); everybody is asked since",
+        "segsync backup keeps what shows it: report it, and install the next version of segsync",
+    )
 
 
 def _connections(config: Path) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ def begin(
     as_of: dt.datetime | None = None,
     scope: Scope = EVERYTHING,
     progress: Progress = SILENT,
+    whole: bool = False,
 ) -> Iterator[Pipeline]:
     """Claim the store for one run. Busy if another one is at work; the run's end is always recorded.
 
@@ -42,7 +43,7 @@ def begin(
         run = workspace.store.runs.claim(trigger, as_of=as_of or now, now=now, scope=scope)
     except RunInProgress as error:
         raise Busy(str(error)) from error
-    with attempt(workspace, run, progress=progress) as pipeline:
+    with attempt(workspace, run, progress=progress, whole=whole) as pipeline:
         yield pipeline
 
 
@@ -54,6 +55,7 @@ def attempt(
     stopping: threading.Event | None = None,
     threads: int | None = None,
     progress: Progress = SILENT,
+    whole: bool = False,
 ) -> Iterator[Pipeline]:
     """Work on a run that this process has claimed; at the end of the block the run is over or let go.
 
@@ -64,7 +66,7 @@ def attempt(
     lease = runs.lease(run)
     lease.stopping = Stop(stopping)
     with alerting(workspace), doing(run=run.id), lease.kept(), workspace.under(lease) as mine:
-        pipeline = Pipeline(mine, run, lease=lease, threads=threads, progress=progress)
+        pipeline = Pipeline(mine, run, lease=lease, threads=threads, progress=progress, whole=whole)
         try:
             yield pipeline
             sweep_daily(mine, pipeline.report.notices)
@@ -87,9 +89,13 @@ def run(
     trigger: str = "run",
     scope: Scope = EVERYTHING,
     progress: Progress = SILENT,
+    whole: bool = False,
 ) -> Report:
-    """All steps. Raises UserError for problems in rules or config; platforms' failures are reported."""
-    with begin(workspace, trigger, as_of=as_of, scope=scope, progress=progress) as pipeline:
+    """All steps. Raises UserError for problems in rules or config; platforms' failures are reported.
+
+    `whole`: the rules are asked of everybody, whatever changed, and the answers compared.
+    """
+    with begin(workspace, trigger, as_of=as_of, scope=scope, progress=progress, whole=whole) as pipeline:
         pipeline.all_steps()
     return pipeline.report
 

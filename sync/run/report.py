@@ -87,6 +87,7 @@ class Report:
     splits: int = 0
     notices: list[str] = field(default_factory=list)
     segments: dict[str, int] = field(default_factory=dict)
+    evaluation: dict[str, object] = field(default_factory=dict)  # who was asked, and why no fewer
     lake: dict[str, int] = field(default_factory=dict)  # table → the snapshot that the rules were asked over
     connections: dict[str, ConnectionReport] = field(default_factory=dict)
     plan_id: int | None = None
@@ -149,6 +150,7 @@ class Report:
             "merges": self.merges,
             "splits": self.splits,
             "segments": self.segments,
+            "evaluation": self.evaluation,
             "lake": {name: str(snapshot) for name, snapshot in self.lake.items()},  # too long for JavaScript
             "connections": {name: part.document() for name, part in self.connections.items()},
             "plan": self.plan_id,

@@ -17,8 +17,9 @@ from pyroaring import BitMap
 from connectors.base import Audience, AudienceKind, ManagesAudiences
 from connectors.errors import ConnectorError, Frozen
 from rules.ruleset import RuleSet
+from sync.again import assign_again, note
 from sync.approval import Selection
-from sync.assign import assign, read_now, remember
+from sync.assign import read_now, remember
 from sync.brakes import SourceCount
 from sync.due import next_at
 from sync.intend import Wanted, intend, save
@@ -57,7 +58,9 @@ class Pipeline:
         lease: Lease,
         threads: int | None = None,
         progress: Progress = SILENT,
+        whole: bool = False,
     ) -> None:
+        self.whole = whole
         self.workspace = workspace
         self.store = workspace.store
         self.run = run
@@ -132,13 +135,25 @@ class Pipeline:
             vocabulary, rules = known_rules(self.workspace)
             self.progress.step("assign")
             self.report.lake = read_now(self.store)
-            evaluation = assign(
-                self.store, rules, vocabulary=vocabulary, as_of=self.as_of, run_id=self.report.run_id
+            settings = self.workspace.settings
+            assigned = assign_again(
+                self.store,
+                rules,
+                vocabulary=vocabulary,
+                as_of=self.as_of,
+                run_id=self.report.run_id,
+                business=settings.business,
+                settings=settings.rules,
+                whole=self.whole,
             )
-            folder = self.workspace.settings.rules_dir
+            evaluation, folder = assigned.evaluation, settings.rules_dir
+            note(self.store, None)
             remember(
                 self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of, folder=folder
             )
+            note(self.store, assigned.noted)
+        self.report.evaluation = assigned.document()
+        self.report.notices += assigned.notices
         self.report.people = evaluation.people
         self.report.segments = {name: len(members) for name, members in evaluation.members.items()}
         return rules, evaluation.members
