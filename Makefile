@@ -26,7 +26,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2 -m 'not long and not benchmark'
 
 test-long: $(STAMP)
-	SEGSYNC_THOROUGH=1 $(BIN)/python -m pytest -n 2 -m 'not long' tests/rules  # with all examples
+	SEGSYNC_THOROUGH=1 $(BIN)/python -m pytest -n 2 -m 'not long' tests/rules tests/sync/identify tests/connectors/mailchimp  # with all examples
 	$(BIN)/python -m pytest -m long --capture=no  # so that campaigns can say how far they are
 
 # Puts one fault at a time into simulators and connectors and expects the contract tests to fail (15 minutes).

@@ -20,6 +20,7 @@ from connectors.mailchimp.reading import Position, Reader
 from connectors.mailchimp.simulator import KEY, MailchimpSimulator
 from connectors.pacing import ManualClock
 from connectors.simulation import serve
+from tests.thorough import examples
 
 PEOPLE = 24
 NAMES = [{"tag": "FNAME", "type": "text", "name": "First name"}]
@@ -89,7 +90,7 @@ def learn(known: dict[str, tuple[object, object, object]], page: Page) -> None:
         known[row["external_id"]] = (row["address"], row["email_consent"], row["FNAME"])
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(changes=steps, stop_after=st.integers(1, 30))
 def test_after_a_quiet_read_we_know_exactly_what_is_there(
     changes: list[list[tuple[str, int]]], stop_after: int
@@ -115,7 +116,7 @@ def test_after_a_quiet_read_we_know_exactly_what_is_there(
     assert {id_: known.get(id_) for id_ in truth} == truth
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=examples(40), deadline=None, derandomize=True)
 @given(changes=steps)
 def test_a_listing_names_everybody_who_is_there_whatever_they_do_meanwhile(
     changes: list[list[tuple[str, int]]],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sync.identify import match_rules
 from tests.sync.identify.lake import EMAILS, Contact, Lake, persons_of
 from tests.sync.identify.model import Link, next_links
+from tests.thorough import examples
 
 ADDRESSES = [
     None, "a@x.example", "b@x.example", "c@x.example", " A@X.example", "d@x.example", "e@x.example",
@@ -24,7 +25,7 @@ CONTACTS = st.builds(
 STEPS = st.lists(st.lists(CONTACTS, max_size=9, unique_by=lambda c: c.contact), min_size=1, max_size=5)
 
 
-@settings(max_examples=35, deadline=None, derandomize=True)
+@settings(max_examples=examples(35), deadline=None, derandomize=True)
 @given(STEPS)
 def test_links_are_those_of_the_slow_model_whether_computed_in_part_or_whole(
     steps: list[list[Contact]],
