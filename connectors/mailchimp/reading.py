@@ -105,9 +105,10 @@ class Reader:
         lookback_s: int = 60,
         campaign_days: int = 180,
         full_days: int = 7,
-        page: int = PAGE,
+        page: int | None = None,
         overlap: int = OVERLAP,
     ) -> None:
+        page = PAGE if page is None else page
         if not 0 < overlap < page <= PAGE:
             raise ValueError("pages overlap by at least one and hold at most 1,000")
         self._client = client
