@@ -78,15 +78,20 @@ def test_members_of_the_property_come_with_all_their_segments(rig: KlaviyoRig) -
     }
 
 
-@pytest.mark.parametrize(("people", "jobs"), [(1, 1), (10_000, 1), (10_001, 2)])
-def test_ten_thousand_people_go_out_in_one_job(people: int, jobs: int) -> None:
+@pytest.mark.parametrize("jobs", [[1], [10_000, 1]])
+def test_ten_thousand_people_go_out_in_one_job(jobs: list[int]) -> None:
+    people = sum(jobs)
     with klaviyo_rig(people=5) as rig:
+        if people > 5:
+            rig.klaviyo.referee = None  # the form of so many is that of one
         connector = rig.connect()
         made = [rig.klaviyo.add_profile(f"n{n}@example.com").id for n in range(people)]
         before = rig.simulation.traffic.writes
         outcomes = connector.write(Batch(FIELD, sets([(id_, "") for id_ in made], "vip;repeat")))
         assert {o.state for o in outcomes} == {DONE}
-        assert rig.simulation.traffic.writes - before == jobs
+        assert rig.simulation.traffic.writes - before == len(jobs)
+        imports = [json.loads(log.body) for log in rig.simulation.traffic.log if log.operation == IMPORT]
+        assert [len(body["data"]["attributes"]["profiles"]["data"]) for body in imports] == jobs
         assert len(held(rig)) == people
 
 
