@@ -126,6 +126,26 @@ def window(period: Period, clock: Clock) -> Range:
     return Range(found.start, after_now if found.end is None else min(found.end, after_now))
 
 
+def wall_clock(date: dt.date, time: dt.time, zone: str) -> set[int]:
+    """The instants at which clocks in the zone show this, both of them where clocks go back."""
+    return {found for fold in (0, 1) if (found := _instant(date, time, zone, fold=fold)) is not None}
+
+
+def months_on(date: dt.date, n: int, unit: Unit) -> dt.date | None:
+    """The date n months or years on, clamped; None beyond the calendar."""
+    return _add_months(date, n * _MONTHS[unit])
+
+
+def hours_of(n: int, unit: Unit) -> int | None:
+    """The fixed length of n units in hours; None for months and years, which have none."""
+    return n * _HOURS[unit] if unit in _HOURS else None
+
+
+def calendar_start(clock: Clock, unit: CalendarUnit, shift: int) -> dt.date | None:
+    """First day of the calendar unit `shift` units from the clock's."""
+    return _calendar(clock, unit, shift)
+
+
 def slices(period: Last, clock: Clock) -> list[Range]:
     """The n slices of `last n units`, latest first: instants of activity, never after `as_of`."""
     edges = [_after(_shifted(clock, -k, period.unit, False)) for k in range(period.n + 1)]

@@ -88,6 +88,23 @@ def holds(predicate: ir.Predicate, person: PersonFacts, context: Context) -> boo
     return one.holds(predicate, person.facts)
 
 
+def fits(predicate: ir.Predicate, row: Row, context: Context) -> bool:
+    """Whether a predicate over the fields of an activity is true of this one."""
+    return _Evaluator(PersonFacts(0), context).holds(predicate, row)
+
+
+def counted(node: ir.Node, person: PersonFacts, context: Context) -> list[tuple[str, Row]]:
+    """The activity that counts for a value or for the steps of a sequence, with its kind."""
+    one = _Evaluator(person, context)
+    match node:
+        case ir.Aggregate() | ir.Earned():
+            return [(node.kind, row) for row in one.rows(node)]
+        case ir.Step() | ir.Unless() | ir.Restarted():
+            period = node.period if isinstance(node, ir.Restarted) else ir.Ever()
+            return [(node.kind, row) for row in one.fitting(node.kind, node.where, window(period, one.clock))]
+    return []
+
+
 def observed(value: ir.Value | ir.ScorePart, person: PersonFacts, context: Context) -> Known | None:
     """The value of a fact or aggregate; None is missing. Averages are fractions in the units of their
     type, arithmetic is a double in major units, texts are unfolded."""
@@ -299,7 +316,7 @@ class _Evaluator:
     def _points(self, part: ir.ScorePart) -> int:
         if isinstance(part, ir.Granted):
             return part.points if self.holds(part.condition, self.person.facts) else 0
-        days_ = Counter(self._day(row["at"]) for row in self._rows(part))  # type: ignore[arg-type]
+        days_ = Counter(self._day(row["at"]) for row in self.rows(part))  # type: ignore[arg-type]
         total = 0
         for day, count in days_.items():
             worth = weights(part.points, part.half_life) if part.half_life else None
@@ -337,7 +354,7 @@ class _Evaluator:
             return value  # type: ignore[return-value]
         return float(value) / float(_SCALES[_type(node)])  # type: ignore[arg-type]
 
-    def _rows(self, node: Feature) -> list[Row]:
+    def rows(self, node: Feature) -> list[Row]:
         """The activity that counts: in the window, not after as_of, and as `where` says."""
         rows: Sequence[Row] = self.person.activity.get(node.kind, ())
         if isinstance(node, ir.RecordAggregate):
@@ -351,16 +368,18 @@ class _Evaluator:
 
     def instants(self, kind: str, where: ir.Predicate | None, found: Range) -> list[int]:
         """When the activity happened that fits and lies in the range, in order."""
-        return sorted(
-            _ordinal(row["at"]) for row in self._fitting(self.person.activity.get(kind, ()), where, found)
-        )
+        return sorted(_ordinal(row["at"]) for row in self.fitting(kind, where, found))
+
+    def fitting(self, kind: str, where: ir.Predicate | None, found: Range) -> list[Row]:
+        """The activity of the kind that fits and lies in the range."""
+        return self._fitting(self.person.activity.get(kind, ()), where, found)
 
     def _field_values(self, node: ir.Aggregate) -> list[int]:
-        known = [row.get(node.field or "") for row in self._rows(node)]
+        known = [row.get(node.field or "") for row in self.rows(node)]
         return [value for value in known if value is not None]  # type: ignore[misc]
 
     def _aggregate(self, node: ir.Aggregate) -> Known | None:
-        rows = self._rows(node)
+        rows = self.rows(node)
         name = node.field or ""
         known = [row for row in rows if row.get(name) is not None]
         values = [row[name] for row in known]

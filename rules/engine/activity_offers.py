@@ -1,0 +1,351 @@
+"""What could turn a leaf over activity: some more of it, or some that is not there."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import islice
+from typing import TypeAlias
+
+from rules import ir
+from rules.engine.edits import Edit, Fewer, More, SetFact
+from rules.engine.periods import Range, instant_of, length_us, microseconds, slices, window
+from rules.engine.person import Row, counted
+from rules.engine.scopes import PersonScope, RowScope
+from rules.engine.walk import Feature, Rank
+from rules.text import fold
+from rules.vocabulary import NUMBER_SCALE, Type
+
+Offer: TypeAlias = tuple[Edit, ...]
+F = ir.AggregateFunction
+_US = dt.timedelta(microseconds=1)
+_MOST = 1000
+"""So many more activities are thought of, and no more."""
+_WAYS = 4
+
+
+class ActivityOffers:
+    """For one person as they would be."""
+
+    def __init__(self, scope: PersonScope) -> None:
+        self.scope, self.clock = scope, scope.clock
+        self._known = {
+            id(row): (kind, place)
+            for kind, rows in scope.original.activity.items()
+            for place, row in enumerate(rows)
+        }
+
+    def reach(self, value: ir.Aggregate, goals: Sequence[object]) -> Iterator[Offer]:
+        """What could bring a value to one of the goals; None: missing."""
+        rows = self._rows(value)
+        for goal in goals:
+            if goal is not None:
+                yield from self._reach(value, goal, rows)
+        if rows and (None in goals or value.function not in (F.COUNT, F.DISTINCT, F.SLICES)):
+            yield from self._without(value, rows)
+
+    def _reach(self, value: ir.Aggregate, goal: object, rows: list[Row]) -> Iterator[Offer]:
+        name = value.field or ""
+        known = [row for row in rows if row.get(name) is not None]
+        match value.function:
+            case F.COUNT:
+                more = _ceiling(goal) - len(rows)
+                yield from self._more(value, more)
+                yield from self._without(value, _latest(rows)[: max(0, -more)])
+            case F.DISTINCT:
+                values = Counter(_folded(row[name]) for row in known)
+                more = _ceiling(goal) - len(values)
+                if 0 < more <= _MOST:
+                    yield from self._more(value, more, fresh=name)
+                rare = [one for one, _ in values.most_common()[more:]] if more < 0 else []
+                yield from self._without(value, [row for row in known if _folded(row[name]) in rare])
+            case F.SUM:
+                lacks = int(goal) - sum(row[name] for row in known)  # type: ignore[call-overload, misc]
+                yield from self._more(value, 1, {name: lacks})
+                yield from self._without(value, _smallest(known, name, -lacks))
+            case F.AVG:
+                total = sum(row[name] for row in known)  # type: ignore[misc]
+                wanted = Fraction(goal) * (len(known) + 1) - total  # type: ignore[arg-type]
+                yield from self._more(value, 1, {name: int(wanted)})
+                yield from self._more(value, 1, {name: int(wanted) + 1})
+            case F.SLICES:
+                yield from self._slices(value, _ceiling(goal), rows)
+            case F.MOST_FREQUENT:
+                most = max(Counter(_folded(row[name]) for row in known).values(), default=0)
+                yield from self._more(value, 1, {name: goal})
+                yield from self._more(value, most + 1, {name: goal})
+            case F.LAST_AT | F.FIRST_AT:
+                assert isinstance(goal, dt.datetime)  # noqa: S101 - what it is compared with
+                yield from self._more(value, 1, at=goal)
+                last = value.function is F.LAST_AT
+                beyond = [row for row in rows if (row["at"] > goal if last else row["at"] < goal)]  # type: ignore[operator]
+                yield from self._without(value, beyond)
+                for gone in self._without(value, beyond):
+                    yield from ((*gone, *more) for more in self._more(value, 1, at=goal))
+            case F.EARLIEST:
+                first = min((row["at"] for row in known), default=self.clock.as_of)  # type: ignore[type-var]
+                yield from self._more(value, 1, {name: goal}, at=first - _US)  # type: ignore[operator]
+                yield from self._more(value, 1, {name: goal}, at=first)  # type: ignore[arg-type]
+            case F.LIST:
+                entries = goal if isinstance(goal, list | tuple) else [goal]
+                for entry in reversed(entries):
+                    yield from self._more(value, 1, {name: entry})
+            case _:
+                yield from self._more(value, 1, {name: goal})
+                if isinstance(goal, int) and value.function in (F.MIN, F.MAX):
+                    least = value.function is F.MIN
+                    over = [row for row in known if (row[name] < goal if least else row[name] > goal)]  # type: ignore[operator]
+                    yield from self._without(value, over)
+
+    def ordered(self, leaf: ir.Predicate, target: bool) -> Iterator[Offer]:
+        """What could turn a leaf over the order of activity, or over all records."""
+        match leaf:
+            case ir.Stopped(last, quiet):
+                rows = self._rows(last)
+                edge = window(quiet, self.clock).start
+                if not target:
+                    yield from self._more(last, 1, at=self.clock.as_of)
+                    yield from self._without(last, rows)
+                elif edge is not None:
+                    yield from self._without(last, [row for row in rows if _us(row) >= edge])
+                    yield from self._more(last, 1, at=instant_of(edge - 1))
+            case ir.Restarted(kind, where, pause, _):
+                now, before = self.clock.now, self.clock.now - length_us(pause)
+                found = [row for _, row in counted(leaf, self.scope.person, self.scope.context)]
+                if not target:
+                    yield from self._gone(found)
+                else:
+                    yield from self._at(kind, where, [now])
+                    yield from self._at(kind, where, [before, now])
+            case ir.Sequence():
+                yield from self._sequence(leaf) if target else self._broken(leaf)
+            case ir.AllRecords(matching, of):
+                fitting = {id(row) for row in self._rows(matching)}
+                others = [row for row in self._rows(of) if id(row) not in fitting]
+                if target:
+                    yield from self._more(matching, 1)
+                    yield from self._without(of, others)
+                else:
+                    yield from self._more(of, 1)
+                    yield from self._without(of, self._rows(of))
+
+    def made_of(self, leaf: ir.Predicate | Rank, value: ir.Value | ir.ScorePart, target: bool) -> Iterator[Offer]:
+        """What could turn a leaf over arithmetic or a score: as little as does of one of its parts."""
+        from rules.engine.flips import ways
+
+        match value:
+            case ir.Arithmetic(_, left, right):
+                yield from self.made_of(leaf, left, target)
+                yield from self.made_of(leaf, right, target)
+            case ir.Score(_, parts):
+                for part in parts:
+                    yield from self.made_of(leaf, part, target)
+            case ir.Granted(condition):
+                held = self.scope.holds(condition)
+                yield from islice(ways(condition, not held, self.scope), _WAYS)
+            case ir.Earned():
+                yield from self._least(leaf, target, lambda n: self._more(value, n), _MOST)
+                rows = _latest(self._rows(value))
+                yield from self._least(leaf, target, lambda n: self._without(value, rows[:n]), len(rows))
+            case ir.Fact(name, type_) if type_ in (Type.NUMBER, Type.MONEY):
+                known = self.scope.value(value)
+                start = known if isinstance(known, int) else 0
+
+                def up(n: int) -> Iterator[Offer]:
+                    yield (SetFact(name, start + n, value),)
+
+                def down(n: int) -> Iterator[Offer]:
+                    yield (SetFact(name, start - n, value),)
+
+                yield from self._least(leaf, target, up, 10**13)
+                yield from self._least(leaf, target, down, 10**13)
+            case ir.Aggregate(function) if function in (F.SUM, F.COUNT):
+                rows = _latest(self._rows(value))
+                if function is F.SUM:
+                    field = value.field or ""
+                    yield from self._least(leaf, target, lambda n: self._more(value, 1, {field: n}), 10**13)
+                else:
+                    yield from self._least(leaf, target, lambda n: self._more(value, n), _MOST)
+                yield from self._least(leaf, target, lambda n: self._without(value, rows[:n]), len(rows))
+            case ir.Aggregate() | ir.DaysSince():
+                from rules.engine.offers import reach
+
+                yield from reach(value, [self.clock.as_of, 0, None], self.scope)
+
+    # ── inner ──
+
+    def _least(
+        self, leaf: ir.Predicate, target: bool, make: Callable[[int], Iterator[Offer]], most: int
+    ) -> Iterator[Offer]:
+        """The least n that does, found by doubling and halving; nothing if no power of two does."""
+
+        def does(n: int) -> Offer | None:
+            offer = next(make(n), None)
+            done = offer is not None and self.scope.plus(offer).holds(leaf) is target
+            return offer if done else None
+
+        low, high = 0, 1
+        while high <= most and does(high) is None:
+            low, high = high, high * 2
+        high = min(high, most)
+        if high <= low or does(high) is None:
+            return
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if does(middle) is not None else (middle, high)
+        found = does(high)
+        if found is not None:
+            yield found
+
+    def _rows(self, value: Feature) -> list[Row]:
+        return [row for _, row in counted(value, self.scope.person, self.scope.context)]
+
+    def _more(
+        self,
+        value: Feature,
+        n: int,
+        fields: Mapping[str, object] | None = None,
+        *,
+        at: dt.datetime | None = None,
+        fresh: str | None = None,
+    ) -> Iterator[Offer]:
+        """n more of what the value counts."""
+        if not 0 < n <= _MOST:
+            return
+        found = window(value.period, self.clock)
+        kind, given = value.kind, dict(fields or {})
+        if isinstance(value, ir.RecordAggregate):
+            kind, fresh = value.states[-1], value.identity
+            given[value.identity] = "new"
+        row = self._made(value.where, found, given, at)
+        if row is not None:
+            ats = (row.pop("at"),) * n
+            yield (More(kind, n, tuple(row.items()), ats, fresh),)  # type: ignore[arg-type]
+
+    def _made(
+        self,
+        where: ir.Predicate | None,
+        found: Range,
+        given: Mapping[str, object],
+        at: dt.datetime | None,
+    ) -> dict[str, object] | None:
+        """An activity that fits and lies in the range."""
+        from rules.engine.flips import ways
+
+        place = self.clock.now if at is None else microseconds(at)
+        if place not in found:
+            edge = found.end - 1 if found.end is not None else found.start
+            place = place if edge is None else edge
+        if place not in found or not _on_calendar(place):
+            return None
+        row = {**given, "at": instant_of(place)}
+        if where is None:
+            return row
+        context = self.scope.context
+        for way in islice(ways(where, True, RowScope(row, context)), _WAYS):
+            made = RowScope(row, context).plus(way)
+            if made.holds(where) and _us(made.row) in found:
+                return dict(made.row)
+        return None
+
+    def _at(self, kind: str, where: ir.Predicate | None, ats: Sequence[int]) -> Iterator[Offer]:
+        row = self._made(where, Range(None, None), {}, instant_of(ats[-1]))
+        if row is not None:
+            row.pop("at")
+            yield (More(kind, len(ats), tuple(row.items()), tuple(instant_of(at) for at in ats)),)
+
+    def _without(self, value: Feature, rows: Sequence[Row]) -> Iterator[Offer]:
+        """These do not count any more; of records every state of them."""
+        if isinstance(value, ir.RecordAggregate):
+            which = {(row.get("connection"), row.get(value.identity)) for row in rows}
+            states = [row for kind in value.states for row in self.scope.person.activity.get(kind, ())]
+            rows = [row for row in states if (row.get("connection"), row.get(value.identity)) in which]
+        yield from self._gone(rows)
+
+    def _gone(self, rows: Sequence[Row]) -> Iterator[Offer]:
+        by_kind: dict[str, list[int]] = {}
+        for row in rows:
+            if id(row) not in self._known:
+                return  # what was only thought of is not taken away again
+            kind, place = self._known[id(row)]
+            by_kind.setdefault(kind, []).append(place)
+        if by_kind:
+            yield tuple(Fewer(kind, tuple(sorted(places))) for kind, places in by_kind.items())
+
+    def _slices(self, value: ir.Aggregate, wanted: int, rows: Sequence[Row]) -> Iterator[Offer]:
+        assert isinstance(value.period, ir.Last)  # noqa: S101 - as the representation says
+        parts = slices(value.period, self.clock)
+        filled = [[row for row in rows if _us(row) in part] for part in parts]
+        empty = [part for part, there in zip(parts, filled, strict=True) if not there and part.end is not None]
+        lacks = wanted - sum(bool(there) for there in filled)
+        if 0 < lacks <= len(empty):
+            yield from self._at(value.kind, value.where, [(part.end or 0) - 1 for part in empty[:lacks]])
+        elif lacks < 0:
+            fullest = sorted((there for there in filled if there), key=len)[:-lacks]
+            yield from self._gone([row for there in fullest for row in there])
+
+    def _sequence(self, leaf: ir.Sequence) -> Iterator[Offer]:
+        """The last steps only, or all of them, as late as can be."""
+        end = (window(leaf.period, self.clock).end or self.clock.now + 1) - 1
+        if leaf.unless is not None and leaf.unless.within is not None:
+            end = min(end, self.clock.now - length_us(leaf.unless.within))
+        for number in range(len(leaf.steps) - 1, -1, -1):
+            steps, offer = leaf.steps[number:], []
+            for place, step in enumerate(reversed(steps)):
+                offer += [edit for edits in self._at(step.kind, step.where, [end - place]) for edit in edits]
+            if len(offer) == len(steps):
+                yield tuple(offer)
+        if leaf.unless is not None:
+            rows = counted(leaf.unless, self.scope.person, self.scope.context)
+            yield from self._gone([row for _, row in rows])
+
+    def _broken(self, leaf: ir.Sequence) -> Iterator[Offer]:
+        if leaf.unless is not None:
+            yield from self._at(leaf.unless.kind, leaf.unless.where, [self.clock.now])
+        for step in reversed(leaf.steps):
+            rows = [row for _, row in counted(step, self.scope.person, self.scope.context)]
+            found = window(leaf.period, self.clock)
+            yield from self._gone([row for row in rows if _us(row) in found])
+
+
+def _us(row: Row) -> int:
+    return microseconds(row["at"])  # type: ignore[arg-type]
+
+
+def _latest(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=_us, reverse=True)
+
+
+def _ceiling(goal: object) -> int:
+    return -(-int(goal) // NUMBER_SCALE)  # type: ignore[call-overload, no-any-return]
+
+
+def _folded(value: object) -> object:
+    return fold(value) if isinstance(value, str) else value
+
+
+def _smallest(rows: Sequence[Row], name: str, amount: int) -> list[Row]:
+    """The one smallest that takes away as much, or else the greatest together."""
+    ordered = sorted(rows, key=lambda row: row[name])  # type: ignore[arg-type, return-value]
+    if amount <= 0:
+        return []
+    for row in ordered:
+        if row[name] >= amount:  # type: ignore[operator]
+            return [row]
+    taken: list[Row] = []
+    for row in reversed(ordered):
+        if amount <= 0:
+            break
+        taken.append(row)
+        amount -= row[name]  # type: ignore[operator]
+    return taken
+
+
+def _on_calendar(us: int) -> bool:
+    try:
+        instant_of(us)
+    except OverflowError:
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""The nearest change that would turn a whole condition: as few leaves as possible, as little as possible.
+
+Found over the tree, each step on the person as the steps before have made them; tried with the evaluator; and
+whatever can be left out of it again is left out. What it says is true of this very instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TypeAlias
+
+from rules import ir
+from rules.engine.edits import Edit, Fewer, More, applied, cost
+from rules.engine.offers import offers
+from rules.engine.person import Context, PersonFacts
+from rules.engine.scopes import PersonScope, Scope
+
+Way: TypeAlias = tuple[Edit, ...]
+_EACH = 3
+"""Ways looked at for each part of a condition."""
+_OFFERS = 12
+_ALL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Edits that turn the condition. `segments`: those inside it that turn with them, and how they come out."""
+
+    edits: tuple[Edit, ...]
+    segments: tuple[tuple[str, bool], ...] = ()
+
+
+def nearest(
+    predicate: ir.Predicate,
+    person: PersonFacts,
+    context: Context,
+    conditions: Mapping[str, ir.Predicate],
+) -> Flip | None:
+    """What would turn the condition; None: nothing was found that does (chance, or others decide)."""
+    scope = PersonScope(person, context, conditions)
+    target = not scope.holds(predicate)
+    found = [way for way in islice(ways(predicate, target, scope), _ALL)]
+    turning = [way for way in found if scope.plus(way).holds(predicate) is target]
+    if not turning:
+        return None
+    best = min((_least(way, predicate, target, scope) for way in turning), key=cost)
+    after = scope.plus(best)
+    inside = dict.fromkeys(_segments(predicate, conditions))
+    turned = [name for name in inside if scope.holds(conditions[name]) is not after.holds(conditions[name])]
+    return Flip(best, tuple((name, after.holds(conditions[name])) for name in turned))
+
+
+def after(person: PersonFacts, flip: Flip) -> PersonFacts:
+    """The person as they would be."""
+    return applied(person, flip.edits)
+
+
+def ways(node: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
+    """Edits after which the node should come out as `target`, the nearest first as far as can be told."""
+    if scope.holds(node) is target:
+        yield ()
+        return
+    match node:
+        case ir.Not(part):
+            yield from ways(part, not target, scope)
+        case ir.And(parts) if target:
+            yield from _all([(part, True) for part in parts], scope)
+        case ir.Or(parts) if not target:
+            yield from _all([(part, False) for part in parts], scope)
+        case ir.And(parts) | ir.Or(parts):
+            yield from _any([[(part, target)] for part in parts], scope)
+        case ir.InSegment(segment) if isinstance(scope, PersonScope):
+            yield from ways(scope.conditions[segment], target, scope)
+        case ir.Lasting(_, when, leave_when):
+            leave = [] if leave_when is None else [(leave_when, not target)]
+            stays = [(ir.Suppressed(), True), *leave, (when, False)]
+            options = [leave, [*leave, (when, True)]] if target else [leave, [(when, False)], stays]
+            yield from _any([option for option in options if option], scope)
+        case _:
+            tried = islice(offers(node, target, scope), _OFFERS)
+            yield from (offer for offer in tried if offer and scope.plus(offer).holds(node) is target)
+
+
+def _any(options: Sequence[Sequence[tuple[ir.Predicate, bool]]], scope: Scope) -> Iterator[Way]:
+    found = [way for option in options for way in islice(_all(option, scope), _EACH)]
+    yield from sorted(found, key=cost)
+
+
+def _all(parts: Sequence[tuple[ir.Predicate, bool]], scope: Scope) -> Iterator[Way]:
+    if not parts:
+        yield ()
+        return
+    (part, target), *rest = parts
+    for way in islice(ways(part, target, scope), _EACH):
+        for others in _all(rest, scope.plus(way) if way else scope):
+            yield (*way, *others)
+
+
+def _least(way: Way, predicate: ir.Predicate, target: bool, scope: PersonScope) -> Way:
+    """Without what can be left out: whole edits, then activity by activity."""
+
+    def turns(edits: Way) -> bool:
+        return scope.plus(edits).holds(predicate) is target
+
+    kept = way
+    for edit in way:
+        without = tuple(one for one in kept if one is not edit)
+        if without != kept and without and turns(without):
+            kept = without
+    for edit in kept:
+        smaller = edit
+        for less in _smaller(edit):
+            trial = tuple(less if one is edit else one for one in kept)
+            if not turns(trial):
+                break
+            smaller = less
+        kept = tuple(smaller if one is edit else one for one in kept)
+    return kept
+
+
+def _smaller(edit: Edit) -> Iterator[Edit]:
+    match edit:
+        case More(_, n, _, ats):
+            for fewer in range(n - 1, 0, -1):
+                yield replace(edit, n=fewer, ats=ats[-fewer:])
+        case Fewer(_, places):
+            for number in range(len(places) - 1, 0, -1):
+                yield replace(edit, places=places[:number])
+
+
+def _segments(node: ir.Predicate, conditions: Mapping[str, ir.Predicate]) -> Iterator[str]:
+    from rules.engine.walk import nodes
+
+    for one in nodes([node]):
+        if isinstance(one, ir.InSegment):
+            yield one.segment
+            yield from _segments(conditions[one.segment], conditions)

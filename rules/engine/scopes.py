@@ -1,0 +1,78 @@
+"""What a condition is asked of while it is being turned: a person as they would be, or one activity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, Self
+
+from rules import ir
+from rules.engine.edits import Edit, SetFact, applied
+from rules.engine.explain import one_person
+from rules.engine.periods import Clock
+from rules.engine.person import Context, Known, PersonFacts, Row, fits, holds, observed
+
+
+class Scope(Protocol):
+    """Answers for what the edits so far have made of it."""
+
+    clock: Clock
+
+    def holds(self, node: ir.Predicate) -> bool:
+        """Whether a predicate is true."""
+        ...
+
+    def value(self, node: ir.Value | ir.ScorePart) -> Known | None:
+        """A value."""
+        ...
+
+    def plus(self, edits: Sequence[Edit]) -> Self:
+        """With more edits."""
+        ...
+
+
+class PersonScope:
+    """A person. `edits` are those that made them so, of the person as they are."""
+
+    def __init__(
+        self,
+        original: PersonFacts,
+        context: Context,
+        conditions: Mapping[str, ir.Predicate],
+        edits: tuple[Edit, ...] = (),
+    ) -> None:
+        self.original, self.outer, self.conditions, self.edits = original, context, conditions, edits
+        self.person = applied(original, edits) if edits else original
+        self.context = one_person(context, self.person, conditions)
+        self.clock = context.clock
+
+    def holds(self, node: ir.Predicate) -> bool:
+        """Whether a predicate is true of the person."""
+        return holds(node, self.person, self.context)
+
+    def value(self, node: ir.Value | ir.ScorePart) -> Known | None:
+        """A value of the person."""
+        return observed(node, self.person, self.context)
+
+    def plus(self, edits: Sequence[Edit]) -> PersonScope:
+        """With more edits."""
+        return PersonScope(self.original, self.outer, self.conditions, (*self.edits, *edits))
+
+
+class RowScope:
+    """One activity."""
+
+    def __init__(self, row: Row, context: Context) -> None:
+        self.row, self.context, self.clock = row, context, context.clock
+
+    def holds(self, node: ir.Predicate) -> bool:
+        """Whether a predicate over its fields is true."""
+        return fits(node, self.row, self.context)
+
+    def value(self, node: ir.Value | ir.ScorePart) -> Known | None:
+        """A value of its fields."""
+        return observed(node, PersonFacts(0, self.row), self.context)
+
+    def plus(self, edits: Sequence[Edit]) -> RowScope:
+        """With other fields."""
+        fields = {edit.name: edit.value for edit in edits if isinstance(edit, SetFact)}
+        return RowScope({**self.row, **fields}, self.context)
