@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from typing import TypeAlias
@@ -19,8 +20,8 @@ from rules.text import fold
 from rules.vocabulary import NUMBER_SCALE, Type
 
 Offer: TypeAlias = tuple[Edit, ...]
+Fields: TypeAlias = tuple[tuple[str, object, Type], ...]
 F = ir.AggregateFunction
-_US = dt.timedelta(microseconds=1)
 _MOST = 1000
 """So many more activities are thought of, and no more."""
 _WAYS = 4
@@ -53,7 +54,7 @@ class ActivityOffers:
             case F.COUNT:
                 more = _ceiling(goal) - len(rows)
                 yield from self._more(value, more)
-                yield from self._without(value, _latest(rows)[: max(0, -more)])
+                yield from self._without(value, _oldest(rows)[: max(0, -more)])
             case F.DISTINCT:
                 values = Counter(_folded(row[name]) for row in known)
                 more = _ceiling(goal) - len(values)
@@ -67,7 +68,7 @@ class ActivityOffers:
                 yield from self._without(value, _smallest(known, name, -lacks))
             case F.AVG:
                 total = sum(row[name] for row in known)  # type: ignore[misc]
-                wanted = Fraction(goal) * (len(known) + 1) - total  # type: ignore[arg-type]
+                wanted = Fraction(str(goal)) * (len(known) + 1) - total
                 yield from self._more(value, 1, {name: int(wanted)})
                 yield from self._more(value, 1, {name: int(wanted) + 1})
             case F.SLICES:
@@ -81,13 +82,11 @@ class ActivityOffers:
                 yield from self._more(value, 1, at=goal)
                 last = value.function is F.LAST_AT
                 beyond = [row for row in rows if (row["at"] > goal if last else row["at"] < goal)]  # type: ignore[operator]
-                yield from self._without(value, beyond)
-                for gone in self._without(value, beyond):
-                    yield from ((*gone, *more) for more in self._more(value, 1, at=goal))
+                yield from self._instead(value, beyond, at=goal)
             case F.EARLIEST:
-                first = min((row["at"] for row in known), default=self.clock.as_of)  # type: ignore[type-var]
-                yield from self._more(value, 1, {name: goal}, at=first - _US)  # type: ignore[operator]
-                yield from self._more(value, 1, {name: goal}, at=first)  # type: ignore[arg-type]
+                first = min(map(_us, known), default=self.clock.now)
+                for place in (first - 1, first):
+                    yield from self._more(value, 1, {name: goal}, at=instant_of(place))
             case F.LIST:
                 entries = goal if isinstance(goal, list | tuple) else [goal]
                 for entry in reversed(entries):
@@ -97,7 +96,7 @@ class ActivityOffers:
                 if isinstance(goal, int) and value.function in (F.MIN, F.MAX):
                     least = value.function is F.MIN
                     over = [row for row in known if (row[name] < goal if least else row[name] > goal)]  # type: ignore[operator]
-                    yield from self._without(value, over)
+                    yield from self._instead(value, over, {name: goal})
 
     def ordered(self, leaf: ir.Predicate, target: bool) -> Iterator[Offer]:
         """What could turn a leaf over the order of activity, or over all records."""
@@ -109,7 +108,8 @@ class ActivityOffers:
                     yield from self._more(last, 1, at=self.clock.as_of)
                     yield from self._without(last, rows)
                 elif edge is not None:
-                    yield from self._without(last, [row for row in rows if _us(row) >= edge])
+                    late = [row for row in rows if _us(row) >= edge]
+                    yield from self._instead(last, late, at=instant_of(edge - 1))
                     yield from self._more(last, 1, at=instant_of(edge - 1))
             case ir.Restarted(kind, where, pause, _):
                 now, before = self.clock.now, self.clock.now - length_us(pause)
@@ -128,12 +128,16 @@ class ActivityOffers:
                     yield from self._more(matching, 1)
                     yield from self._without(of, others)
                 else:
-                    yield from self._more(of, 1)
+                    other = ir.Not(matching.where) if matching.where is not None else ir.Constant(False)
+                    yield from self._more(replace(of, where=other), 1)
                     yield from self._without(of, self._rows(of))
 
-    def made_of(self, leaf: ir.Predicate | Rank, value: ir.Value | ir.ScorePart, target: bool) -> Iterator[Offer]:
+    def made_of(
+        self, leaf: ir.Predicate | Rank, value: ir.Value | ir.ScorePart, target: bool
+    ) -> Iterator[Offer]:
         """What could turn a leaf over arithmetic or a score: as little as does of one of its parts."""
         from rules.engine.flips import ways
+        from rules.engine.offers import reach
 
         match value:
             case ir.Arithmetic(_, left, right):
@@ -147,7 +151,7 @@ class ActivityOffers:
                 yield from islice(ways(condition, not held, self.scope), _WAYS)
             case ir.Earned():
                 yield from self._least(leaf, target, lambda n: self._more(value, n), _MOST)
-                rows = _latest(self._rows(value))
+                rows = _oldest(self._rows(value))
                 yield from self._least(leaf, target, lambda n: self._without(value, rows[:n]), len(rows))
             case ir.Fact(name, type_) if type_ in (Type.NUMBER, Type.MONEY):
                 known = self.scope.value(value)
@@ -161,18 +165,20 @@ class ActivityOffers:
 
                 yield from self._least(leaf, target, up, 10**13)
                 yield from self._least(leaf, target, down, 10**13)
+                yield (SetFact(name, None, value),)
             case ir.Aggregate(function) if function in (F.SUM, F.COUNT):
-                rows = _latest(self._rows(value))
+                rows = _oldest(self._rows(value))
                 if function is F.SUM:
                     field = value.field or ""
                     yield from self._least(leaf, target, lambda n: self._more(value, 1, {field: n}), 10**13)
                 else:
                     yield from self._least(leaf, target, lambda n: self._more(value, n), _MOST)
                 yield from self._least(leaf, target, lambda n: self._without(value, rows[:n]), len(rows))
-            case ir.Aggregate() | ir.DaysSince():
-                from rules.engine.offers import reach
-
-                yield from reach(value, [self.clock.as_of, 0, None], self.scope)
+            case ir.Aggregate(_, _, _, _, _, type_):
+                dated = type_ in (Type.DATE, Type.DATETIME)
+                yield from self.reach(value, [None] if dated else [0, 1, NUMBER_SCALE, None])
+            case ir.DaysSince():
+                yield from reach(value, [0, NUMBER_SCALE, 30 * NUMBER_SCALE, None], self.scope)
 
     # ── inner ──
 
@@ -215,23 +221,23 @@ class ActivityOffers:
         if not 0 < n <= _MOST:
             return
         found = window(value.period, self.clock)
-        kind, given = value.kind, dict(fields or {})
+        kind = value.kind
+        given = {name: (one, _of_field(value)) for name, one in (fields or {}).items()}
         if isinstance(value, ir.RecordAggregate):
             kind, fresh = value.states[-1], value.identity
-            given[value.identity] = "new"
-        row = self._made(value.where, found, given, at)
-        if row is not None:
-            ats = (row.pop("at"),) * n
-            yield (More(kind, n, tuple(row.items()), ats, fresh),)  # type: ignore[arg-type]
+            given[value.identity] = "new", Type.TEXT
+        made = self._made(value.where, found, given, at)
+        if made is not None:
+            yield (More(kind, n, made[1], (made[0],) * n, fresh),)
 
     def _made(
         self,
         where: ir.Predicate | None,
         found: Range,
-        given: Mapping[str, object],
+        given: Mapping[str, tuple[object, Type]],
         at: dt.datetime | None,
-    ) -> dict[str, object] | None:
-        """An activity that fits and lies in the range."""
+    ) -> tuple[dt.datetime, Fields] | None:
+        """An activity that fits and lies in the range: when, and its fields."""
         from rules.engine.flips import ways
 
         place = self.clock.now if at is None else microseconds(at)
@@ -240,21 +246,24 @@ class ActivityOffers:
             place = place if edge is None else edge
         if place not in found or not _on_calendar(place):
             return None
-        row = {**given, "at": instant_of(place)}
-        if where is None:
-            return row
+        row = {name: one for name, (one, _) in given.items()} | {"at": instant_of(place)}
+        types = {name: type_ for name, (_, type_) in given.items()}
         context = self.scope.context
-        for way in islice(ways(where, True, RowScope(row, context)), _WAYS):
+        every = islice(ways(where, True, RowScope(row, context)), _WAYS) if where is not None else [()]
+        for way in every:
             made = RowScope(row, context).plus(way)
-            if made.holds(where) and _us(made.row) in found:
-                return dict(made.row)
+            if (where is None or made.holds(where)) and _us(made.row) in found:
+                types |= {edit.name: edit.fact.type for edit in way if isinstance(edit, SetFact)}
+                when: dt.datetime = made.row["at"]  # type: ignore[assignment]
+                fields = {name: one for name, one in made.row.items() if name != "at"}
+                return when, tuple((name, one, types[name]) for name, one in fields.items())
         return None
 
     def _at(self, kind: str, where: ir.Predicate | None, ats: Sequence[int]) -> Iterator[Offer]:
-        row = self._made(where, Range(None, None), {}, instant_of(ats[-1]))
-        if row is not None:
-            row.pop("at")
-            yield (More(kind, len(ats), tuple(row.items()), tuple(instant_of(at) for at in ats)),)
+        if all(_on_calendar(at) for at in ats):
+            made = self._made(where, Range(None, None), {}, instant_of(ats[-1]))
+            if made is not None:
+                yield (More(kind, len(ats), made[1], tuple(instant_of(at) for at in ats)),)
 
     def _without(self, value: Feature, rows: Sequence[Row]) -> Iterator[Offer]:
         """These do not count any more; of records every state of them."""
@@ -263,6 +272,19 @@ class ActivityOffers:
             states = [row for kind in value.states for row in self.scope.person.activity.get(kind, ())]
             rows = [row for row in states if (row.get("connection"), row.get(value.identity)) in which]
         yield from self._gone(rows)
+
+    def _instead(
+        self,
+        value: ir.Aggregate,
+        rows: Sequence[Row],
+        fields: Mapping[str, object] | None = None,
+        *,
+        at: dt.datetime | None = None,
+    ) -> Iterator[Offer]:
+        """Without these; or without these, and with another."""
+        for gone in self._without(value, rows):
+            yield gone
+            yield from ((*gone, *more) for more in self._more(value, 1, fields, at=at))
 
     def _gone(self, rows: Sequence[Row]) -> Iterator[Offer]:
         by_kind: dict[str, list[int]] = {}
@@ -278,7 +300,9 @@ class ActivityOffers:
         assert isinstance(value.period, ir.Last)  # noqa: S101 - as the representation says
         parts = slices(value.period, self.clock)
         filled = [[row for row in rows if _us(row) in part] for part in parts]
-        empty = [part for part, there in zip(parts, filled, strict=True) if not there and part.end is not None]
+        empty = [
+            part for part, there in zip(parts, filled, strict=True) if not there and part.end is not None
+        ]
         lacks = wanted - sum(bool(there) for there in filled)
         if 0 < lacks <= len(empty):
             yield from self._at(value.kind, value.where, [(part.end or 0) - 1 for part in empty[:lacks]])
@@ -310,12 +334,19 @@ class ActivityOffers:
             yield from self._gone([row for row in rows if _us(row) in found])
 
 
+def _of_field(value: Feature) -> Type:
+    """The type of the field that an aggregate is over."""
+    if isinstance(value, ir.Aggregate) and value.function not in (F.LIST, F.DISTINCT):
+        return value.type
+    return Type.TEXT
+
+
 def _us(row: Row) -> int:
     return microseconds(row["at"])  # type: ignore[arg-type]
 
 
-def _latest(rows: Sequence[Row]) -> list[Row]:
-    return sorted(rows, key=_us, reverse=True)
+def _oldest(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=_us)
 
 
 def _ceiling(goal: object) -> int:

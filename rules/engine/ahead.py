@@ -130,6 +130,10 @@ class Ahead:
             self._lines[leaf] = _Line(self, leaf, edges)
         return self._lines[leaf]
 
+    def edges_of(self, leaf: ir.Predicate) -> list[int]:
+        """When the values of a leaf may change."""
+        return self._line(leaf).edges
+
     def ask(self, leaf: ir.Predicate, at: int) -> bool | None:
         """The evaluator's answer; None: there is too much activity to look at it any more often."""
         if at > self.now and self._rows > MOST_ROWS:

@@ -8,7 +8,7 @@ the person there (`rules.engine.ahead`). Ranks, and memberships that last, are h
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -49,7 +49,7 @@ class Edges:
     def of(self, predicate: ir.Predicate) -> list[int]:
         """In order. Segments inside are not looked into."""
         structural = self._within(self._predicate(predicate, self.person.facts))
-        return self._within({*structural, *self._moving(predicate, structural, self.person.facts, None)})
+        return self._within({*structural, *self._moving(predicate, structural, None)})
 
     def _within(self, found: set[int]) -> list[int]:
         clocks_change = {at for at in self._turns if self.now < at <= self.until} if found else set()
@@ -80,7 +80,7 @@ class Edges:
                 return self._activity(kind, where, period)
             case ir.Granted(condition):
                 structural = self._predicate(condition, self.person.facts)
-                moving = self._moving(condition, self._within(structural), self.person.facts, None)
+                moving = self._moving(condition, self._within(structural), None)
                 return structural | set(moving)
         found: set[int] = set()
         for child in children(node):
@@ -109,12 +109,10 @@ class Edges:
             for row in rows:
                 structural = self._predicate(where, row)
                 found |= structural
-                found.update(self._moving(where, self._within(structural), row, row))
+                found.update(self._moving(where, self._within(structural), row))
         return found
 
-    def _sequence(
-        self, steps: Sequence[ir.Step], unless: ir.Unless | None, period: ir.Period
-    ) -> set[int]:
+    def _sequence(self, steps: Sequence[ir.Step], unless: ir.Unless | None, period: ir.Period) -> set[int]:
         found: set[int] = set()
         for step in steps:
             found |= self._activity(step.kind, step.where, period)
@@ -135,7 +133,9 @@ class Edges:
                 found = [row.get(name)]
             case ir.Aggregate(_, kind, field):
                 kinds = value.states if isinstance(value, ir.RecordAggregate) else (kind,)
-                found = [one.get(field or "at") for name in kinds for one in self.person.activity.get(name, ())]
+                found = [
+                    one.get(field or "at") for name in kinds for one in self.person.activity.get(name, ())
+                ]
             case _:
                 return []
         return [one for one in found if one is not None]
@@ -186,7 +186,10 @@ class Edges:
             found |= self._midnights(day)
             for change in _CHANGES:
                 for at in wall_clock(date_of(day), local.time(), self.zone):
-                    found |= {at + change // dt.timedelta(microseconds=1), at - change // dt.timedelta(microseconds=1)}
+                    found |= {
+                        at + change // dt.timedelta(microseconds=1),
+                        at - change // dt.timedelta(microseconds=1),
+                    }
         return found
 
     def _near(self, day: int) -> bool:
@@ -234,16 +237,16 @@ class Edges:
                 found |= self._midnights(day) | self._midnights(day + 1)
         return found
 
-    def _moving(
-        self, predicate: ir.Predicate, edges: list[int], row: Row, activity: Row | None
-    ) -> Iterator[int]:
+    def _moving(self, predicate: ir.Predicate, edges: list[int], activity: Row | None) -> Iterator[int]:
         """Comparisons with days since … on one side of more than a constant, or in arithmetic: they move all
         the time, so between the other edges their turns are found by halving."""
         for test in _moving_tests(predicate):
 
             def true(at: int, test: ir.Predicate = test) -> bool:
                 context = Context(Clock(instant_of(at), self.zone), self.context.ranks)
-                return holds(test, self.person, context) if activity is None else fits(test, activity, context)
+                return (
+                    holds(test, self.person, context) if activity is None else fits(test, activity, context)
+                )
 
             places = [self.now, *edges, self.until]
             for start, end in pairwise(places):
@@ -254,9 +257,8 @@ class Edges:
                         yield turned(true, low, high)
 
 
-def turned(true: object, low: int, high: int) -> int:
+def turned(true: Callable[[int], object], low: int, high: int) -> int:
     """The first instant after `low` with the answer of `high`, if the answer turns once between them."""
-    assert callable(true)  # noqa: S101
     after = true(high)
     while high - low > 1:
         middle = (low + high) // 2
@@ -277,7 +279,7 @@ def _reaches(period: ir.Period) -> list[tuple[int, ir.Unit]]:
 
 
 def _moving_tests(node: ir.Node) -> Iterator[ir.Predicate]:
-    """Of every comparison that days since … move, its two inequalities: equality holds between their turns."""
+    """Of every comparison that days since … move, its two inequalities: an equality holds between them."""
     match node:
         case ir.Compare(_, ir.DaysSince(), ir.Literal()) | ir.Compare(_, ir.Literal(), ir.DaysSince()):
             return

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from rules import ir
 from rules.engine.person import PersonFacts, Row
+from rules.vocabulary import Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class More:
 
     kind: str
     n: int
-    fields: tuple[tuple[str, object], ...]
+    fields: tuple[tuple[str, object, Type], ...]
     ats: tuple[dt.datetime, ...]  # one instant, or as many as n
     fresh: str | None = None
 
@@ -39,8 +40,11 @@ class More:
     def rows(self) -> list[dict[str, object]]:
         """The activity itself."""
         ats = self.ats if len(self.ats) == self.n else self.ats[:1] * self.n
-        own = [{} if self.fresh is None else {self.fresh: f"new {n}"} for n in range(1, self.n + 1)]
-        return [{**dict(self.fields), **one, "at": at} for one, at in zip(own, ats, strict=True)]
+        shared = {name: value for name, value, _ in self.fields}
+        own: list[dict[str, object]] = [
+            {} if self.fresh is None else {self.fresh: f"new {n}"} for n in range(1, self.n + 1)
+        ]
+        return [{**shared, **one, "at": at} for one, at in zip(own, ats, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,18 @@ class SetSuppressed:
 Edit: TypeAlias = SetFact | More | Fewer | SetConsent | SetList | SetSuppressed
 
 
+def storable(edit: Edit) -> bool:
+    """Whether there can be such values: whole numbers have 64 bits."""
+    match edit:
+        case SetFact(_, value):
+            values = [value]
+        case More(_, _, fields):
+            values = [value for _, value, _ in fields]
+        case _:
+            return True
+    return all(-(2**63) <= one < 2**63 for one in values if isinstance(one, int))
+
+
 def cost(edits: Sequence[Edit]) -> float:
     """What is nearer costs less: few edits before many; what people do before what is known of them; before
     what would have to be undone."""
@@ -84,7 +100,7 @@ def cost(edits: Sequence[Edit]) -> float:
     for edit in edits:
         match edit:
             case More(_, n):
-                total += 1 + min(n, 99) / 1000
+                total += 1 + min(n, 99) / 50
             case SetFact():
                 total += 1.1
             case Fewer(_, places):

@@ -6,27 +6,32 @@ whatever can be left out of it again is left out. What it says is true of this v
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TypeAlias
 
 from rules import ir
-from rules.engine.edits import Edit, Fewer, More, applied, cost
+from rules.engine.ahead import Ahead
+from rules.engine.edits import Edit, Fewer, More, applied, cost, storable
 from rules.engine.offers import offers
+from rules.engine.periods import Clock, instant_of
 from rules.engine.person import Context, PersonFacts
 from rules.engine.scopes import PersonScope, Scope
+from rules.engine.walk import nodes
 
 Way: TypeAlias = tuple[Edit, ...]
 _EACH = 3
 """Ways looked at for each part of a condition."""
 _OFFERS = 12
 _ALL = 8
+_EDGES = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """Edits that turn the condition. `segments`: those inside it that turn with them, and how they come out."""
+    """Edits that turn the condition. `segments`: those inside it that turn with them, and how."""
 
     edits: tuple[Edit, ...]
     segments: tuple[tuple[str, bool], ...] = ()
@@ -41,7 +46,7 @@ def nearest(
     """What would turn the condition; None: nothing was found that does (chance, or others decide)."""
     scope = PersonScope(person, context, conditions)
     target = not scope.holds(predicate)
-    found = [way for way in islice(ways(predicate, target, scope), _ALL)]
+    found = list(islice(ways(predicate, target, scope), _ALL))
     turning = [way for way in found if scope.plus(way).holds(predicate) is target]
     if not turning:
         return None
@@ -50,6 +55,28 @@ def nearest(
     inside = dict.fromkeys(_segments(predicate, conditions))
     turned = [name for name in inside if scope.holds(conditions[name]) is not after.holds(conditions[name])]
     return Flip(best, tuple((name, after.holds(conditions[name])) for name in turned))
+
+
+def deadline(
+    flip: Flip,
+    predicate: ir.Predicate,
+    ahead: Ahead,
+) -> dt.datetime | None:
+    """The first instant at which more activity, if it came only then, would not be enough any more; None: no
+    matter when, as far as was looked, or it is not activity that is lacking."""
+    person, context, conditions = ahead.person, ahead.context, ahead.conditions
+    now = context.clock.as_of
+    if not all(isinstance(edit, More) and {*edit.ats} == {now} for edit in flip.edits):
+        return None
+    target = not PersonScope(person, context, conditions).holds(predicate)
+    leaves = dict.fromkeys(ahead.leaves(predicate))
+    edges = sorted({at for leaf in leaves for at in ahead.edges_of(leaf)})
+    for at in edges[:_EDGES]:
+        then = replace(context, clock=Clock(instant_of(at), context.clock.zone))
+        later = tuple(replace(edit, ats=(instant_of(at),)) for edit in flip.edits if isinstance(edit, More))
+        if PersonScope(person, then, conditions, later).holds(predicate) is not target:
+            return instant_of(at)
+    return None
 
 
 def after(person: PersonFacts, flip: Flip) -> PersonFacts:
@@ -61,6 +88,8 @@ def ways(node: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
     """Edits after which the node should come out as `target`, the nearest first as far as can be told."""
     if scope.holds(node) is target:
         yield ()
+        return
+    if scope.spent:
         return
     match node:
         case ir.Not(part):
@@ -79,8 +108,9 @@ def ways(node: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
             options = [leave, [*leave, (when, True)]] if target else [leave, [(when, False)], stays]
             yield from _any([option for option in options if option], scope)
         case _:
-            tried = islice(offers(node, target, scope), _OFFERS)
-            yield from (offer for offer in tried if offer and scope.plus(offer).holds(node) is target)
+            tried = takewhile(lambda _: not scope.spent, islice(offers(node, target, scope), _OFFERS))
+            able = (offer for offer in tried if offer and all(storable(edit) for edit in offer))
+            yield from (offer for offer in able if scope.plus(offer).holds(node) is target)
 
 
 def _any(options: Sequence[Sequence[tuple[ir.Predicate, bool]]], scope: Scope) -> Iterator[Way]:
@@ -131,8 +161,6 @@ def _smaller(edit: Edit) -> Iterator[Edit]:
 
 
 def _segments(node: ir.Predicate, conditions: Mapping[str, ir.Predicate]) -> Iterator[str]:
-    from rules.engine.walk import nodes
-
     for one in nodes([node]):
         if isinstance(one, ir.InSegment):
             yield one.segment

@@ -43,11 +43,16 @@ def offers(leaf: ir.Predicate, target: bool, scope: Scope) -> Iterator[Offer]:
             yield from _compared(leaf, left, right, target, scope)
             yield from _compared(leaf, right, left, target, scope)
         case ir.InSet(value, options):
-            yield from _one_of(value, options, target, scope)
+            if isinstance(value, ir.Arithmetic | ir.Score):
+                yield from _made_of(leaf, value, target, scope)
+            else:
+                yield from _one_of(value, options, target, scope)
         case ir.TextTest(_, value, text):
             yield from _text(value, [text], target, scope)
         case ir.Matches(value, pattern):
             yield from _text(value, [_MARKS.sub("", pattern).split("|")[0]], target, scope)
+        case ir.IsKnown(ir.Arithmetic() as value):
+            yield from _made_of(leaf, value, target, scope)
         case ir.IsKnown(value):
             yield from reach(value, [_anything(value, scope)] if target else [None], scope)
         case ir.IsTrue(value):
@@ -79,7 +84,8 @@ def reach(
             for goal in goals:
                 yield (SetFact(name, goal, value, literals),)
         case ir.DaysSince(inner):
-            yield from reach(inner, [_days_ago(inner, goal, scope) for goal in goals], scope)
+            moments = [moment for goal in goals for moment in _days_ago(inner, goal, scope)]
+            yield from reach(inner, list(dict.fromkeys(moments)), scope)
         case ir.Aggregate() if isinstance(scope, PersonScope):
             yield from ActivityOffers(scope).reach(value, goals)
 
@@ -93,19 +99,23 @@ def _compared(
     leaf: ir.Compare, side: ir.Value, other: ir.Value, target: bool, scope: Scope
 ) -> Iterator[Offer]:
     if isinstance(side, ir.Arithmetic | ir.Score):
-        if isinstance(scope, PersonScope):
-            yield from ActivityOffers(scope).made_of(leaf, side, target)
+        yield from _made_of(leaf, side, target, scope)
         return
     bound, type_ = scope.value(other), whole(side)
     if bound is None:
-        yield from reach(other, [_anything(other, scope)], scope)
+        known = scope.value(side)
+        goal = _anything(other, scope) if known is None else known
+        for first in reach(other, [goal], scope):
+            yield first
+            yield from ((*first, *second) for second in reach(side, [goal], scope))
         return
     if type_ in _SCALES and isinstance(bound, int | float | Fraction):
         if isinstance(other, ir.Arithmetic):
             exact = Fraction(bound) * _SCALES[type_]
         else:
             exact = Fraction(bound) * _SCALES[type_] / _SCALES[whole(other)]
-        yield from reach(side, _around(exact, scope.value(side)), scope)
+        step = NUMBER_SCALE if _counts(side) else 1
+        yield from reach(side, _around(exact, scope.value(side), step), scope)
         if not target:
             yield from reach(side, [None], scope)
     elif isinstance(bound, str):
@@ -114,28 +124,34 @@ def _compared(
         yield from reach(side, [bound] if target else [None], scope)
 
 
-def _around(exact: Fraction, known: Known | None) -> list[int]:
-    """Whole numbers at a bound and just beyond it, those nearest to the present value first."""
-    low = exact.numerator // exact.denominator
-    found = [low + n for n in range(-2, 4)]
+def _made_of(leaf: ir.Predicate, value: ir.Value, target: bool, scope: Scope) -> Iterator[Offer]:
+    if isinstance(scope, PersonScope):
+        yield from ActivityOffers(scope).made_of(leaf, value, target)
+
+
+def _counts(value: ir.Value) -> bool:
+    """Whether it moves by whole numbers only."""
+    functions = (ir.AggregateFunction.COUNT, ir.AggregateFunction.DISTINCT, ir.AggregateFunction.SLICES)
+    return isinstance(value, ir.Aggregate) and value.function in functions
+
+
+def _around(exact: Fraction, known: Known | None, step: int = 1) -> list[int]:
+    """Multiples of `step` at a bound and just beyond it, those nearest to the present value first."""
+    low = exact // step
+    found = [(low + n) * step for n in range(-2, 4)]
     at = known if isinstance(known, int | float | Fraction) else low
     return sorted(found, key=lambda one: (abs(one - at), abs(one - exact)))
 
 
-def _one_of(
-    value: ir.Value, options: tuple[ir.Literal, ...], target: bool, scope: Scope
-) -> Iterator[Offer]:
+def _one_of(value: ir.Value, options: tuple[ir.Literal, ...], target: bool, scope: Scope) -> Iterator[Offer]:
     if whole(value) is Type.TEXT:
         yield from _text(value, [str(one.value) for one in options], target, scope)
-    elif isinstance(value, ir.Arithmetic | ir.Score):
-        for one in options:
-            leaf = ir.Compare(ir.Comparison.EQ, value, one)
-            yield from _compared(leaf, value, one, target, scope)
     elif target:
         yield from reach(value, [one.value for one in options], scope)
     else:
+        step = NUMBER_SCALE if _counts(value) else 1
         bounds = [Fraction(one.value) for one in options if isinstance(one.value, int)]
-        yield from reach(value, [near for one in bounds for near in _around(one, one)], scope)
+        yield from reach(value, [near for one in bounds for near in _around(one, one, step)], scope)
         yield from reach(value, [None], scope)
 
 
@@ -160,15 +176,17 @@ def _anything(value: ir.Value, scope: Scope) -> object:
             return _ANYTHING[other]
 
 
-def _days_ago(inner: ir.Value, goal: object, scope: Scope) -> object:
+def _days_ago(inner: ir.Value, goal: object, scope: Scope) -> list[object]:
+    """The moments of so many days (millionths) ago; of dates those around it."""
     if not isinstance(goal, int):
-        return None
+        return [None]
     if whole(inner) is Type.DATE:
-        return date_of(scope.clock.today - goal // NUMBER_SCALE)
+        day = scope.clock.today - goal // NUMBER_SCALE
+        return [date_of(day + more) for more in (0, -1, 1)]
     try:
-        return instant_of(scope.clock.now - goal * 86_400)
+        return [instant_of(scope.clock.now - goal * 86_400)]
     except OverflowError:
-        return None
+        return []
 
 
 def _moments(value: ir.Value, period: ir.Period, target: bool, scope: Scope) -> list[object]:
@@ -233,5 +251,6 @@ def _ranked(rank: Rank, scope: Scope) -> Iterator[Offer]:
         elif isinstance(value, ir.Aggregate) and value.function is ir.AggregateFunction.AVG:
             yield from reach(value, _around(exact * _SCALES[value.type], None), scope)
         else:
-            yield from reach(value, _around(exact, scope.value(value)), scope)
+            step = NUMBER_SCALE if _counts(value) else 1
+            yield from reach(value, _around(exact, scope.value(value), step), scope)
     yield from reach(rank.value, [None], scope)

@@ -11,11 +11,19 @@ from rules.engine.explain import one_person
 from rules.engine.periods import Clock
 from rules.engine.person import Context, Known, PersonFacts, Row, fits, holds, observed
 
+MOST_ASKED = 600
+"""Questions to the evaluator for one condition."""
+
 
 class Scope(Protocol):
     """Answers for what the edits so far have made of it."""
 
     clock: Clock
+
+    @property
+    def spent(self) -> bool:
+        """Whether it was asked enough."""
+        ...
 
     def holds(self, node: ir.Predicate) -> bool:
         """Whether a predicate is true."""
@@ -39,14 +47,22 @@ class PersonScope:
         context: Context,
         conditions: Mapping[str, ir.Predicate],
         edits: tuple[Edit, ...] = (),
+        asked: list[int] | None = None,
     ) -> None:
         self.original, self.outer, self.conditions, self.edits = original, context, conditions, edits
         self.person = applied(original, edits) if edits else original
         self.context = one_person(context, self.person, conditions)
         self.clock = context.clock
+        self._asked = [0] if asked is None else asked  # shared by all that come of this one
+
+    @property
+    def spent(self) -> bool:
+        """Whether the evaluator was asked so often that it is time to be content with what there is."""
+        return self._asked[0] > MOST_ASKED
 
     def holds(self, node: ir.Predicate) -> bool:
         """Whether a predicate is true of the person."""
+        self._asked[0] += 1
         return holds(node, self.person, self.context)
 
     def value(self, node: ir.Value | ir.ScorePart) -> Known | None:
@@ -55,7 +71,7 @@ class PersonScope:
 
     def plus(self, edits: Sequence[Edit]) -> PersonScope:
         """With more edits."""
-        return PersonScope(self.original, self.outer, self.conditions, (*self.edits, *edits))
+        return PersonScope(self.original, self.outer, self.conditions, (*self.edits, *edits), self._asked)
 
 
 class RowScope:
@@ -63,6 +79,7 @@ class RowScope:
 
     def __init__(self, row: Row, context: Context) -> None:
         self.row, self.context, self.clock = row, context, context.clock
+        self.spent = False
 
     def holds(self, node: ir.Predicate) -> bool:
         """Whether a predicate over its fields is true."""

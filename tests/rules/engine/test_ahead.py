@@ -18,6 +18,7 @@ from rules.engine.person import Context, PersonFacts, holds
 from rules.engine.ranks import KnownRanks, Threshold
 from rules.engine.walk import Rank, nodes
 from rules.language import compile_expression
+from rules.vocabulary import Type
 from tests.rules.engine.generated import AS_OF, DAY, US, ZONE, Nodes
 from tests.rules.vocabulary import VOCABULARY
 from tests.thorough import examples
@@ -31,9 +32,7 @@ def compiled(text: str) -> ir.Predicate:
     return found
 
 
-def true(
-    name: str, person: PersonFacts, conditions: Mapping[str, ir.Predicate], at: dt.datetime
-) -> bool:
+def true(name: str, person: PersonFacts, conditions: Mapping[str, ir.Predicate], at: dt.datetime) -> bool:
     context = one_person(Context(Clock(at, ZONE)), person, conditions)
     return holds(conditions[name], person, context)
 
@@ -49,9 +48,7 @@ def worlds(draw: st.DrawFn) -> tuple[dt.datetime, dict[str, ir.Predicate], Perso
     return as_of, conditions, drawn.person(3)
 
 
-@settings(
-    max_examples=examples(240), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=examples(90), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_the_answer_turns_just_then_and_not_before(
     world: tuple[dt.datetime, dict[str, ir.Predicate], PersonFacts],
@@ -69,12 +66,13 @@ def test_the_answer_turns_just_then_and_not_before(
             assert view.turn.leaves
         if any(isinstance(node, ir.Arithmetic) for node in nodes(conditions.values())):
             continue  # what comes and goes within an eighth of the time between two edges may be missed
-        for _ in range(40):
+        for _ in range(15):
             between = as_of + (end - as_of) * chosen.random()
             if between < end:
                 assert true(name, person, conditions, between) is before, between
 
 
+APRIL = dt.datetime(2026, 3, 31, 22, tzinfo=dt.UTC)
 BUYER = PersonFacts(
     7,
     {"birthday": dt.date(1990, 3, 20), "score": 2_000_000, "signed_up": NOW - 350 * DAY},
@@ -96,7 +94,7 @@ BUYER = PersonFacts(
         ("stopped purchase for 30 days", NOW + 10 * DAY),
         ("cart_add not followed by purchase within 24 hours", NOW + dt.timedelta(hours=21)),
         ("birthday anniversary within next 7 days", dt.datetime(2026, 3, 13, 23, tzinfo=dt.UTC)),
-        ("count(purchase, this month) = 0 and count(purchase, last month) = 1", dt.datetime(2026, 3, 31, 22, tzinfo=dt.UTC)),
+        ("count(purchase, this month) = 0 and count(purchase, last month) = 0", APRIL),
         ("last purchase within last 1 month", dt.datetime(2026, 3, 10, 9, tzinfo=dt.UTC)),
         ("count(purchase) >= 2", None),
         ("score >= 2", None),
@@ -119,7 +117,8 @@ def test_points_that_fade_take_people_out_at_midnight() -> None:
 
 
 def test_ranks_are_held_still_and_it_is_said() -> None:
-    rank = ir.RankShare(ir.Side.TOP, 100_000, ir.DaysSince(ir.Fact("signed_up", compiled("days since signed_up > 1").left.value.type)), None)  # type: ignore[union-attr]
+    age = ir.DaysSince(ir.Fact("signed_up", Type.DATETIME))
+    rank = ir.RankShare(ir.Side.TOP, 100_000, age, None)
     ranks = KnownRanks({rank: {None: Threshold(at_least=355_000_000)}})
     ahead = Ahead(BUYER, Context(Clock(NOW, ZONE), ranks), {})
     view = ahead.view(ir.Or((rank, compiled("count(purchase, last 90 days) >= 2"))))
