@@ -252,9 +252,11 @@ class ActivityOffers:
         every = islice(ways(where, True, RowScope(row, context)), _WAYS) if where is not None else [()]
         for way in every:
             made = RowScope(row, context).plus(way)
-            if (where is None or made.holds(where)) and _us(made.row) in found:
+            when = made.row["at"]
+            if not isinstance(when, dt.datetime) or microseconds(when) not in found:
+                continue
+            if where is None or made.holds(where):
                 types |= {edit.name: edit.fact.type for edit in way if isinstance(edit, SetFact)}
-                when: dt.datetime = made.row["at"]  # type: ignore[assignment]
                 fields = {name: one for name, one in made.row.items() if name != "at"}
                 return when, tuple((name, one, types[name]) for name, one in fields.items())
         return None

@@ -14,8 +14,18 @@ from typing import TypeAlias
 
 from rules import ir
 from rules.engine.history import Trace
-from rules.engine.periods import instant_of
-from rules.engine.person import Context, Known, Lasts, PersonFacts, holds, lasting, observed, observed_order
+from rules.engine.periods import instant_of, microseconds
+from rules.engine.person import (
+    Context,
+    Known,
+    Lasts,
+    PersonFacts,
+    counted,
+    holds,
+    lasting,
+    observed,
+    observed_order,
+)
 from rules.engine.sphere import distance, possible
 from rules.engine.walk import children
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
@@ -26,11 +36,27 @@ _PLACES = {Type.NUMBER: 6, Type.MONEY: 2}
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """The activity behind a value: how many, and the record of the latest."""
+
+    n: int
+    kind: str
+    at: dt.datetime
+    connection: str | None  # None: an example written by hand
+    event_id: str | None  # "***" where it has an address in it
+
+    def __str__(self) -> str:
+        which = f"{self.kind} {self.event_id} on {self.connection}, " if self.event_id else ""
+        return f"of {self.n} counted, the latest {which}{self.at:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """A value that a leaf looked at, in the admin's units; None is missing."""
 
     text: str  # as the rule writes it
     value: str | None
+    counted: Counted | None = None  # of activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +71,10 @@ class Explanation:
 
     def lines(self, depth: int = 0) -> Iterator[str]:
         """The tree as indented lines: `✓ text` or `✗ text`, and the values."""
-        values = "; ".join(f"{one.text} is {one.value or 'missing'}" for one in self.observed)
+        values = "; ".join(
+            f"{one.text} is {one.value or 'missing'}{f', {one.counted}' if one.counted else ''}"
+            for one in self.observed
+        )
         yield f"{'  ' * depth}{'✓' if self.result else '✗'} {self.text}{f'   ({values})' if values else ''}"
         for child in self.children:
             yield from child.lines(depth + 1)
@@ -85,26 +114,44 @@ def explain(
             inner = (part,)
         case ir.InSegment(segment) | ir.HeldSegment(segment) if conditions is not None:
             inner = (conditions[segment],)
-    seen: dict[str, str | None] = {}
+    seen: dict[str, Observed] = {}
     match predicate:
         case ir.HeldSegment(segment) if context.since is not None:
             since = context.since(segment)
-            seen["member without a break since"] = None if since is None else since.isoformat(" ", "minutes")
+            told = None if since is None else since.isoformat(" ", "minutes")
+            seen["member"] = Observed("member without a break since", told)
         case ir.Near():
-            seen["distance"] = _distance(predicate, person, context)
+            seen["distance"] = Observed("distance", _distance(predicate, person, context))
     if isinstance(predicate, ir.Sequence | ir.Restarted):
-        seen |= _in_order(predicate, person, context, render)
+        for text, one in _in_order(predicate, person, context, render).items():
+            seen[text] = Observed(text, one, None)
     elif not inner:
         for value in _values(predicate):
-            seen[render(value)] = shown(observed(value, person, context), _type(value))
+            text, known = render(value), shown(observed(value, person, context), _type(value))
+            seen[text] = Observed(text, known, _counted(value, person, context))
     return Explanation(
         node=predicate,
         text=render(predicate),
         result=holds(predicate, person, context),
-        observed=tuple(Observed(text, value) for text, value in seen.items()),
+        observed=tuple(seen.values()),
         children=tuple(
             explain(part, person, context, render=render, conditions=conditions) for part in inner
         ),
+    )
+
+
+def _counted(node: ir.Value | ir.ScorePart, person: PersonFacts, context: Context) -> Counted | None:
+    rows = [(microseconds(row["at"]), kind, row) for kind, row in counted(node, person, context)]  # type: ignore[arg-type]
+    if not rows:
+        return None
+    at, kind, latest = max(rows, key=lambda one: (one[0], str(one[2].get("event_id") or "")))
+    connection, event = latest.get("connection"), latest.get("event_id")
+    return Counted(
+        n=len(rows),
+        kind=kind,
+        at=instant_of(at),
+        connection=None if connection is None else str(connection),
+        event_id=None if event is None else "***" if "@" in str(event) else str(event),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from rules import ir
+from rules.engine.ahead import Ahead
 from rules.engine.explain import Explanation
 from rules.engine.explain import explain as explain_node
 from rules.engine.periods import Clock
@@ -30,6 +31,8 @@ from sync.identify.explain import LinkedContact, explain_links
 from sync.identify.keys import email_key
 from sync.identify.people import provenance
 from sync.quarantine import Standing, standing
+from sync.run.entering import Entry, entry
+from sync.run.outlook import Outlook, outlook
 from sync.run.rulebook import known_rules, rules_of_matching
 from sync.run.workspace import Workspace
 from sync.standing import entered, entered_by_rule
@@ -48,6 +51,8 @@ class SegmentAnswer:
     member_at_last_run: bool | None
     since: dt.datetime | None
     tree: Explanation
+    outlook: Outlook
+    entry: Entry | None  # looked for where one segment is asked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,10 @@ class Answer:
             yield ""
             yield f"{one.segment}: {'in' if one.member else 'not in'}{since}"
             yield f"  rule {one.version} at {one.place}"
+            if one.entry is not None:
+                yield from (f"  {line}" for line in one.entry.lines())
             yield from (f"  {line}" for line in one.tree.lines())
+            yield from (f"  {line}" for line in one.outlook.lines())
         used = sorted({name for one in self.segments for name in _facts(one.tree)} & set(self.sources))
         if used:
             yield ""
@@ -142,7 +150,9 @@ class Answer:
                     "member": one.member,
                     "member_at_last_run": one.member_at_last_run,
                     "since": one.since.isoformat() if one.since else None,
+                    "entered": one.entry.document() if one.entry else None,
                     "tree": _tree(one.tree),
+                    "outlook": one.outlook.document(),
                 }
                 for one in self.segments
             ],
@@ -177,10 +187,12 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
             entered=lambda name: entered_by_rule(workspace.store, rules.segments[name], person),
             since=lambda segment: segments.since(segment, person, before=as_of),
         )
-        answers = []
+        answers, ahead = [], Ahead(facts, context, conditions)
         for name in wanted:
             tree = explain_node(conditions[name], facts, context, render=render, conditions=conditions)
-            answers.append(_answer(workspace, rules, name, person, tree))
+            coming = outlook(conditions[name], ahead, conditions, render=render)
+            came = entry(workspace, vocabulary, rules, name, person) if segment is not None else None
+            answers.append(_answer(workspace, rules, name, person, tree, coming, came))
         _, fields = workspace.vocabulary()
         return Answer(
             person=person,
@@ -236,7 +248,15 @@ def _ranks(workspace: Workspace, rules: RuleSet, as_of: dt.datetime) -> KnownRan
     return KnownRanks(evaluation.thresholds)
 
 
-def _answer(workspace: Workspace, rules: RuleSet, name: str, person: int, tree: Explanation) -> SegmentAnswer:
+def _answer(
+    workspace: Workspace,
+    rules: RuleSet,
+    name: str,
+    person: int,
+    tree: Explanation,
+    coming: Outlook,
+    came: Entry | None,
+) -> SegmentAnswer:
     segment = rules.segments[name]
     history = workspace.store.segments.history(name, limit=1)
     place = segment.place
@@ -249,6 +269,8 @@ def _answer(workspace: Workspace, rules: RuleSet, name: str, person: int, tree: 
         member_at_last_run=person in history[0].members if history else None,
         since=entered(workspace.store, name, person),
         tree=tree,
+        outlook=coming,
+        entry=came,
     )
 
 
@@ -276,5 +298,10 @@ def _tree(tree: Explanation) -> dict[str, Any]:
         "text": tree.text,
         "result": tree.result,
         "values": {one.text: one.value for one in tree.observed},
+        "counted": {
+            one.text: {**asdict(one.counted), "at": one.counted.at.isoformat()}
+            for one in tree.observed
+            if one.counted is not None
+        },
         "parts": [_tree(child) for child in tree.children],
     }

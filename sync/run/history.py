@@ -112,14 +112,16 @@ def history(workspace: Workspace, segment: str, *, limit: int = 10, progress: Pr
     progress.step("ask earlier rules", len(pairs))
     changes = []
     for after, before in pairs:
-        asking = _Asking(workspace, vocabulary, rules, segment)
+        asking = Asking(workspace, vocabulary, rules, segment)
         changes.append(asking.change(before, after))
         progress.advance()
     return History(segment, wordings, changes)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class Asking:
+    """Asks a segment's rule again as earlier runs had it."""
+
     workspace: Workspace
     vocabulary: Vocabulary
     rules: RuleSet
@@ -146,7 +148,7 @@ class _Asking:
         if before.members == end:
             return [], ""
         rules = self.rules_of(before.last_run)
-        edited = self._edited(before.last_run, after.run_id)
+        edited = self.edited(before.last_run, after.run_id)
         if rules is None and not edited:
             rules = self.rules_of(after.run_id)
         same_data = earlier is not None and later is not None and earlier.snapshots == later.snapshots
@@ -172,7 +174,7 @@ class _Asking:
         found = members_at(store, rules, self.vocabulary, snapshots=moment.snapshots, as_of=as_of, run=run)
         return found[self.segment]
 
-    def _edited(self, earlier: int, later: int) -> bool:
+    def edited(self, earlier: int, later: int) -> bool:
         """Whether its rule, or one that it uses, was another in the later run."""
         segments = self.workspace.store.segments
         then, now = segments.at_run(earlier), segments.at_run(later)

@@ -58,7 +58,10 @@ def told(text: str, person: PersonFacts = PERSON, **conditions: str) -> list[str
         ("not suppressed", ["opts out"]),
         ("count(purchase, last 90 days) >= 2", ["1 purchase fewer (of 2025-12-12 09:00 UTC)"]),
         ('count(purchase where category = "hats") >= 1', ["1 more purchase (category hats)"]),
-        ("count(purchase, last 90 days) >= 2", ["1 purchase fewer (of 2025-12-12 09:00 UTC)"]),
+        (
+            "sum(purchase.amount) >= 100 and count(purchase) >= 4",
+            ["1 more purchase (amount 50.00)", "1 more purchase"],
+        ),
         ('country = "DE" or count(email_click) >= 9', ["country becomes de"]),
         ("purchase then email_click within 30 days", ["1 more email_click"]),
         ("stopped purchase for 30 days", ["1 purchase fewer (of 2026-02-10 09:00 UTC)"]),

@@ -1,0 +1,89 @@
+"""Explaining one person against a hundred segments, warm, against a query by hand for the same person.
+
+Both read the same Parquet files in the same run; rounds are interleaved over the same people. Ours tells trees,
+values, the nearest changes and what time will do, of everybody's ranks as an evaluation before left them; by hand
+only the person's rows are read.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+
+from rules.engine import Tables
+from rules.engine.ahead import Ahead
+from rules.engine.explain import explain
+from rules.engine.periods import Clock
+from rules.engine.person import Context
+from rules.engine.ranks import KnownRanks
+from rules.engine.reading import read_person
+from rules.language import render
+from sync.run.outlook import outlook
+from tests.benchmarks.evaluation import ours as evaluation
+from tests.benchmarks.fifty import fifty_rules
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.generator import AS_OF, SHARES, ZONE, World, lake
+
+BOUND_MS = 100.0
+PEOPLE = 15
+
+
+def run(
+    *, people: int = 1_000_000, events: int = 10_000_000, folder: Path | None = None
+) -> list[Figure]:
+    """Generates the world (in `folder`, or for the time being) and measures."""
+    with tempfile.TemporaryDirectory() as temporary:
+        place = folder or Path(temporary)
+        ready = (place / "people.parquet").exists()
+        world = World(place, people, events) if ready else lake(place, people=people, events=events)
+        return _measured(world)
+
+
+def _measured(world: World) -> list[Figure]:
+    connection = duckdb.connect()
+    tables = Tables(
+        people=f"read_parquet('{world.people_file}')",
+        activity={kind: f"read_parquet('{world.activity_file(kind)}')" for kind in SHARES},
+    )
+    ranks = KnownRanks(evaluation(connection, world).thresholds)
+    fifty = {name: one.when for name, one in fifty_rules().segments.items()}
+    hundred = [*fifty.values(), *fifty.values()]
+    context = Context(Clock(AS_OF, ZONE), ranks)
+    spent: dict[str, list[float]] = {"ours": [], "reading": [], "by hand": []}
+    for number in range(PEOPLE + 1):  # the first warms the file cache and does not count
+        person = (number * 7919 + 13) % world.people
+        started = time.perf_counter()
+        facts = read_person(connection, tables, person=person, conditions=hundred)
+        read = time.perf_counter()
+        assert facts is not None  # noqa: S101
+        ahead = Ahead(facts, context, fifty)
+        for condition in hundred:
+            explain(condition, facts, context, render=render, conditions=fifty)
+            outlook(condition, ahead, fifty, render=render)
+        told = time.perf_counter()
+        rows = connection.execute(f"SELECT * FROM {tables.people} WHERE person = {person}").fetchall()
+        for relation in tables.activity.values():
+            rows += connection.execute(f"SELECT * FROM {relation} WHERE person = {person}").fetchall()
+        by_hand = time.perf_counter()
+        if len(rows) != 1 + sum(map(len, facts.activity.values())):
+            raise AssertionError("both read the same rows")
+        if number:
+            spent["reading"].append(read - started)
+            spent["ours"].append(told - started)
+            spent["by hand"].append(by_hand - told)
+    middle = {name: statistics.median(values) * 1000 for name, values in spent.items()}
+    size = f"{world.people} people, {world.events} events, {len(hundred)} segments, {PEOPLE} people asked"
+    ratio = middle["ours"] / middle["by hand"]
+    within = middle["ours"] <= BOUND_MS
+    figures = [
+        Figure("explaining.ratio", round(ratio, 3), "ratio", f"reading by hand, {size}", None, True),
+        Figure("explaining.ms", round(middle["ours"], 1), "ms a person", size, BOUND_MS, within),
+    ]
+    for name in ("reading", "by hand"):
+        label = f"explaining.{name.replace(' ', '_')}.ms"
+        figures.append(Figure(label, round(middle[name], 1), "ms a person", size, None, True))
+    return figures
