@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from typing import TypeAlias
 
 from rules import ir
 from rules.engine.edits import Edit, Fewer, More, SetFact
-from rules.engine.periods import Range, instant_of, length_us, microseconds, slices, window
+from rules.engine.periods import Range, instant_of, microseconds, slices, window
 from rules.engine.person import Row, counted
 from rules.engine.scopes import PersonScope, RowScope
 from rules.engine.walk import Feature, Rank
@@ -40,12 +39,12 @@ class ActivityOffers:
 
     def reach(self, value: ir.Aggregate, goals: Sequence[object]) -> Iterator[Offer]:
         """What could bring a value to one of the goals; None: missing."""
-        rows = self._rows(value)
+        rows = self.rows(value)
         for goal in goals:
             if goal is not None:
                 yield from self._reach(value, goal, rows)
         if rows and (None in goals or value.function not in (F.COUNT, F.DISTINCT, F.SLICES)):
-            yield from self._without(value, rows)
+            yield from self.without(value, rows)
 
     def _reach(self, value: ir.Aggregate, goal: object, rows: list[Row]) -> Iterator[Offer]:
         name = value.field or ""
@@ -53,84 +52,50 @@ class ActivityOffers:
         match value.function:
             case F.COUNT:
                 more = _ceiling(goal) - len(rows)
-                yield from self._more(value, more)
-                yield from self._without(value, _oldest(rows)[: max(0, -more)])
+                yield from self.more(value, more)
+                yield from self.without(value, _oldest(rows)[: max(0, -more)])
             case F.DISTINCT:
                 values = Counter(_folded(row[name]) for row in known)
                 more = _ceiling(goal) - len(values)
                 if 0 < more <= _MOST:
-                    yield from self._more(value, more, fresh=name)
+                    yield from self.more(value, more, fresh=name)
                 rare = [one for one, _ in values.most_common()[more:]] if more < 0 else []
-                yield from self._without(value, [row for row in known if _folded(row[name]) in rare])
+                yield from self.without(value, [row for row in known if _folded(row[name]) in rare])
             case F.SUM:
                 lacks = int(goal) - sum(row[name] for row in known)  # type: ignore[call-overload, misc]
-                yield from self._more(value, 1, {name: lacks})
-                yield from self._without(value, _smallest(known, name, -lacks))
+                yield from self.more(value, 1, {name: lacks})
+                yield from self.without(value, _smallest(known, name, -lacks))
             case F.AVG:
                 total = sum(row[name] for row in known)  # type: ignore[misc]
                 wanted = Fraction(str(goal)) * (len(known) + 1) - total
-                yield from self._more(value, 1, {name: int(wanted)})
-                yield from self._more(value, 1, {name: int(wanted) + 1})
+                yield from self.more(value, 1, {name: int(wanted)})
+                yield from self.more(value, 1, {name: int(wanted) + 1})
             case F.SLICES:
                 yield from self._slices(value, _ceiling(goal), rows)
             case F.MOST_FREQUENT:
                 most = max(Counter(_folded(row[name]) for row in known).values(), default=0)
-                yield from self._more(value, 1, {name: goal})
-                yield from self._more(value, most + 1, {name: goal})
+                yield from self.more(value, 1, {name: goal})
+                yield from self.more(value, most + 1, {name: goal})
             case F.LAST_AT | F.FIRST_AT:
                 assert isinstance(goal, dt.datetime)  # noqa: S101 - what it is compared with
-                yield from self._more(value, 1, at=goal)
+                yield from self.more(value, 1, at=goal)
                 last = value.function is F.LAST_AT
                 beyond = [row for row in rows if (row["at"] > goal if last else row["at"] < goal)]  # type: ignore[operator]
-                yield from self._instead(value, beyond, at=goal)
+                yield from self.instead(value, beyond, at=goal)
             case F.EARLIEST:
-                first = min(map(_us, known), default=self.clock.now)
+                first = min(map(instant, known), default=self.clock.now)
                 for place in (first - 1, first):
-                    yield from self._more(value, 1, {name: goal}, at=instant_of(place))
+                    yield from self.more(value, 1, {name: goal}, at=instant_of(place))
             case F.LIST:
                 entries = goal if isinstance(goal, list | tuple) else [goal]
                 for entry in reversed(entries):
-                    yield from self._more(value, 1, {name: entry})
+                    yield from self.more(value, 1, {name: entry})
             case _:
-                yield from self._more(value, 1, {name: goal})
+                yield from self.more(value, 1, {name: goal})
                 if isinstance(goal, int) and value.function in (F.MIN, F.MAX):
                     least = value.function is F.MIN
                     over = [row for row in known if (row[name] < goal if least else row[name] > goal)]  # type: ignore[operator]
-                    yield from self._instead(value, over, {name: goal})
-
-    def ordered(self, leaf: ir.Predicate, target: bool) -> Iterator[Offer]:
-        """What could turn a leaf over the order of activity, or over all records."""
-        match leaf:
-            case ir.Stopped(last, quiet):
-                rows = self._rows(last)
-                edge = window(quiet, self.clock).start
-                if not target:
-                    yield from self._more(last, 1, at=self.clock.as_of)
-                    yield from self._without(last, rows)
-                elif edge is not None:
-                    late = [row for row in rows if _us(row) >= edge]
-                    yield from self._instead(last, late, at=instant_of(edge - 1))
-                    yield from self._more(last, 1, at=instant_of(edge - 1))
-            case ir.Restarted(kind, where, pause, _):
-                now, before = self.clock.now, self.clock.now - length_us(pause)
-                found = [row for _, row in counted(leaf, self.scope.person, self.scope.context)]
-                if not target:
-                    yield from self._gone(found)
-                else:
-                    yield from self._at(kind, where, [now])
-                    yield from self._at(kind, where, [before, now])
-            case ir.Sequence():
-                yield from self._sequence(leaf) if target else self._broken(leaf)
-            case ir.AllRecords(matching, of):
-                fitting = {id(row) for row in self._rows(matching)}
-                others = [row for row in self._rows(of) if id(row) not in fitting]
-                if target:
-                    yield from self._more(matching, 1)
-                    yield from self._without(of, others)
-                else:
-                    other = ir.Not(matching.where) if matching.where is not None else ir.Constant(False)
-                    yield from self._more(replace(of, where=other), 1)
-                    yield from self._without(of, self._rows(of))
+                    yield from self.instead(value, over, {name: goal})
 
     def made_of(
         self, leaf: ir.Predicate | Rank, value: ir.Value | ir.ScorePart, target: bool
@@ -150,9 +115,9 @@ class ActivityOffers:
                 held = self.scope.holds(condition)
                 yield from islice(ways(condition, not held, self.scope), _WAYS)
             case ir.Earned():
-                yield from self._least(leaf, target, lambda n: self._more(value, n), _MOST)
-                rows = _oldest(self._rows(value))
-                yield from self._least(leaf, target, lambda n: self._without(value, rows[:n]), len(rows))
+                yield from self._least(leaf, target, lambda n: self.more(value, n), _MOST)
+                rows = _oldest(self.rows(value))
+                yield from self._least(leaf, target, lambda n: self.without(value, rows[:n]), len(rows))
             case ir.Fact(name, type_) if type_ in (Type.NUMBER, Type.MONEY):
                 known = self.scope.value(value)
                 start = known if isinstance(known, int) else 0
@@ -167,13 +132,13 @@ class ActivityOffers:
                 yield from self._least(leaf, target, down, 10**13)
                 yield (SetFact(name, None, value),)
             case ir.Aggregate(function) if function in (F.SUM, F.COUNT):
-                rows = _oldest(self._rows(value))
+                rows = _oldest(self.rows(value))
                 if function is F.SUM:
                     field = value.field or ""
-                    yield from self._least(leaf, target, lambda n: self._more(value, 1, {field: n}), 10**13)
+                    yield from self._least(leaf, target, lambda n: self.more(value, 1, {field: n}), 10**13)
                 else:
-                    yield from self._least(leaf, target, lambda n: self._more(value, n), _MOST)
-                yield from self._least(leaf, target, lambda n: self._without(value, rows[:n]), len(rows))
+                    yield from self._least(leaf, target, lambda n: self.more(value, n), _MOST)
+                yield from self._least(leaf, target, lambda n: self.without(value, rows[:n]), len(rows))
             case ir.Aggregate(_, _, _, _, _, type_):
                 dated = type_ in (Type.DATE, Type.DATETIME)
                 yield from self.reach(value, [None] if dated else [0, 1, NUMBER_SCALE, None])
@@ -205,10 +170,10 @@ class ActivityOffers:
         if found is not None:
             yield found
 
-    def _rows(self, value: Feature) -> list[Row]:
+    def rows(self, value: Feature) -> list[Row]:
         return [row for _, row in counted(value, self.scope.person, self.scope.context)]
 
-    def _more(
+    def more(
         self,
         value: Feature,
         n: int,
@@ -261,21 +226,21 @@ class ActivityOffers:
                 return when, tuple((name, one, types[name]) for name, one in fields.items())
         return None
 
-    def _at(self, kind: str, where: ir.Predicate | None, ats: Sequence[int]) -> Iterator[Offer]:
+    def at(self, kind: str, where: ir.Predicate | None, ats: Sequence[int]) -> Iterator[Offer]:
         if all(_on_calendar(at) for at in ats):
             made = self._made(where, Range(None, None), {}, instant_of(ats[-1]))
             if made is not None:
                 yield (More(kind, len(ats), made[1], tuple(instant_of(at) for at in ats)),)
 
-    def _without(self, value: Feature, rows: Sequence[Row]) -> Iterator[Offer]:
+    def without(self, value: Feature, rows: Sequence[Row]) -> Iterator[Offer]:
         """These do not count any more; of records every state of them."""
         if isinstance(value, ir.RecordAggregate):
             which = {(row.get("connection"), row.get(value.identity)) for row in rows}
             states = [row for kind in value.states for row in self.scope.person.activity.get(kind, ())]
             rows = [row for row in states if (row.get("connection"), row.get(value.identity)) in which]
-        yield from self._gone(rows)
+        yield from self.gone(rows)
 
-    def _instead(
+    def instead(
         self,
         value: ir.Aggregate,
         rows: Sequence[Row],
@@ -284,11 +249,11 @@ class ActivityOffers:
         at: dt.datetime | None = None,
     ) -> Iterator[Offer]:
         """Without these; or without these, and with another."""
-        for gone in self._without(value, rows):
+        for gone in self.without(value, rows):
             yield gone
-            yield from ((*gone, *more) for more in self._more(value, 1, fields, at=at))
+            yield from ((*gone, *more) for more in self.more(value, 1, fields, at=at))
 
-    def _gone(self, rows: Sequence[Row]) -> Iterator[Offer]:
+    def gone(self, rows: Sequence[Row]) -> Iterator[Offer]:
         by_kind: dict[str, list[int]] = {}
         for row in rows:
             if id(row) not in self._known:
@@ -301,39 +266,16 @@ class ActivityOffers:
     def _slices(self, value: ir.Aggregate, wanted: int, rows: Sequence[Row]) -> Iterator[Offer]:
         assert isinstance(value.period, ir.Last)  # noqa: S101 - as the representation says
         parts = slices(value.period, self.clock)
-        filled = [[row for row in rows if _us(row) in part] for part in parts]
+        filled = [[row for row in rows if instant(row) in part] for part in parts]
         empty = [
             part for part, there in zip(parts, filled, strict=True) if not there and part.end is not None
         ]
         lacks = wanted - sum(bool(there) for there in filled)
         if 0 < lacks <= len(empty):
-            yield from self._at(value.kind, value.where, [(part.end or 0) - 1 for part in empty[:lacks]])
+            yield from self.at(value.kind, value.where, [(part.end or 0) - 1 for part in empty[:lacks]])
         elif lacks < 0:
             fullest = sorted((there for there in filled if there), key=len)[:-lacks]
-            yield from self._gone([row for there in fullest for row in there])
-
-    def _sequence(self, leaf: ir.Sequence) -> Iterator[Offer]:
-        """The last steps only, or all of them, as late as can be."""
-        end = (window(leaf.period, self.clock).end or self.clock.now + 1) - 1
-        if leaf.unless is not None and leaf.unless.within is not None:
-            end = min(end, self.clock.now - length_us(leaf.unless.within))
-        for number in range(len(leaf.steps) - 1, -1, -1):
-            steps, offer = leaf.steps[number:], []
-            for place, step in enumerate(reversed(steps)):
-                offer += [edit for edits in self._at(step.kind, step.where, [end - place]) for edit in edits]
-            if len(offer) == len(steps):
-                yield tuple(offer)
-        if leaf.unless is not None:
-            rows = counted(leaf.unless, self.scope.person, self.scope.context)
-            yield from self._gone([row for _, row in rows])
-
-    def _broken(self, leaf: ir.Sequence) -> Iterator[Offer]:
-        if leaf.unless is not None:
-            yield from self._at(leaf.unless.kind, leaf.unless.where, [self.clock.now])
-        for step in reversed(leaf.steps):
-            rows = [row for _, row in counted(step, self.scope.person, self.scope.context)]
-            found = window(leaf.period, self.clock)
-            yield from self._gone([row for row in rows if _us(row) in found])
+            yield from self.gone([row for there in fullest for row in there])
 
 
 def _of_field(value: Feature) -> Type:
@@ -343,12 +285,12 @@ def _of_field(value: Feature) -> Type:
     return Type.TEXT
 
 
-def _us(row: Row) -> int:
+def instant(row: Row) -> int:
     return microseconds(row["at"])  # type: ignore[arg-type]
 
 
 def _oldest(rows: Sequence[Row]) -> list[Row]:
-    return sorted(rows, key=_us)
+    return sorted(rows, key=instant)
 
 
 def _ceiling(goal: object) -> int:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from rules import ir
 from rules.engine.activity_offers import ActivityOffers
 from rules.engine.edits import Edit, SetConsent, SetFact, SetList, SetSuppressed
+from rules.engine.order_offers import ordered
 from rules.engine.periods import date_of, days, instant_of, microseconds, resolve, returning
 from rules.engine.person import Known, rank_value
 from rules.engine.ranks import KnownRanks
@@ -71,7 +72,7 @@ def offers(leaf: ir.Predicate, target: bool, scope: Scope) -> Iterator[Offer]:
         case ir.RankShare() | ir.RankCount() | ir.Quintile():
             yield from _ranked(leaf, scope)
         case _ if isinstance(scope, PersonScope):
-            yield from ActivityOffers(scope).ordered(leaf, target)
+            yield from ordered(leaf, target, scope)
 
 
 def reach(
