@@ -78,6 +78,7 @@ class ActivityOffers:
                 yield from self.more(value, most + 1, {name: goal})
             case F.LAST_AT | F.FIRST_AT:
                 assert isinstance(goal, dt.datetime)  # noqa: S101 - what it is compared with
+                yield from self.more(value, 1)
                 yield from self.more(value, 1, at=goal)
                 last = value.function is F.LAST_AT
                 beyond = [row for row in rows if (row["at"] > goal if last else row["at"] < goal)]  # type: ignore[operator]
