@@ -81,6 +81,8 @@ class Ahead:
                 return not self.true(part, at)
             case ir.InSegment(segment):
                 return self.true(self.conditions[segment], at)
+            case ir.HeldSegment(segment):
+                return self._line(predicate).at(at) and self.true(self.conditions[segment], at)
             case ir.Lasting():
                 return self._lasting(predicate, at)
         return self._line(predicate).at(at)
@@ -94,6 +96,9 @@ class Ahead:
             case ir.Not(part):
                 yield from self.leaves(part)
             case ir.InSegment(segment):
+                yield from self.leaves(self.conditions[segment])
+            case ir.HeldSegment(segment):
+                yield predicate
                 yield from self.leaves(self.conditions[segment])
             case ir.Lasting(_, when, leave_when):
                 yield from self.leaves(when)
@@ -139,8 +144,14 @@ class Ahead:
         if at > self.now and self._rows > MOST_ROWS:
             return None
         self._rows += sum(len(self.person.activity.get(kind, ())) for kind in kinds([leaf]))
-        context = replace(self.context, clock=Clock(instant_of(at), self.context.clock.zone))
+        clock = Clock(instant_of(at), self.context.clock.zone)
+        context = replace(self.context, clock=clock, in_segment=_inside)  # of "in … for …" the time only
         return holds(leaf, self.person, context)
+
+
+def _inside(segment: str) -> bool:
+    """Segments inside are looked into by their own leaves."""
+    return bool(segment)
 
 
 def _stay(node: ir.Lasting) -> ir.Lasting:

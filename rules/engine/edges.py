@@ -62,6 +62,9 @@ class Edges:
         match node:
             case ir.RankShare() | ir.RankCount() | ir.Quintile() | ir.InSegment() | ir.Lasting():
                 return set()
+            case ir.HeldSegment(segment, n, unit):
+                since = self.context.since(segment) if self.context.since else None
+                return set() if since is None else self._of_instant(microseconds(since), ir.Last(n, unit))
             case ir.InPeriod(value, period):
                 return self._any(period, self._moments(value, row)) | self._predicate(value, row)
             case ir.Anniversary(value, period):

@@ -100,8 +100,9 @@ def ways(node: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
             yield from _all([(part, False) for part in parts], scope)
         case ir.And(parts) | ir.Or(parts):
             yield from _any([[(part, target)] for part in parts], scope)
-        case ir.InSegment(segment) if isinstance(scope, PersonScope):
-            yield from ways(scope.conditions[segment], target, scope)
+        case ir.InSegment(segment) | ir.HeldSegment(segment) if isinstance(scope, PersonScope):
+            turning = ways(scope.conditions[segment], target, scope)
+            yield from (way for way in turning if scope.plus(way).holds(node) is target)
         case ir.Lasting(_, when, leave_when):
             leave = [] if leave_when is None else [(leave_when, not target)]
             stays = [(ir.Suppressed(), True), *leave, (when, False)]
@@ -162,6 +163,6 @@ def _smaller(edit: Edit) -> Iterator[Edit]:
 
 def _segments(node: ir.Predicate, conditions: Mapping[str, ir.Predicate]) -> Iterator[str]:
     for one in nodes([node]):
-        if isinstance(one, ir.InSegment):
+        if isinstance(one, ir.InSegment | ir.HeldSegment):
             yield one.segment
             yield from _segments(conditions[one.segment], conditions)

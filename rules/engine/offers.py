@@ -69,6 +69,10 @@ def offers(leaf: ir.Predicate, target: bool, scope: Scope) -> Iterator[Offer]:
                 yield from reach(value, [[*entries, options[0]], [*entries, *options]], scope, options)
             else:
                 yield from reach(value, [[], None], scope, options)
+        case ir.Near(_, latitude, longitude, _, _, north, east):
+            yield _placed(latitude, longitude, (north, east) if target else (None, None))
+        case ir.Placed(_, latitude, longitude):
+            yield _placed(latitude, longitude, (0, 0) if target else (None, None))
         case ir.RankShare() | ir.RankCount() | ir.Quintile():
             yield from _ranked(leaf, scope)
         case _ if isinstance(scope, PersonScope):
@@ -89,6 +93,11 @@ def reach(
             yield from reach(inner, list(dict.fromkeys(moments)), scope)
         case ir.Aggregate() if isinstance(scope, PersonScope):
             yield from ActivityOffers(scope).reach(value, goals)
+
+
+def _placed(latitude: ir.Fact, longitude: ir.Fact, point: tuple[int | None, int | None]) -> Offer:
+    north, east = point
+    return SetFact(latitude.name, north, latitude), SetFact(longitude.name, east, longitude)
 
 
 def whole(value: ir.Value) -> Type:

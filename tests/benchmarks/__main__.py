@@ -12,7 +12,7 @@ import sys
 
 from tests.benchmarks import scale
 
-BENCHMARKS = ("checking", "evaluation", "loading", "pushing", "scale", "budgets")
+BENCHMARKS = ("checking", "evaluation", "loading", "pushing", "scale", "budgets", "explaining")
 
 
 def main(wanted: list[str]) -> int:

@@ -1,8 +1,8 @@
 """Explaining one person against a hundred segments, warm, against a query by hand for the same person.
 
-Both read the same Parquet files in the same run; rounds are interleaved over the same people. Ours tells trees,
-values, the nearest changes and what time will do, of everybody's ranks as an evaluation before left them; by hand
-only the person's rows are read.
+Both read the same Parquet files in the same run; rounds are interleaved over the same people. Ours tells
+trees, values, the nearest changes and what time will do, with the ranks that an evaluation before left; by
+hand only the person's rows are read.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ BOUND_MS = 100.0
 PEOPLE = 15
 
 
-def run(
-    *, people: int = 1_000_000, events: int = 10_000_000, folder: Path | None = None
-) -> list[Figure]:
+def run(*, people: int = 1_000_000, events: int = 10_000_000, folder: Path | None = None) -> list[Figure]:
     """Generates the world (in `folder`, or for the time being) and measures."""
     with tempfile.TemporaryDirectory() as temporary:
         place = folder or Path(temporary)
@@ -59,7 +57,7 @@ def _measured(world: World) -> list[Figure]:
         started = time.perf_counter()
         facts = read_person(connection, tables, person=person, conditions=hundred)
         read = time.perf_counter()
-        assert facts is not None  # noqa: S101
+        assert facts is not None
         ahead = Ahead(facts, context, fifty)
         for condition in hundred:
             explain(condition, facts, context, render=render, conditions=fifty)

@@ -150,3 +150,11 @@ def test_of_people_with_very_much_activity_it_is_told_how_far_was_looked() -> No
     )
     assert view.turn is None
     assert NOW < view.until < NOW + AHEAD
+
+
+def test_who_is_in_for_a_time_comes_in_when_it_is_over_and_leaves_with_the_segment() -> None:
+    conditions = {"recent": compiled("count(purchase, last 30 days) >= 1")}
+    context = Context(Clock(NOW, ZONE), since=lambda _: NOW - 20 * DAY)
+    ahead = Ahead(BUYER, context, conditions)
+    turns = [ahead.view(ir.HeldSegment("recent", n, ir.Unit.DAY)).turn for n in (23, 15)]
+    assert [turn and turn.at for turn in turns] == [NOW + 3 * DAY, NOW + 10 * DAY]
