@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-long test-mutants bench lint clean
+.PHONY: install demo test test-long test-mutants bench grammar lint clean
 
 install: $(STAMP)
 
@@ -35,6 +35,10 @@ test-mutants: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks
+
+# After every change of rules/language/syntax/grammar.lark.
+grammar: $(STAMP)
+	$(BIN)/python -m tests.rules.language.compile_grammar
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

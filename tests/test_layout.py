@@ -87,7 +87,6 @@ def test_help_loads_no_heavy_library() -> None:
         "duckdb",
         "pyiceberg",
         "sqlalchemy",
-        "lark",
         "mailchimp_marketing",
         "pandas",
         "phonenumbers",

@@ -1,6 +1,6 @@
 """The rule language: rule files and expressions → checked `rules.ir`, with every problem and its place.
 
-No engine, no data, no clock. The parser (lark) is imported when the first expression is parsed.
+No engine, no data, no clock. The grammar is read when the first expression is.
 """
 
 from rules.language.cases import Case

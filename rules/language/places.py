@@ -174,7 +174,7 @@ class _Scanner:
             self._skip(_BLANK)
         return self.text[self.position]
 
-    def _string(self, at: int) -> tuple[int, list[int], str]:
+    def _string(self, at: int) -> tuple[int, Sequence[int], str]:
         """Where the string ends, where each of its characters stands, and the string."""
         text = self.text
         quote = text[at]
@@ -182,6 +182,11 @@ class _Scanner:
         position = at + len(mark)
         if len(mark) == 3 and text.startswith("\n", position):
             position += 1
+        end = text.find(mark, position)
+        if (quote == "'" or "\\" not in text[position:end]) and not (
+            len(mark) == 3 and text.startswith(quote, end + 3)
+        ):
+            return end + len(mark), range(position, end + 1), text[position:end]
         places: list[int] = []
         characters: list[str] = []
         while True:

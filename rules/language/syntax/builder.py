@@ -1,24 +1,22 @@
-"""Lark's parse tree → `tree` nodes: numbers, dates and periods get their values here, names stay names."""
+"""What the automaton made → `tree` nodes: numbers, dates and periods get their values, names stay names."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rules import ir
 from rules.language.problems import Finding
 from rules.language.syntax import periods, sequences, tree
+from rules.language.syntax.automaton import Child
 from rules.language.syntax.parsed import as_name as _as_name
 from rules.language.syntax.parsed import as_number as _as_number
 from rules.language.syntax.parsed import as_text as _as_text
 from rules.language.syntax.parsed import parts as _children
 from rules.language.syntax.parsed import place as _at
+from rules.language.syntax.parsed import rule as _rule
 from rules.language.syntax.parsed import terminal as _type
-
-if TYPE_CHECKING:
-    from rules.language.syntax.parsed import Child
 
 
 class Builder:
@@ -30,8 +28,8 @@ class Builder:
 
     def build(self, node: Child) -> tree.Tree:
         """The node under a rule of the grammar; the method has the name of the rule."""
-        make: Callable[[list[Child]], tree.Tree] = getattr(self, f"_{node.data}")  # type: ignore[union-attr]
-        return make(node.children)  # type: ignore[union-attr]
+        make: Callable[[list[Child]], tree.Tree] = getattr(self, f"_{_rule(node)}")
+        return make(_children(node))
 
     # ── values ──
 

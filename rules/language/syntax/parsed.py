@@ -1,39 +1,31 @@
-"""What is in lark's parse tree: terminals, positions, texts."""
+"""What is in the branches of the automaton: terminals, positions, texts."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
 
 from rules.language.syntax import tree
-
-if TYPE_CHECKING:
-    from lark import Token as LarkToken
-    from lark import Tree as LarkTree
-
-    Parsed: TypeAlias = LarkTree[LarkToken]
-    Child: TypeAlias = Parsed | LarkToken
+from rules.language.syntax.automaton import Branch, Child, Leaf
 
 
-def terminal(child: object) -> str:
+def terminal(child: Child) -> str:
     """The terminal of a token, "" for a rule."""
-    return getattr(child, "type", "")
+    return child.type if isinstance(child, Leaf) else ""
 
 
-def rule(child: object) -> str:
-    """The rule of a tree, "" for a token."""
-    return str(getattr(child, "data", ""))
+def rule(child: Child) -> str:
+    """The rule of a branch, "" for a token."""
+    return child.data if isinstance(child, Branch) else ""
 
 
 def place(child: Child) -> int:
     """Where a token begins."""
-    position = child.start_pos  # type: ignore[union-attr]
-    return position if isinstance(position, int) else 0
+    return child.at if isinstance(child, Leaf) else 0
 
 
 def parts(child: Child) -> list[Child]:
     """What a rule is made of."""
-    return child.children  # type: ignore[union-attr]
+    return child.children if isinstance(child, Branch) else []
 
 
 def as_name(token: Child) -> tree.Name:

@@ -1,6 +1,6 @@
 """Expression text → `tree` nodes, and every place where the text stops making sense.
 
-The grammar is in grammar.lark. Tokens are fed to lark's LALR parser one at a time, so that a word counts
+The grammar is in grammar.lark. Tokens are fed to its automaton one at a time, so that a word counts
 as a keyword only where the grammar has a place for it. No types, no vocabulary beyond names with dashes.
 """
 
@@ -9,20 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 from functools import lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from rules.language.problems import Finding
 from rules.language.syntax import tree
+from rules.language.syntax.automaton import END, Automaton, Child, Leaf, UnexpectedError, grammar
 from rules.language.syntax.builder import Builder
 from rules.language.syntax.recovery import Start, resume
 from rules.language.syntax.tokens import Token, TokenKind, tokenize
 from rules.language.syntax.wording import unexpected
-
-if TYPE_CHECKING:
-    from lark import Lark
-    from lark import Token as LarkToken
-    from lark import Tree as LarkTree
 
 _DEEPEST = 60
 _MOST = 20
@@ -81,18 +75,14 @@ class _Reading:
         self._known = known
         self._starts: list[Start] = []
         self._depth = 0
-        from lark import Token as NewToken
-        from lark.exceptions import UnexpectedToken
-
-        self._lark_token, self._failure = NewToken, UnexpectedToken
         self._feed([])
 
-    def parsed(self) -> LarkTree[LarkToken] | None:
-        """What lark made of it; None if nothing can be made of it."""
+    def parsed(self) -> Child | None:
+        """The branch of the whole; None if nothing can be made of it."""
         index, quiet = 0, False
         while True:
             token = self._tokens[index]
-            choices: Set[str] = self._parser.choices().keys()  # type: ignore[no-untyped-call]
+            choices: Set[str] = self._automaton.choices()
             operand = "NAME" in choices
             if operand and "NOT" in choices:
                 while self._starts and self._starts[-1].depth >= self._depth:
@@ -103,15 +93,15 @@ class _Reading:
             if self._depth > _DEEPEST:
                 self._findings.append(Finding(token.at, "nested too deeply; name the parts with [[field]]"))
                 return None
-            fed = self._lark_token(terminal, token.text, start_pos=token.at, end_pos=token.end)
+            fed = Leaf(terminal, token.text, token.at)
             try:
-                result = self._parser.feed_token(fed)
-            except self._failure:
-                problem = unexpected(token, self._accepted())
+                result = self._automaton.feed(fed)
+            except UnexpectedError:
+                problem = unexpected(token, self._automaton.accepts())
             else:
+                if result is not None:
+                    return result
                 self._fed.append(fed)
-                if token.kind is TokenKind.END:
-                    return result.children[0]  # type: ignore[no-any-return]
                 index, quiet = index + 1, False
                 continue
             if not quiet and not self._told(index):
@@ -135,11 +125,11 @@ class _Reading:
         """Take the condition around a token for BROKEN; the index of the token behind it."""
         start = self._starts[-1]
         at = self._tokens[start.token].at
-        self._feed([*self._fed[: start.fed], self._lark_token("BROKEN", "", start_pos=at, end_pos=at)])
+        self._feed([*self._fed[: start.fed], Leaf("BROKEN", "", at)])
         self._depth = start.depth
         return resume(self._tokens, start, index)
 
-    def _closed(self, end: Token) -> LarkTree[LarkToken] | None:
+    def _closed(self, end: Token) -> Child | None:
         """What comes out with the open brackets closed at the end; None if that does not help."""
         opened: list[str] = []
         for each in self._fed:
@@ -149,48 +139,28 @@ class _Reading:
                 opened.pop()
         if not opened:
             return None
-        kept = self._fed
-        closing = [*reversed(opened), "$END"]
         try:
-            self._feed(kept)
-            for terminal in closing:
-                new = self._lark_token(terminal, "", start_pos=end.at, end_pos=end.at)
-                result = self._parser.feed_token(new)
-        except self._failure:
-            self._feed(kept)
+            for terminal in reversed(opened):
+                self._automaton.feed(Leaf(terminal, "", end.at))
+            return self._automaton.feed(Leaf(END, "", end.at))
+        except UnexpectedError:
+            self._feed(self._fed)
             return None
-        return result.children[0]  # type: ignore[no-any-return]
 
-    def _feed(self, fed: list[LarkToken]) -> None:
-        """Start again with these tokens, as a failed parser is in between states."""
-        self._parser = grammar().parse_interactive()
+    def _feed(self, fed: list[Leaf]) -> None:
+        """Start again with these tokens."""
+        self._automaton = Automaton()
         for token in fed:
-            self._parser.feed_token(token)
+            self._automaton.feed(token)
         self._fed = fed
-
-    def _accepted(self) -> Set[str]:
-        """What could have come next."""
-        self._feed(self._fed)
-        accepted: Set[str] = self._parser.accepts()  # type: ignore[no-untyped-call]
-        return accepted
-
-
-@lru_cache(maxsize=1)
-def grammar() -> Lark:
-    """The compiled grammar; lark is only imported here."""
-    from lark import Lark
-
-    text = files("rules.language.syntax").joinpath("grammar.lark").read_text("utf-8")
-    return Lark(text, parser="lalr", maybe_placeholders=False)
 
 
 @lru_cache(maxsize=4096)
 def keyword(word: str) -> str | None:
     """The terminal a word stands for where the grammar wants it, e.g. `days` → UNIT."""
-    for terminal in grammar().terminals:
-        if re.fullmatch(terminal.pattern.to_regexp(), word):
-            return str(terminal.name)
-    return None
+    if found := grammar().words.get(word):
+        return found
+    return next((name for name, each in grammar().patterns.items() if re.fullmatch(each, word)), None)
 
 
 def _terminal(tokens: list[Token], index: int, choices: Set[str], known: Set[str]) -> str:
@@ -208,7 +178,7 @@ def _terminal(tokens: list[Token], index: int, choices: Set[str], known: Set[str
                 return "NAME"
             return found
         case TokenKind.END:
-            return "$END"
+            return END
         case TokenKind.BROKEN:
             return "$BROKEN"  # fits nowhere
         case _:

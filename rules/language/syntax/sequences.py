@@ -7,15 +7,13 @@ A condition after `where` takes along what follows it (`cart_add where gift then
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeAlias, TypeVar
 
 from rules.language.syntax import tree
+from rules.language.syntax.automaton import Child
 from rules.language.syntax.parsed import as_name, as_number, parts, place, rule, terminal
 
-if TYPE_CHECKING:
-    from rules.language.syntax.parsed import Child
-
-    Build = Callable[[Child], tree.Tree]
+Build: TypeAlias = Callable[[Child], tree.Tree]
 
 _Found = TypeVar("_Found", bound=tree.Tree)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.language import compile_expression, load, render
-from rules.language.syntax.parser import grammar
+from rules.language.syntax.automaton import grammar
 from tests.rules.language.test_cases import SEGMENT
 from tests.rules.language.test_expressions import FORMS
 from tests.rules.language.test_files import FULL, TIERS
@@ -16,7 +16,7 @@ from tests.rules.vocabulary import VOCABULARY
 from tests.thorough import examples
 
 WORDS = [
-    *(terminal.pattern.value for terminal in grammar().terminals if terminal.pattern.value.isalpha()),
+    *(word for word in grammar().words if word.isalpha()),
     *(
         "sum",
         "count",
