@@ -23,6 +23,8 @@ Fields: TypeAlias = tuple[tuple[str, object, Type], ...]
 F = ir.AggregateFunction
 _MOST = 1000
 """So many more activities are thought of, and no more."""
+_TRIED = 128
+"""The same, where how many it takes is found by trying."""
 _WAYS = 4
 
 
@@ -116,7 +118,7 @@ class ActivityOffers:
                 held = self.scope.holds(condition)
                 yield from islice(ways(condition, not held, self.scope), _WAYS)
             case ir.Earned():
-                yield from self._least(leaf, target, lambda n: self.more(value, n), _MOST)
+                yield from self._least(leaf, target, lambda n: self.more(value, n), _TRIED)
                 rows = _oldest(self.rows(value))
                 yield from self._least(leaf, target, lambda n: self.without(value, rows[:n]), len(rows))
             case ir.Fact(name, type_) if type_ in (Type.NUMBER, Type.MONEY):
@@ -138,7 +140,7 @@ class ActivityOffers:
                     field = value.field or ""
                     yield from self._least(leaf, target, lambda n: self.more(value, 1, {field: n}), 10**13)
                 else:
-                    yield from self._least(leaf, target, lambda n: self.more(value, n), _MOST)
+                    yield from self._least(leaf, target, lambda n: self.more(value, n), _TRIED)
                 yield from self._least(leaf, target, lambda n: self.without(value, rows[:n]), len(rows))
             case ir.Aggregate(_, _, _, _, _, type_):
                 dated = type_ in (Type.DATE, Type.DATETIME)

@@ -92,6 +92,7 @@ def date_of(day: int) -> dt.date:
     return dt.date.fromordinal(min(max(day + _EPOCH_DAY, 1), dt.date.max.toordinal()))
 
 
+@lru_cache(maxsize=4096)
 def resolve(period: Period, clock: Clock, type_: Type) -> Range:
     """The period as a range over values of `type_` (DATE: days; DATETIME: microseconds)."""
     dates = type_ is Type.DATE
@@ -119,6 +120,7 @@ def edge_of(held: HeldSegment, clock: Clock) -> dt.datetime | None:
     return _EPOCH + dt.timedelta(microseconds=after - 1)
 
 
+@lru_cache(maxsize=4096)
 def window(period: Period, clock: Clock) -> Range:
     """The range of instants of activity that an aggregate counts: the period, never after `as_of`."""
     found = resolve(period, clock, Type.DATETIME)
