@@ -17,6 +17,7 @@ from rules.language.checks.logic import Logic
 from rules.language.definitions import Drafts, SegmentDraft
 from rules.language.order import in_order
 from rules.language.problems import Problem, Severity
+from rules.language.ruletext import RuleText
 from rules.language.source import Source, Table
 from rules.language.syntax import tree
 from rules.ruleset import Place, RuleSet, Segment, Target
@@ -287,11 +288,12 @@ def _segment(one: _Checked, checked: Mapping[str, _Checked]) -> Segment:
     draft = one.draft
     table = draft.table
     at = table.value_at("otherwise" if draft.otherwise else "when")
+    stay = None if draft.stay is None else table.text("stay")
     return Segment(
         id=draft.id,
         name=draft.name,
         when=_lowered(one, checked),
-        source=_wording(draft),
+        source=str(RuleText(draft.expression or "otherwise", draft.leave_expression, stay)),
         place=table.source.place(at),
         why=draft.why,
         owner=draft.owner,
@@ -299,14 +301,6 @@ def _segment(one: _Checked, checked: Mapping[str, _Checked]) -> Segment:
         to=draft.to,
         expect=draft.expect,
     )
-
-
-def _wording(draft: SegmentDraft) -> str:
-    """The rule as the admin wrote it."""
-    text = draft.expression or "otherwise"
-    if draft.leave_expression is not None:
-        text += f"\nleave_when: {draft.leave_expression}"
-    return text if draft.stay is None else f"{text}\nstay: {draft.table.text('stay')}"
 
 
 def _lowered(one: _Checked, checked: Mapping[str, _Checked]) -> ir.Predicate:
