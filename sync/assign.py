@@ -78,8 +78,10 @@ def assign(
         database.close()
 
 
-def held(store: Store, rules: RuleSet, clock: Clock) -> Mapping[ir.HeldSegment, BitMap]:
-    """Who was in a segment for so long, for every `for 30 days` of the rules."""
+def held(
+    store: Store, rules: RuleSet, clock: Clock, *, people_of: int | None = None
+) -> Mapping[ir.HeldSegment, BitMap]:
+    """Who was in a segment for so long, for every `for 30 days` of the rules. `people_of`: see `standing`."""
     wanted = {
         node
         for node in nodes(one.when for one in rules.segments.values())
@@ -88,8 +90,11 @@ def held(store: Store, rules: RuleSet, clock: Clock) -> Mapping[ir.HeldSegment, 
     found: dict[ir.HeldSegment, BitMap] = {}
     for node in wanted:
         edge = edge_of(node, clock)
-        since = None if edge is None else store.segments.held(node.segment, since=edge, before=clock.as_of)
-        found[node] = since if since is not None else BitMap()
+        found[node] = BitMap()
+        if edge is not None:
+            found[node] = store.segments.held(
+                node.segment, since=edge, before=clock.as_of, people_of=people_of
+            )
     return found
 
 

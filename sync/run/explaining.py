@@ -258,7 +258,8 @@ def _answer(
     came: Entry | None,
 ) -> SegmentAnswer:
     segment = rules.segments[name]
-    history = workspace.store.segments.history(name, limit=1)
+    since = entered(workspace.store, name, person)
+    ran = workspace.store.segments.history(name, limit=1)
     place = segment.place
     return SegmentAnswer(
         segment=name,
@@ -266,8 +267,8 @@ def _answer(
         place=f"{place.file}:{place.line}:{place.column}",
         version=segment.version,
         member=tree.result,
-        member_at_last_run=person in history[0].members if history else None,
-        since=entered(workspace.store, name, person),
+        member_at_last_run=since is not None if ran else None,
+        since=since,
         tree=tree,
         outlook=coming,
         entry=came,

@@ -21,6 +21,7 @@ from pyroaring import BitMap
 
 from rules.language import load
 from rules.language.rewrite import CannotRewriteError, rewritten
+from rules.language.ruletext import RuleText
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
 from sync.config.problems import did_you_mean
@@ -171,7 +172,7 @@ class Asking:
         store = self.workspace.store
         if moment is None or moment.snapshots is None or not moment.kept(store):
             return None
-        found = members_at(store, rules, self.vocabulary, snapshots=moment.snapshots, as_of=as_of, run=run)
+        found = members_at(store, rules, self.vocabulary, moment=moment, as_of=as_of, run=run)
         return found[self.segment]
 
     def edited(self, earlier: int, later: int) -> bool:
@@ -211,7 +212,7 @@ class Asking:
             text = self._text(name, version)
             known = self.rules.segments.get(name)
             if known is None:
-                gone.append(f"[[segment]]\nid = {_quoted(name)}\nwhen = {_quoted(text)}\n")
+                gone.append(_segment(name, RuleText.read(text)))
             elif known.source != text:
                 with suppress(CannotRewriteError):
                     files[known.place.file] = rewritten(files[known.place.file], name, text)
@@ -250,6 +251,11 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*.toml")):
         if path.is_file():
             yield path.relative_to(folder).as_posix(), path.read_bytes()
+
+
+def _segment(name: str, rule: RuleText) -> str:
+    keys = {"id": name, "when": rule.when, "leave_when": rule.leave_when, "stay": rule.stay}
+    return "\n".join(["[[segment]]", *(f"{key} = {_quoted(text)}" for key, text in keys.items() if text), ""])
 
 
 def _quoted(text: str) -> str:

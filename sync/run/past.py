@@ -49,18 +49,19 @@ def members_at(
     rules: RuleSet,
     vocabulary: Vocabulary,
     *,
-    snapshots: Mapping[str, int],
+    moment: Moment,
     as_of: dt.datetime,
     run: int,
 ) -> Mapping[str, BitMap]:
-    """Segment → who was in it by these rules at that instant, over the lake's tables in those states.
+    """Segment → who was in it by these rules at that instant, over the lake as it was at a moment.
 
-    For rules that ask who was in before, that is whom the runs before `run` had stored.
+    For rules that ask who was in before, that is whom the runs before `run` had stored, under the numbers
+    that people had at the moment.
     """
     with closing(store.lake.connect()) as database:
-        then = tables(store, vocabulary, snapshots=snapshots)
-        before = standing(store, rules, as_of=as_of, before_run=run)
-        stayed = held(store, rules, Clock(as_of, vocabulary.zone))
+        then = tables(store, vocabulary, snapshots=moment.snapshots)
+        before = standing(store, rules, as_of=as_of, before_run=run, people_of=moment.run)
+        stayed = held(store, rules, Clock(as_of, vocabulary.zone), people_of=moment.run)
         found = evaluate(
             database, rules, then, as_of=as_of, zone=vocabulary.zone, standing=before, held=stayed
         )

@@ -106,18 +106,13 @@ def replay(
     for date in dates:
         moment = moments.get(date)
         missing = _missing(workspace, moment)
-        if missing is not None or moment is None or moment.snapshots is None:
+        if missing is not None or moment is None:
             run, at = (moment.run, moment.as_of) if moment else (None, None)
             for one in found.values():
                 one.days.append(Day(date, run, at, missing=missing))
         else:
             members = members_at(
-                workspace.store,
-                asked,
-                vocabulary,
-                snapshots=moment.snapshots,
-                as_of=moment.as_of,
-                run=moment.run,
+                workspace.store, asked, vocabulary, moment=moment, as_of=moment.as_of, run=moment.run
             )
             for name, one in found.items():
                 one.add(moment, date, members[name])

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Subquery, and_, fu
 
 from sync.store.database import Database
 from sync.store.inbox import upsert
+from sync.store.merges import Merges
 from sync.store.tables import memberships, runs, segment_versions
 
 _SPELLS_AT_ONCE = 20
@@ -147,10 +148,13 @@ class Segments:
         with self._database.reading() as database:
             return [Membership(**row) for row in database.execute(query).mappings()]
 
-    def spells(self, segment: str, *, before_run: int | None = None) -> Iterator[Spell]:
+    def spells(
+        self, segment: str, *, before_run: int | None = None, people_of: int | None = None
+    ) -> Iterator[Spell]:
         """The memberships of one segment with the instant each began, newest first, a few read at a time.
 
-        `before_run`: as that run found them when it began, also if it has stored its own meanwhile.
+        `before_run`: as that run found them when it began, also if it has stored its own meanwhile. Whoever
+        merged since is in under the present number, or under that of the run `people_of`.
         """
         upto = before_run
         while True:
@@ -165,14 +169,18 @@ class Segments:
                 query = query.where(memberships.c.run_id < upto)
             with self._database.reading() as database:
                 found = database.execute(query).all()
-            yield from (Spell(row.as_of, row.version, row.members) for row in found)
+                merges = _merges(database, [row.run_id for row in found], people_of)
+            for row in found:
+                yield Spell(row.as_of, row.version, merges.now(row.members, row.run_id))
             if len(found) < _SPELLS_AT_ONCE:
                 return
             upto = found[-1].run_id
 
-    def held(self, segment: str, *, since: dt.datetime, before: dt.datetime) -> BitMap:
+    def held(
+        self, segment: str, *, since: dt.datetime, before: dt.datetime, people_of: int | None = None
+    ) -> BitMap:
         """Who was in the segment by the latest run at or before `since` and by every later one before
-        `before`; nobody, if no run is that old."""
+        `before`; nobody, if no run is that old. `people_of`: see `spells`."""
         with self._database.reading() as database:
             every = _dated(segment, before)
             edge = database.execute(
@@ -180,21 +188,23 @@ class Segments:
             ).scalar()
             if edge is None:
                 return BitMap()
-            query = select(every.c.members).where(every.c.run_id >= edge)
-            found: list[BitMap] = list(database.execute(query).scalars())
-        return reduce(BitMap.__and__, found)
+            query = select(every.c.run_id, every.c.members).where(every.c.run_id >= edge)
+            found = database.execute(query).all()
+            merges = _merges(database, [edge], people_of)
+        return reduce(BitMap.__and__, (merges.now(row.members, row.run_id) for row in found))
 
     def since(self, segment: str, person: int, *, before: dt.datetime) -> dt.datetime | None:
         """The instant of the run since which the person was in without a break; None: was not in by the last
         run before `before`."""
         every = _dated(segment, before)
-        query = select(every.c.members, every.c.first_as_of).order_by(every.c.run_id.desc())
+        query = select(every).order_by(every.c.run_id.desc())
         found: dt.datetime | None = None
         with self._database.reading() as database:
-            for members, first_as_of in database.execute(query):
-                if person not in members:
+            merges = _merges(database, [0], None)
+            for row in database.execute(query):
+                if person not in merges.now(row.members, row.run_id):
                     break
-                found = first_as_of
+                found = row.first_as_of
         return found
 
     def losses(self, segment: str, *, limit: int = 20) -> list[tuple[int, int]]:
@@ -255,6 +265,11 @@ def _dated(segment: str, before: dt.datetime) -> Subquery:
         runs, runs.c.id == memberships.c.run_id
     )
     return joined.where(memberships.c.segment == segment, runs.c.as_of < before).subquery()
+
+
+def _merges(database: Connection, run_ids: Iterable[int], up_to: int | None) -> Merges:
+    """What became of the members of these runs."""
+    return Merges.read(database, after_run=min(run_ids, default=0), up_to=up_to)
 
 
 def _newest(up_to: int | None = None) -> Subquery:

@@ -67,3 +67,29 @@ def test_whoever_opts_out_does_not_stay(firm: Company) -> None:
     report = firm.run()
     assert report["segments"] == {"germans": 2, "all": 2}
     assert "germans: not in" in firm.segsync("explain", email(2), "germans").out
+
+
+def test_whoever_a_member_merges_into_was_in_for_as_long(firm: Company) -> None:
+    """Customer 2 gets the address of customer 1, who has more contacts: the member's number vanishes."""
+    join(firm.newsletter, [1, 3])
+    firm.orders([])
+    rules = segment("germans", 'country = "DE"', leave_when="'country = \"FR\"'")
+    rules += segment("soon", 'country = "DE"', stay="'3 days'")
+    rules += segment("old", 'in segment "germans" for 2 days', to="[]")
+    firm.rules(rules)
+    at(firm, p1="AT", p2="DE", p3="DE")
+    assert firm.tagged("germans") == emails([3])
+
+    firm.later(days=2)
+    firm.customers([*people([1], country="AT"), ("c2", email(1), "AT"), *people([3])])
+    report = firm.run()
+    assert report["people"] == 2
+    assert report["segments"] == {"germans": 2, "soon": 2, "old": 2}
+    assert firm.tagged("germans") == firm.tagged("soon") == emails([1, 3])
+    told = firm.segsync("explain", email(1)).out
+    assert "until leave_when is true; a member since 2026-03-02 09:00 UTC" in told
+    assert "entered less than 3 days ago, until 2026-03-05 09:00 UTC" in told
+    assert "old: in" in told
+
+    firm.later(days=1)
+    assert firm.run()["segments"] == {"germans": 2, "soon": 1, "old": 2}

@@ -15,7 +15,7 @@ from rules.engine.standing import Standing
 from rules.ruleset import Place, RuleSet, Segment
 from rules.vocabulary import Type
 from sync.standing import entered, entered_by_rule, standing
-from sync.store import Run, RunState, SegmentVersion, Store
+from sync.store import PersonEvent, Run, RunState, SegmentVersion, Store
 from tests.databases import sqlite_url
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -113,3 +113,39 @@ def test_long_histories_are_read_whole(store: Store) -> None:
         saved(store, segment, NOW + number * HOUR, 1, 2 + number % 2)
     assert entered(store, "it", 1) == NOW
     assert entered(store, "it", 2) == NOW + 44 * HOUR
+
+
+def merged(store: Store, run: int, gone: int, into: int) -> None:
+    store.person_events.add([PersonEvent(NOW, "merge", into, gone, "both contacts hold the same key", run)])
+
+
+def test_a_number_that_vanished_counts_for_the_one_it_became(store: Store) -> None:
+    """Over two merges, and only from the run on that saw them."""
+    segment = lasting(leave=GOLD, stay=48)
+    first = saved(store, segment, NOW, 1, 2, 9)
+    saved(store, segment, NOW + HOUR, 1, 9)
+    second = saved(store, segment, NOW + 2 * HOUR, 3, 9)
+    merged(store, second.id, 1, 3)
+    store.person_events.add([PersonEvent(NOW, "split", 9, 5, "the key was blocked", second.id)])
+    third = saved(store, segment, NOW + 3 * HOUR, finish=False)
+    merged(store, third.id, 3, 4)
+    merged(store, third.id, 4, 6)
+
+    at = NOW + 48 * HOUR
+    assert found(store, segment, at, before_run=third.id) == Standing(BitMap([6, 9]), BitMap())
+    soon = found(store, segment, at - dt.timedelta(microseconds=1), before_run=third.id)
+    assert soon == Standing(BitMap([6, 9]), BitMap([6, 9]))
+    rules = RuleSet({"it": segment})
+    then = standing(store, rules, as_of=at, before_run=second.id, people_of=second.id)
+    assert set(then["it"].members) == {3, 9}
+    then = standing(store, rules, as_of=at, before_run=second.id, people_of=first.id)
+    assert set(then["it"].members) == {1, 9}, "as the first run knew them, who did not know of a merge"
+
+
+def test_edges_of_stay_are_instants(store: Store) -> None:
+    segment = lasting(stay=24)
+    saved(store, segment, NOW, 1)
+    now = found(store, segment, NOW + 24 * HOUR)
+    assert now == Standing(BitMap([1]), BitMap())
+    now = found(store, segment, NOW + 24 * HOUR - dt.timedelta(microseconds=1))
+    assert now == Standing(BitMap([1]), BitMap([1]))

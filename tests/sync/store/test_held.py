@@ -12,7 +12,7 @@ from rules import ir
 from rules.engine.periods import Clock
 from rules.ruleset import Place, RuleSet, Segment
 from sync.assign import held
-from sync.store import Run, RunState, SegmentVersion, Store
+from sync.store import PersonEvent, Run, RunState, SegmentVersion, Store
 from tests.sync.store.conftest import NOW
 
 DAY = dt.timedelta(days=1)
@@ -78,6 +78,20 @@ def test_for_30_days_looks_back_from_as_of_and_the_edge_counts(runs: Store) -> N
     assert since_30_days(NOW + 30 * DAY) == {1}
     assert since_30_days(NOW + 40 * DAY) == {1, 3}
     assert since_30_days(NOW + 10 * DAY) == set()
+
+
+def test_who_merged_was_in_under_either_number(runs: Store) -> None:
+    save(runs, NOW, {1, 2})
+    save(runs, NOW + DAY, {2, 3})
+    save(runs, NOW + 2 * DAY, {4})
+    last = runs.runs.latest()[0].id
+    runs.person_events.add(
+        [PersonEvent(NOW, "merge", into, gone, "", last) for gone, into in ((1, 4), (3, 4))]
+    )
+    assert runs.segments.held("vip", since=NOW, before=NOW + 3 * DAY) == BitMap([4])
+    assert runs.segments.since("vip", 4, before=NOW + 3 * DAY) == NOW
+    earlier = runs.segments.held("vip", since=NOW, before=NOW + 2 * DAY, people_of=last - 1)
+    assert earlier == BitMap([2])
 
 
 def test_a_segment_without_runs_holds_nobody(runs: Store) -> None:
