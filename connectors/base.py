@@ -101,6 +101,8 @@ class Stream:
     """For ACTIVITY: what the rows are states of, if they are."""
     incremental: bool = True
     """False: every read is a full read; the run then compares content."""
+    reading: int = 1
+    """Raise it when rows are read otherwise than before, so that those read already are asked for again."""
     own_field: str | None = None
     """For CONTACTS: the platform's name of the field we own. Pages then have one more column behind `lists`,
     which tells on the way what others did to it:

@@ -112,6 +112,7 @@ def _pull_stream(
 ) -> None:
     pulled.rows.setdefault(stream.name, 0)
     _restart_broken_listing(store, connection, stream)
+    _restart_other_reading(store, connection, stream)
     cursor = store.inbox.checkpoint(connection, stream.name).cursor
     try:
         _read(
@@ -203,6 +204,14 @@ def _restart_broken_listing(store: Store, connection: str, stream: Stream) -> No
         if not listing.ended:
             store.inbox.restart(connection, stream.name)
         listing.close()
+
+
+def _restart_other_reading(store: Store, connection: str, stream: Stream) -> None:
+    """Rows that an earlier segsync read otherwise are asked for again: the stream begins at its start."""
+    key = f"reading:{connection}/{stream.name}"
+    if (store.notes.get(key) or 1) != stream.reading:
+        store.inbox.restart(connection, stream.name)
+        store.notes.set(key, stream.reading)
 
 
 def named_everybody(store: Store, connection: str, stream: Stream) -> bool:

@@ -34,6 +34,7 @@ DEALS = Stream(
     ),
     activity_kinds=KINDS,
     record=RecordStates("deal", key="deal", kinds=KINDS),
+    reading=2,  # in the first, `stage` was HubSpot's own name
 )
 
 

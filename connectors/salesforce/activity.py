@@ -51,6 +51,7 @@ OPPORTUNITIES = Stream(
     ),
     activity_kinds=OPPORTUNITY_KINDS,
     record=RecordStates("opportunity", key="opportunity", kinds=OPPORTUNITY_KINDS),
+    reading=2,  # in the first, `stage` was the org's own name
 )
 STREAMS = (ENGAGEMENT, CAMPAIGNS, OPPORTUNITIES)
 FIELDS: Mapping[str, tuple[str, ...]] = {

@@ -73,6 +73,7 @@ def _stream(found: dict[str, Any]) -> Stream:
         activity_kinds=tuple(found["activity_kinds"]),
         record=None if record is None else RecordStates(**{**record, "kinds": tuple(record["kinds"])}),
         incremental=found["incremental"],
+        reading=found.get("reading", 1),
         own_field=found.get("own_field"),
         own_field_lag_s=found.get("own_field_lag_s", 0.0),
     )
