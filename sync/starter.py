@@ -1,4 +1,4 @@
-"""A first config and rules folder for somebody new. Never overwrites a file."""
+"""A first config and rules folder for somebody new, and more rules beside it. Never overwrites a file."""
 
 from __future__ import annotations
 
@@ -35,21 +35,27 @@ currency = "EUR"
 """
 
 
+MORE = EXAMPLES.parent / "more_examples"
+"""Rules that need more than a shop's orders and a newsletter: not every check knows their names."""
+
+
 def make_starter(folder: Path) -> list[Path]:
-    """Write config.toml, rules/*.toml and the rules' JSON Schema into `folder`; returns what was made."""
+    """Write config.toml, rules/*.toml, the rules' JSON Schema and more-rules/*.toml, from which to take what
+    fits, into `folder`; returns what was made."""
     from rules.language import json_schema
 
-    config, rules = folder / "config.toml", folder / "rules"
-    for path in (config, rules):
+    config, rules, more = folder / "config.toml", folder / "rules", folder / "more-rules"
+    for path in (config, rules, more):
         if path.exists():
             raise UserError(f"{path} is there already; nothing was changed")
     folder.mkdir(parents=True, exist_ok=True)
-    rules.mkdir()
     made = [config]
     config.write_text(CONFIG, encoding="utf-8")
-    for example in sorted(EXAMPLES.glob("*.toml")):
-        (rules / example.name).write_bytes(example.read_bytes())
-        made.append(rules / example.name)
+    for source, place in ((EXAMPLES, rules), (MORE, more)):
+        place.mkdir()
+        for example in sorted(source.glob("*.toml")):
+            (place / example.name).write_bytes(example.read_bytes())
+            made.append(place / example.name)
     schema = rules / "segsync.schema.json"
     schema.write_text(dumped_schema(json_schema()), encoding="utf-8")
     made.append(schema)

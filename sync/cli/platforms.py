@@ -34,7 +34,10 @@ def init(
     folder: Annotated[Path, typer.Argument(help="where to put config.toml and rules/")] = Path("."),
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Make a config to fill in and a rules folder with the examples. Overwrites nothing."""
+    """Make a config to fill in, a rules folder with the examples, and more-rules/ to take from.
+
+    Overwrites nothing.
+    """
     from sync.starter import make_starter
 
     made = make_starter(folder)

@@ -170,12 +170,15 @@ def test_init_makes_a_folder_to_start_from_and_overwrites_nothing(tmp_path: Path
     made = command("init", tmp_path)
     assert made.code == 0, made.said
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert {"config.toml", "lifecycle.toml", "segsync.schema.json"} <= {path.name for path in before}
+    made_there = {path.relative_to(tmp_path).as_posix() for path in before}
+    assert {"config.toml", "rules/lifecycle.toml", "rules/segsync.schema.json"} <= made_there
+    assert "more-rules/vip.toml" in made_there
     again = command("init", tmp_path)
     assert again.code == 1
     assert "nothing was changed" in again.err
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     shutil.rmtree(tmp_path / "rules")
+    shutil.rmtree(tmp_path / "more-rules")
     assert command("init", tmp_path).code == 1  # the config is still the user's
     assert not (tmp_path / "rules").exists()
 
