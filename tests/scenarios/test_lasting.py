@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sync.assign import assign
+from sync.run.rulebook import known_rules
 from tests.scenarios.company import Company, email, emails, join, people, segment
 
 KEYS = {"leave_when": "'country = \"FR\"'", "stay": "'3 days'"}
@@ -67,6 +69,30 @@ def test_whoever_opts_out_does_not_stay(firm: Company) -> None:
     report = firm.run()
     assert report["segments"] == {"germans": 2, "all": 2}
     assert "germans: not in" in firm.segsync("explain", email(2), "germans").out
+
+
+def test_a_run_that_is_resumed_does_not_keep_whom_it_let_in_itself(firm: Company) -> None:
+    join(firm.newsletter, range(1, 4))
+    firm.orders([])
+    firm.rules(segment("germans", 'country = "DE"', leave_when="'country = \"FR\"'"))
+    at(firm, p1="DE", p2="AT", p3="AT")
+    firm.later(hours=1)
+    at(firm, p1="AT", p2="DE", p3="AT")
+    firm.later(hours=1)
+    firm.customers(people([1, 2, 3], country="AT"))
+    assert firm.segsync("pull").code == 0
+    with firm.open() as workspace:
+        vocabulary, rules = known_rules(workspace)
+        second = workspace.store.segments.latest()["germans"]
+        sizes = [
+            len(
+                assign(
+                    workspace.store, rules, vocabulary=vocabulary, as_of=second.as_of, run_id=run_id
+                ).members["germans"]
+            )
+            for run_id in (second.run_id, None)
+        ]
+    assert sizes == [1, 2], "1 was in before the second run, 2 only by it"
 
 
 def test_whoever_a_member_merges_into_was_in_for_as_long(firm: Company) -> None:
