@@ -169,9 +169,10 @@ class Segments:
                 query = query.where(memberships.c.run_id < upto)
             with self._database.reading() as database:
                 found = database.execute(query).all()
-                merges = _merges(database, [row.run_id for row in found], people_of)
+                oldest = found[-1].run_id if found else 0
+                merges = Merges.read(database, after_run=oldest, up_to=people_of)
             for row in found:
-                yield Spell(row.as_of, row.version, merges.now(row.members, row.run_id))
+                yield Spell(row.as_of, row.version, merges.now(row.members))
             if len(found) < _SPELLS_AT_ONCE:
                 return
             upto = found[-1].run_id
@@ -188,10 +189,10 @@ class Segments:
             ).scalar()
             if edge is None:
                 return BitMap()
-            query = select(every.c.run_id, every.c.members).where(every.c.run_id >= edge)
-            found = database.execute(query).all()
-            merges = _merges(database, [edge], people_of)
-        return reduce(BitMap.__and__, (merges.now(row.members, row.run_id) for row in found))
+            query = select(every.c.members).where(every.c.run_id >= edge)
+            found: list[BitMap] = list(database.execute(query).scalars())
+            merges = Merges.read(database, after_run=edge, up_to=people_of)
+        return reduce(BitMap.__and__, map(merges.now, found))
 
     def since(self, segment: str, person: int, *, before: dt.datetime) -> dt.datetime | None:
         """The instant of the run since which the person was in without a break; None: was not in by the last
@@ -200,9 +201,9 @@ class Segments:
         query = select(every).order_by(every.c.run_id.desc())
         found: dt.datetime | None = None
         with self._database.reading() as database:
-            merges = _merges(database, [0], None)
+            merges = Merges.read(database, after_run=0)
             for row in database.execute(query):
-                if person not in merges.now(row.members, row.run_id):
+                if person not in merges.now(row.members):
                     break
                 found = row.first_as_of
         return found
@@ -265,11 +266,6 @@ def _dated(segment: str, before: dt.datetime) -> Subquery:
         runs, runs.c.id == memberships.c.run_id
     )
     return joined.where(memberships.c.segment == segment, runs.c.as_of < before).subquery()
-
-
-def _merges(database: Connection, run_ids: Iterable[int], up_to: int | None) -> Merges:
-    """What became of the members of these runs."""
-    return Merges.read(database, after_run=min(run_ids, default=0), up_to=up_to)
 
 
 def _newest(up_to: int | None = None) -> Subquery:
