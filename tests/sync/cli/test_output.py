@@ -13,6 +13,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def leaves(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
             yield (*path, name), one
 
 
+@cache
 def commands() -> dict[str, object]:
     from sync.cli.app import app
 
