@@ -52,6 +52,11 @@ def is_error(problem: Problem) -> bool:
     return str(problem.severity) == "error"
 
 
+def is_note(problem: Problem) -> bool:
+    """True for what may well be meant."""
+    return str(problem.severity) == "note"
+
+
 def assign(
     store: Store, rules: RuleSet, *, vocabulary: Vocabulary, as_of: dt.datetime, run_id: int | None = None
 ) -> Evaluation:

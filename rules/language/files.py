@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
 from rules import ir
+from rules.language.advice import warn, warn_unused
 from rules.language.cases import Case, build_case
-from rules.language.checks.contradictions import alike, contradictions
+from rules.language.checked import Checked
 from rules.language.checks.expression import Expressions
-from rules.language.checks.leaving import leaving
-from rules.language.checks.logic import Logic
 from rules.language.definitions import Drafts, SegmentDraft
 from rules.language.order import in_order
 from rules.language.problems import Problem, Severity
@@ -50,18 +49,6 @@ class Loaded:
         return tuple(each for each in self.problems if each.severity is Severity.ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """A draft with its own condition (without the earlier tiers), who leaves, and the segments both use with
-    the offsets in the file."""
-
-    draft: SegmentDraft
-    own: ir.Predicate | None
-    uses: tuple[tuple[str, int], ...]
-    leave_when: ir.Predicate | None = None
-    places: Mapping[ir.Predicate, tree.Tree] = field(default_factory=dict)
-
-
 def load(path: Path, vocabulary: Vocabulary) -> Loaded:
     """Read one rule file, or all *.toml of a folder and the folders in it."""
     sources, problems = _read(path)
@@ -85,7 +72,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Loaded:
     return Loaded(ruleset, tuple(dict.fromkeys(problems)), cases, texts, asked)
 
 
-def _asked(one: _Checked) -> Asked:
+def _asked(one: Checked) -> Asked:
     key = "otherwise" if one.draft.otherwise else "when"
     table = one.draft.table
 
@@ -158,13 +145,13 @@ def _read(path: Path) -> tuple[list[Source], list[Problem]]:
     return sources, problems
 
 
-def _check(drafts: Drafts, sources: list[Source], *, complete: bool) -> dict[str, _Checked]:
+def _check(drafts: Drafts, sources: list[Source], *, complete: bool) -> dict[str, Checked]:
     """Check all expressions; the result is in an order in which each segment follows those it uses."""
     fields = {id_: each.expression for id_, each in drafts.fields.items()}
     segments = frozenset(drafts.segments) if complete else None
     scores = {id_: each.text for id_, each in drafts.scores.items()}
     expressions = Expressions(drafts.vocabulary, fields, segments, scores)
-    checked: dict[str, _Checked] = {}
+    checked: dict[str, Checked] = {}
     for id_, draft in drafts.segments.items():
         checked[id_] = _condition(draft, expressions)
     for draft in drafts.nameless:
@@ -178,31 +165,20 @@ def _check(drafts: Drafts, sources: list[Source], *, complete: bool) -> dict[str
         for number, finding in expressions.score_findings[id_]:
             score.report(number, finding)
     if not any(source.problems for source in sources):  # else the rule that uses it may be unreadable
-        _warn_unused(drafts, expressions)
-    _warn(checked, expressions)
+        warn_unused(drafts, expressions)
+    warn(checked, expressions)
     order, circles = in_order({id_: _uses(each) for id_, each in checked.items()})
     for circle in circles:
         _report_circle(circle, checked)
     return {id_: checked[id_] for id_ in order}
 
 
-def _warn_unused(drafts: Drafts, expressions: Expressions) -> None:
-    for id_, each in drafts.fields.items():
-        if id_ not in expressions.used_fields:
-            at = each.table.value_at("id")
-            each.table.source.report(at, f'no rule uses the field "{id_}"', Severity.WARNING)
-    for id_, score in drafts.scores.items():
-        if id_ not in expressions.used_fields:
-            at = score.table.value_at("id")
-            score.table.source.report(at, f'no rule uses the score "{id_}"', Severity.WARNING)
-
-
-def _uses(one: _Checked) -> list[str]:
+def _uses(one: Checked) -> list[str]:
     """The segments a condition needs: those it names, and of a tier the one before it."""
     return [used for used, _ in one.uses] + [tier.id for tier in one.draft.earlier[-1:]]
 
 
-def _report_circle(circle: list[str], checked: Mapping[str, _Checked]) -> None:
+def _report_circle(circle: list[str], checked: Mapping[str, Checked]) -> None:
     """Tell it where the first segment of it names the next; a tier does not name the earlier tiers."""
     table = checked[circle[0]].draft.table
     place = table.place.at
@@ -214,17 +190,17 @@ def _report_circle(circle: list[str], checked: Mapping[str, _Checked]) -> None:
     table.source.report(place, f"segments use each other in a circle: {' → '.join(circle)}")
 
 
-def _condition(draft: SegmentDraft, expressions: Expressions) -> _Checked:
+def _condition(draft: SegmentDraft, expressions: Expressions) -> Checked:
     if draft.otherwise:
-        return _Checked(draft, ir.Constant(True), ())
+        return Checked(draft, ir.Constant(True), ())
     if "when" not in draft.table.values:
-        return _Checked(draft, None, ())
+        return Checked(draft, None, ())
     own, uses = _expression("when", draft.expression, draft.table, expressions)
     places = expressions.places[draft.expression]
     if draft.leave_expression is None:
-        return _Checked(draft, own, uses, None, places)
+        return Checked(draft, own, uses, None, places)
     leave_when, more = _expression("leave_when", draft.leave_expression, draft.table, expressions)
-    return _Checked(draft, own, (*uses, *more), leave_when, places)
+    return Checked(draft, own, (*uses, *more), leave_when, places)
 
 
 def _expression(
@@ -237,54 +213,7 @@ def _expression(
     return condition, tuple((segment, table.character_at(key, at)) for segment, at in uses)
 
 
-def _warn(checked: Mapping[str, _Checked], expressions: Expressions) -> None:
-    """Conditions of no one or everyone, and rules about the same people."""
-    conditions = {
-        id_: each.own for id_, each in checked.items() if each.own is not None and not each.draft.otherwise
-    }
-    leaves = {id_: each.leave_when for id_, each in checked.items() if each.leave_when is not None}
-    logic = Logic.over([*conditions.values(), *leaves.values()])
-    for id_, own in conditions.items():
-        draft = checked[id_].draft
-        _warn_of("when", own, draft, expressions, logic)
-        if (leave_when := leaves.get(id_)) is not None:
-            _warn_of("leave_when", leave_when, draft, expressions, logic)
-            for message in leaving(own, leave_when):
-                draft.table.source.report(draft.table.value_at("leave_when"), message, Severity.WARNING)
-        earlier = tuple(conditions[tier.id] for tier in draft.earlier if tier.id in conditions)
-        if earlier and not logic.never(own) and logic.never(own, unless=ir.Or(earlier)):
-            message = "no one is left for this tier: the earlier tiers take everyone it asks for"
-            draft.table.source.report(draft.table.value_at("when"), message, Severity.WARNING)
-    drafts = {id_: checked[id_].draft for id_ in conditions}
-    compared = {  # the others have a memory of their own
-        id_: own for id_, own in conditions.items() if id_ not in leaves and drafts[id_].stay is None
-    }
-    for id_, other, same in alike(compared, logic):
-        table = drafts[id_].table
-        if same:
-            equal = conditions[id_] == conditions[other]
-            what = "has the same condition as" if equal else "asks in other words for the same people as"
-            table.source.report(table.value_at("when"), f'"{id_}" {what} "{other}"', Severity.WARNING)
-        elif drafts[id_].earlier == () == drafts[other].earlier:
-            message = f'everyone in "{id_}" is also in "{other}"'
-            table.source.report(table.value_at("when"), message, Severity.NOTE)
-
-
-def _warn_of(
-    key: str, condition: ir.Predicate, draft: SegmentDraft, expressions: Expressions, logic: Logic
-) -> None:
-    """What the condition under a key says in vain, where it stands."""
-    text = draft.expression if key == "when" else draft.leave_expression or ""
-    places = expressions.places.get(text, {})
-    for culprit, message in contradictions(condition, logic):
-        node = places.get(culprit)
-        at = draft.table.value_at(key)
-        if node is not None:
-            at = draft.table.character_at(key, tree.beginning(node))
-        draft.table.source.report(at, message, Severity.WARNING)
-
-
-def _segment(one: _Checked, checked: Mapping[str, _Checked]) -> Segment:
+def _segment(one: Checked, checked: Mapping[str, Checked]) -> Segment:
     draft = one.draft
     table = draft.table
     at = table.value_at("otherwise" if draft.otherwise else "when")
@@ -303,7 +232,7 @@ def _segment(one: _Checked, checked: Mapping[str, _Checked]) -> Segment:
     )
 
 
-def _lowered(one: _Checked, checked: Mapping[str, _Checked]) -> ir.Predicate:
+def _lowered(one: Checked, checked: Mapping[str, Checked]) -> ir.Predicate:
     """The condition; of a tier: none of the earlier ones, and its own."""
     assert one.own is not None  # noqa: S101 - only called without errors
     parts: list[ir.Predicate] = []

@@ -40,9 +40,10 @@ def check(
     path: PathArgument = None,
     output: Annotated[CheckFormat, typer.Option("--format", help="text, json or github")] = CheckFormat.TEXT,
     data: Annotated[bool, typer.Option("--data", help="also hold the rules against the data pulled")] = False,
+    notes: Annotated[bool, typer.Option("--notes", help="also what may well be meant")] = False,
 ) -> None:
     """Every problem of the rule files at once, as file:line:column: message."""
-    from sync.assign import is_error, read_rules
+    from sync.assign import is_error, is_note, read_rules
     from sync.run.held_against import held_against
     from sync.run.workspace import Workspace
 
@@ -66,8 +67,11 @@ def check(
     elif output is CheckFormat.GITHUB:
         annotate_problems(problems, rules)
     else:
-        for problem in problems:
+        shown = [problem for problem in problems if notes or not is_note(problem)]
+        for problem in shown:
             say(str(problem))
+        if hidden := len(problems) - len(shown):
+            say("1 note; --notes shows it" if hidden == 1 else f"{hidden} notes; --notes shows them")
         for one in sizes or ():
             say(_size(one))
         if loaded.ruleset is not None:

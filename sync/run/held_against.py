@@ -18,6 +18,7 @@ from rules.language.problems import Severity, nearest
 from rules.language.render import render_period
 from rules.vocabulary import Type, Vocabulary
 from sync.assign import assign, tables
+from sync.run.suspicious import cents, years
 from sync.run.workspace import Workspace
 
 MOST_VALUES = 200
@@ -35,7 +36,7 @@ def held_against(
     database = workspace.store.lake.connect()
     try:
         relations = tables(workspace.store, vocabulary)
-        data = _Data(database, relations.people, relations.activity, evaluation.people)
+        data = _Data(database, relations.people, relations.activity, evaluation.people, as_of.date())
         found = [
             Problem(place.file, place.line, place.column, message, Severity.WARNING)
             for asked in loaded.asked
@@ -55,7 +56,9 @@ class _Data:
     people: str
     activity: Mapping[str, str]
     everyone: int
+    today: dt.date
     _values: dict[tuple[str | None, str], Mapping[str, tuple[str, int]] | None] = field(default_factory=dict)
+    _typical: dict[tuple[str | None, str], tuple[int, int] | None] = field(default_factory=dict)
     _missing: dict[str, int] = field(default_factory=dict)
     _first: dict[str, dt.datetime | None] = field(default_factory=dict)
 
@@ -87,6 +90,30 @@ class _Data:
             self._first[kind] = instant_of(row[0]) if row and row[0] is not None else None
         return self._first[kind]
 
+    def typical(self, kind: str | None, name: str) -> tuple[int, int] | None:
+        """Median and greatest value of a field; None if nobody has it."""
+        if (kind, name) not in self._typical:
+            column = _quoted(name)
+            known = kind is None or kind in self.activity
+            row = (
+                self.database.execute(
+                    f"SELECT quantile_disc({column}, 0.5), max({column}) FROM {self._relation(kind)}"
+                ).fetchone()
+                if known
+                else None
+            )
+            self._typical[kind, name] = (int(row[0]), int(row[1])) if row and row[0] is not None else None
+        return self._typical[kind, name]
+
+    def age(self, name: str) -> int | None:
+        """How many days before the present the median of a date lies; None if nobody has it."""
+        row = self.database.execute(
+            f"SELECT date_diff('day', CAST(quantile_disc({_quoted(name)}, 0.5) AS DATE), CAST(? AS DATE))"
+            f" FROM {self.people}",
+            [self.today],
+        ).fetchone()
+        return None if row is None or row[0] is None else int(row[0])
+
     def _relation(self, kind: str | None) -> str:
         return self.people if kind is None else self.activity[kind]
 
@@ -97,6 +124,8 @@ def _findings(asked: Asked, data: _Data, clock: Clock) -> Iterator[tuple[ir.Pred
         yield from _windows(part, data, clock)
         for kind, test in _tests(part, None):
             yield from ((part, message) for message in _literals(kind, test, data))
+            yield from ((part, message) for message in cents(kind, test, data.typical))
+            yield from ((part, message) for message in years(test, data.age))
         fact = _fact(part)
         if not denied or fact is None or fact.name in known:
             continue

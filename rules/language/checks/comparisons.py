@@ -9,6 +9,7 @@ from rules.language.checks.scope import TYPE_WORDS, Scope
 from rules.language.checks.values import as_money, check_value, literal, same_amount, type_of
 from rules.language.render import render
 from rules.language.syntax import periods, tree
+from rules.language.syntax.amounts import in_days, length
 from rules.vocabulary import Type
 
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
@@ -133,6 +134,9 @@ def _literal_fits(value: ir.Value, constant: ir.Literal, place: tree.Tree, scope
             advice = f'write "{written}" in quotes'
         case ((Type.NUMBER | Type.MONEY), Type.TEXT):
             advice = "write the number without quotes"
+            if span := length(str(constant.value)):
+                days = isinstance(value, ir.DaysSince)
+                advice = in_days(*span) if days else f"write {span[0]}: a value has no unit here"
         case ((Type.DATE | Type.DATETIME), _):
             advice = "write a date such as 2026-01-31, without quotes"
         case _:

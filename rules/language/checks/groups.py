@@ -136,7 +136,9 @@ def _rank_number(node: tree.Ranked, number: tree.Number, scope: Scope) -> int | 
         return _ppm(node.percent, scope)
     whole = int(number.number)
     if number.number != whole or whole < 1:
-        scope.report(number.at, "a rank counts whole people, from 1")
+        share = number.number * 100
+        hint = f"; for a share of them write {share.normalize():f}%" if 0 < share < 100 else ""
+        scope.report(number.at, f"a rank counts whole people, from 1{hint}")
         return None
     if node.quintile and whole > 5:
         scope.report(number.at, "there are five quintiles: 1 (lowest) to 5 (highest)")

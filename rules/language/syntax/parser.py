@@ -16,6 +16,7 @@ from rules.language.syntax.automaton import END, Automaton, Child, Leaf, Unexpec
 from rules.language.syntax.builder import Builder
 from rules.language.syntax.recovery import Start, resume
 from rules.language.syntax.tokens import Token, TokenKind, tokenize
+from rules.language.syntax.units import misread
 from rules.language.syntax.wording import unexpected
 
 _DEEPEST = 60
@@ -97,7 +98,9 @@ class _Reading:
             try:
                 result = self._automaton.feed(fed)
             except UnexpectedError:
-                problem = unexpected(token, self._automaton.accepts())
+                accepted = self._automaton.accepts()
+                told = misread(self._tokens, index, accepted)
+                problem = Finding(*told) if told else unexpected(token, accepted)
             else:
                 if result is not None:
                     return result

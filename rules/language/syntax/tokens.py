@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rules.language.problems import Finding
+from rules.language.syntax.amounts import NO_SEPARATORS, attached, sign
 
 
 class TokenKind(StrEnum):
@@ -38,6 +39,7 @@ class Token(NamedTuple):
 _SPACE = re.compile(r"(?:\s|#[^\n]*)+")
 _DASHED = re.compile(r"[^\W\d]\w*(?:[-.]\w+)*")
 _BOUNDARY = re.compile(r"[-.]|$")
+_CURRENCIES = "€$£¥"
 _CURLY = "“”„‘’‚«»"
 _TOKEN = re.compile(
     r"""(?P<TEXT>"(?:[^"\n]|"")*+"|'(?:[^'\n]|'')*+')
@@ -45,6 +47,7 @@ _TOKEN = re.compile(
     |(?P<WRONG>==|<>|=>|=<|&&|\|\||!(?!=)|;)
     |(?P<INSTANT>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:\d\d)?(?!\w))
     |(?P<DATE>\d{4}-\d\d-\d\d(?![\w-]))
+    |(?P<DOTTED>\d{1,3}(?:\.\d{3}){2,}(?![\w.]))
     |(?P<NUMBER>\d+(?:_\d+)*(?:\.\d+)?(?!\w))
     |(?P<SIGN>!=|<=|>=|[=<>+\-*/%()\[\],])
     |(?P<WORD>[^\W\d]\w*(?:\.\w+)*)
@@ -116,10 +119,18 @@ def _wrong(found: re.Match[str]) -> tuple[Token | None, str]:
         inside = found.group("INSIDE")
         kind = TokenKind.BROKEN if inside is None else TokenKind.TEXT
         return Token(kind, inside or text, at, end), message
+    if found.lastgroup == "DOTTED":
+        number = text.replace(".", "")
+        return Token(TokenKind.NUMBER, number, at, end), f"write {number}: {NO_SEPARATORS}"
+    if first in _CURRENCIES:
+        return None, sign(text)
     broken = Token(TokenKind.BROKEN, text, at, end)
     if first in "\"'":
         return broken, f"this {first} is never closed"
-    return broken, "this backquote is never closed" if first == "`" else f'unexpected "{text}"'
+    if first == "`":
+        return broken, "this backquote is never closed"
+    instead = attached(text)
+    return broken, f'unexpected "{text}"' + (f"; {instead}" if instead else "")
 
 
 def _word(text: str, at: int, end: int, known: Set[str], prefixes: Set[str]) -> Token:

@@ -162,3 +162,20 @@ def test_what_is_proved_holds_of_every_generated_person(
             if place != number and logic.within(one, other):
                 event("within")
                 assert found[str(number)] <= found[str(place)], (one, other)
+
+
+@pytest.mark.parametrize(
+    ("condition", "meant"),
+    [
+        ("score in top 0.1%", "score in top 0.1% is 1,000 of a million people; if 10% is meant, write 10%"),
+        ('random 0.5% of "x"', 'random 0.5% of "x" is 5,000 of a million people; if 50% is meant, write 50%'),
+        ("not score in bottom 0.005%", "score in bottom 0.005% is 50 of a million people"),
+    ],
+)
+def test_a_share_below_a_percent_is_allowed_and_told(condition: str, meant: str, tmp_path: Path) -> None:
+    found = _warnings(tmp_path, condition)
+    assert [each.split(": ", 1)[-1] if each[0].isdigit() else each for each in found] == [meant]
+    assert (
+        _warnings(tmp_path, condition.replace("0.1%", "1%").replace("0.5%", "5%").replace("0.005%", "2%"))
+        == []
+    )

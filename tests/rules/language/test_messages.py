@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rules import ir
 from rules.language import Problem, compile_expression
 from tests.rules.language.order_forms import ORDER_MESSAGES
 from tests.rules.vocabulary import VOCABULARY
@@ -144,7 +145,7 @@ SYNTAX = {
     'country = "DE': '1:11: this " is never closed',
     "`country = 3": "1:1: this backquote is never closed",
     "vip @ 3": '1:5: unexpected "@"',
-    "3days > 2": '1:1: unexpected "3days"',
+    "3days > 2": '1:1: unexpected "3days"; write 3 days',
     "(vip": '1:5: the expression ends too early; expected a comparison, a window, ")", "and" or "or"',
     "vip)": '1:4: unexpected ")"; expected a comparison, a window, "and", "or" or the end',
     "country in DE": '1:12: unexpected "DE"; expected "[", "at least", "bottom", "quintile" or "top"',
@@ -155,7 +156,37 @@ SYNTAX = {
     "score = 3 = 3": '1:11: unexpected "="; expected "and", "or" or the end',
 }
 
-ALL = {**NAMES, **TYPES, **INSIDE_WHERE, **NUMBERS, **SYNTAX, **ORDER_MESSAGES}
+ALONE = "amounts stand alone, in the currency of the config"
+UNITS = {
+    "days since purchase > 60 days": '1:26: unexpected "days"; write 60: days since counts days already',
+    "days since purchase > 2 weeks": '1:25: unexpected "weeks"; write 14: days since counts days already',
+    'days since purchase > "60 days"': '1:23: days since purchase is a number, but "60 days" is text; '
+    "write 60: days since counts days already",
+    "count(purchase) > 3 days": '1:21: unexpected "days"; a value has no unit here: write 3',
+    'score > "3 days"': '1:9: score is a number, but "3 days" is text; write 3: a value has no unit here',
+    'ltv > "500"': '1:7: ltv is money, but "500" is text; write the number without quotes',
+    "purchase last 30": "1:15: 30 what? Write 30 days, or hours, weeks, months, years",
+    "purchase last 30 and vip": "1:15: 30 what? Write 30 days, or hours, weeks, months, years",
+    "count(purchase, last 30) > 2": "1:22: 30 what? Write 30 days, or hours, weeks, months, years",
+    'purchase last "30 days"': "1:15: write 30 days without quotes",
+    "purchase within last 30d": '1:22: unexpected "30d"; write 30 days',
+    "purchase within last 12h": '1:22: unexpected "12h"; write 12 hours',
+    "ltv > 1,000": "1:7: write 1000: numbers have no separators for thousands",
+    "ltv > 1 000": "1:7: write 1000: numbers have no separators for thousands",
+    "ltv > 1,000.50": "1:7: write 1000.50: numbers have no separators for thousands",
+    "ltv > 1.000.000": "1:7: write 1000000: numbers have no separators for thousands",
+    "ltv > 1.000,50": "1:7: write 1000.50: decimals have a point",
+    "ltv > 2,5": "1:7: write 2.5: decimals have a point",
+    "count(purchase where amount > 1,000) > 2": "1:31: write 1000: numbers have no separators for thousands",
+    "ltv > €500": f'1:7: remove "€": {ALONE}',
+    "ltv > 500€": f'1:10: remove "€": {ALONE}',
+    "ltv > $500": f'1:7: remove "$": {ALONE}',
+    "ltv > 500 EUR": f'1:11: remove "EUR": {ALONE}',
+    "ltv > 500EUR": f'1:7: unexpected "500EUR"; write 500: {ALONE}',
+    "score in top 0.1": "1:14: a rank counts whole people, from 1; for a share of them write 10%",
+}
+
+ALL = {**UNITS, **NAMES, **TYPES, **INSIDE_WHERE, **NUMBERS, **SYNTAX, **ORDER_MESSAGES}
 
 
 @pytest.mark.parametrize(("expression", "message"), ALL.items(), ids=ALL.keys())
@@ -201,3 +232,28 @@ def test_fields_that_use_each_other_are_told_as_a_circle() -> None:
 )
 def test_deep_nesting_is_a_problem_and_no_crash(expression: str) -> None:
     assert "nested too deeply" in problems(expression)[0]
+
+
+@pytest.mark.parametrize(
+    ("sequence", "at"),
+    [
+        ("deal then purchase", 1),
+        ("purchase then deal", 15),
+        ("purchase not followed by deal within 3 days", 26),
+        ('deal where stage = "won" then purchase', 1),
+        ("deal in at least 2 of the last 4 months", 1),
+        ("stopped deal for 60 days", 9),
+        ("restarted deal after 60 days", 11),
+    ],
+)
+def test_records_have_states_and_no_place_in_an_order(sequence: str, at: int) -> None:
+    told = "deal is a record, not an activity; write deal_open or deal_won or deal_lost"
+    assert problems(sequence) == [f"1:{at}: {told}"]
+
+
+@pytest.mark.parametrize("state", ["deal_open", "deal_won", "deal_lost"])
+def test_the_states_of_records_have_a_place_in_an_order(state: str) -> None:
+    compiled = compile_expression(f"{state} then purchase", VOCABULARY)
+    assert isinstance(compiled, ir.Sequence)
+    assert [step.kind for step in compiled.steps] == [state, "purchase"]
+    assert {step.kind for step in compiled.steps} <= VOCABULARY.kinds.keys()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -75,15 +74,30 @@ def test_bad_files_are_told_where(text: str, path: str) -> None:
     assert problems(text) == [path]
 
 
-def test_every_key_of_the_loader_is_in_the_schema_with_its_meaning(tmp_path: Path) -> None:
-    def compare(known: tuple[Key, ...], schema: object) -> None:
-        assert isinstance(schema, dict)
-        expected = {key.name for key in known}
-        assert set(schema["properties"]) == expected
-        for key in known:
-            inner = schema["properties"][key.name]
-            assert inner["description"] == key.meaning
-            if key.shape in (Shape.TABLES, Shape.ENTRIES):
-                compare(key.inner, inner["items"])
+def walked(known: tuple[Key, ...], schema: object, path: str = "") -> set[str]:
+    """The paths of all keys of both, which are the same ones, with the same meanings and obligations."""
+    assert isinstance(schema, dict)
+    assert set(schema["properties"]) == {key.name for key in known}, path
+    assert set(schema.get("required", ())) == {key.name for key in known if key.required}, path
+    assert schema["additionalProperties"] is False, path
+    found = set()
+    for key in known:
+        inner, here = schema["properties"][key.name], f"{path}/{key.name}".removeprefix("/")
+        assert inner["description"] == key.meaning, here
+        found.add(here)
+        if key.shape in (Shape.TABLES, Shape.ENTRIES):
+            found |= walked(key.inner, inner["items"], here)
+        elif key.shape is Shape.TABLE:
+            found |= walked(key.inner, inner, here)
+        elif key.shape is Shape.TARGETS:
+            found |= walked(keys.TARGET, inner["items"]["anyOf"][1], here)
+    return found
 
-    compare(keys.FILE, json_schema())
+
+def test_every_key_of_the_loader_is_in_the_schema_and_every_key_of_the_schema_in_the_loader() -> None:
+    tables = {name: part for name, part in vars(keys).items() if isinstance(part, tuple) and name.isupper()}
+    for found in (walked(keys.FILE, json_schema()), walked(keys.FILE, json_schema(VOCABULARY))):
+        ends = {path.rsplit("/", 1)[-1] for path in found}
+        assert {key.name for table in tables.values() for key in table} <= ends
+        assert {"segment/leave_when", "segment/stay", "score/points/at_most_per_day"} <= found
+        assert {"segment/to/drift", "tiers/tier/expect/max_share", "tiers/case/tier"} <= found

@@ -225,3 +225,54 @@ def test_check_holds_the_rules_against_the_data(segsync: Segsync, demo_config: P
     assert {"segment": "b", "people": sizes["c"]["people"]} in sizes["c"]["overlaps"]
     assert sizes["a"]["people"] >= german
     assert f"c: {sizes['c']['people']:,} people (" in segsync("check", file, "--data").out
+
+
+def test_check_tells_cents_and_years_only_where_the_data_makes_them_suspicious(
+    segsync: Segsync, demo_config: Path, tmp_path: Path
+) -> None:
+    with Workspace.open(demo_config) as workspace, workspace.store.lake.connect() as database:
+        purchases, people = (
+            workspace.store.lake.relation(*of) for of in (("activity", "purchase"), ("people",))
+        )
+        most = database.sql(f"SELECT max(amount) FROM {purchases}").fetchall()[0][0]
+        median = database.sql(f"SELECT median(amount) FROM {purchases}").fetchall()[0][0]
+        born = database.sql(f"SELECT max(birthday) FROM {people}").fetchall()[0][0]
+    beyond = max(most // 100, int(median)) + 1
+    conditions = [
+        f"purchase where amount > {beyond}",
+        f"avg(purchase.amount) > {beyond}",
+        f"sum(purchase.amount) > {beyond}",
+        f"purchase where amount > {most // 100 - 1}",
+        "days since birthday > 18",
+        "days since birthday > 6570",
+    ]
+    file = tmp_path / "rules.toml"
+    file.write_text(
+        "".join(f"[[segment]]\nid = 'r{n}'\nwhen = '{each}'\n" for n, each in enumerate(conditions)),
+        encoding="utf-8",
+    )
+    assert born is not None
+    found = segsync("check", file, "--data", "--format", "json")
+    assert found.code == 0, found.said
+    told = {one["line"] // 3: one["message"] for one in found.document["problems"] if "if " in one["message"]}
+    assert set(told) == {1, 2, 5}
+    assert told[1].startswith(f"{beyond:,}.00 is beyond all purchase.amount there are")
+    assert told[1].endswith(f"if these are cents, write {beyond / 100:g}")
+    assert told[5].endswith("if 18 years are meant, write 6574")
+    without = segsync("check", file, "--format", "json")
+    assert not [one for one in without.document["problems"] if one["severity"] == "warning"]
+
+
+def test_check_counts_notes_and_shows_them_when_asked(segsync: Segsync, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(
+        "".join(f"[[segment]]\nid = 'n{n}'\nwhen = 'days since purchase > {n}'\n" for n in (30, 60, 90)),
+        encoding="utf-8",
+    )
+    notes = [each["message"] for each in segsync("check", file, "--format", "json").document["problems"]]
+    assert len(notes) == 2
+    short, long = segsync("check", file).out, segsync("check", file, "--notes").out
+    assert "2 notes; --notes shows them" in short
+    assert not any(note in short for note in notes)
+    assert all(note in long for note in notes)
+    assert "--notes" not in long
