@@ -63,6 +63,8 @@ def test_causes_of_lasting_held_and_tiered_segments_are_told_apart(days: Company
     assert causes(days, "steady") == [{"edit": (0, 2)}, {"time": (1, 1)}, {"time": (2, 0)}]
     assert causes(days, "order/new") == [{"time": (0, 1)}, {"data": (1, 0), "time": (0, 2)}]
     assert causes(days, "order/none") == [{"time": (1, 0)}, {"data": (0, 1), "time": (2, 0)}]
+    rules(days, FILE[FILE.index("[[tiers]]") :])
+    assert causes(days, "fans") == [{"edit": (0, 2)}, {"time": (0, 1)}, {"data": (1, 0)}], "also without it"
 
 
 def test_each_day_asked_again_gives_what_the_run_gave(days: Company) -> None:
