@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rules.language.definitions import Drafts
@@ -35,13 +36,13 @@ def rewritten(content: bytes, segment: str, wording: str) -> bytes:
     place = _Place(content.decode("utf-8"), segment)
     wanted = RuleText.read(wording)
     changes = [place.value("when", wanted.when)]
-    added = ""
+    added = []
     for key, text in (("leave_when", wanted.leave_when), ("stay", wanted.stay)):
         if key in place.table.keys:
             changes.append(place.no_line(key) if text is None else place.value(key, text))
         elif text is not None:
             written = _string(text, like="'")
-            added += f"{key} = {written}\n"
+            added.append(f"{key} = {written}")
     if added:
         changes.append(place.lines(added))
     raw = place.raw
@@ -78,11 +79,11 @@ class _Place:
         start, after = self._line(key)
         return self._kept[start], self._kept[after], ""
 
-    def lines(self, added: str) -> tuple[int, int, str]:
+    def lines(self, added: Iterable[str]) -> tuple[int, int, str]:
         """New lines of keys below that of `when`, each as far to the right as it."""
         start, after = self._line("when")
         indent = self._text[start : self.table.keys["when"]]
-        text = "".join(f"{indent}{line}" for line in added.splitlines(keepends=True))
+        text = "".join(f"{indent}{one}\n" for one in added)
         if not self._text[:after].endswith("\n"):
             text = "\n" + text.removesuffix("\n")
         return self._kept[after], self._kept[after], text
