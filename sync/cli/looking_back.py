@@ -62,15 +62,25 @@ def rollback(
         str, typer.Argument(help="the version, or how it begins; `segsync history` lists them")
     ],
     yes: Annotated[bool, typer.Option("--yes", help="write without asking")] = False,
+    output: FormatOption = Format.TEXT,
 ) -> None:
-    """Put the text of an earlier version back into the rule file; everything else in it stays as it is."""
+    """Put the text of an earlier version back into the rule file; everything else in it stays as it is.
+
+    With --format json nobody is asked: without --yes it tells what would be written.
+    """
     from sync.run.rolling_back import rollback as go_back
     from sync.run.rolling_back import write
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
         made = go_back(workspace, segment, version)
-    if made.before == made.after:
+    changes = made.before != made.after
+    if output is Format.JSON:
+        if changes and yes:
+            write(made)
+        emit_json({**made.document(), "written": changes and yes})
+        return
+    if not changes:
         say(f"{made.file.name} has that text already; nothing was changed.")
         return
     for line in made.lines():

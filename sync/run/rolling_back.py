@@ -34,6 +34,16 @@ class Rollback:
         old, new = (text.decode("utf-8-sig").splitlines() for text in (self.before, self.after))
         yield from difflib.unified_diff(old, new, self.file.name, self.file.name, lineterm="", n=1)
 
+    def document(self) -> dict[str, object]:
+        """As JSON. `diff`: empty if the file has that text already."""
+        return {
+            "file": self.file.name,
+            "segment": self.version.segment,
+            "version": self.version.version,
+            "diff": list(self.lines()),
+            "note": self.note,
+        }
+
 
 def rollback(workspace: Workspace, segment: str, version: str) -> Rollback:
     """Find the version (the beginning of its name is enough) and try its text; writes nothing yet.

@@ -85,11 +85,17 @@ def test_a_rollback_puts_back_one_text_and_no_other_byte(shop: Company) -> None:
     refused = shop.segsync("rollback", "buyers", "0" * 16)
     assert refused.code == 1
     assert file.read_bytes() == before
+    asked = shop.segsync("rollback", "buyers", earlier[:8], "--format", "json")
+    assert (asked.document["written"], asked.document["version"]) == (False, earlier)
+    assert f"+when = '{OLD}'   # by the day" in asked.document["diff"]
+    assert file.read_bytes() == before
     done = shop.segsync("rollback", "buyers", earlier[:8], "--yes")
     assert done.code == 0, done.said
     assert f"+when = '{OLD}'   # by the day" in done.out
     assert file.read_bytes() == FILE.encode()
     assert [path.name for path in file.parent.iterdir()] == ["buyers.toml"], "nothing is left lying about"
+    same = shop.segsync("rollback", "buyers", earlier[:8], "--yes", "--format", "json")
+    assert (same.document["written"], same.document["diff"]) == (False, [])
     again = shop.segsync("rollback", "buyers", earlier[:8])
     assert again.code == 0
     assert "nothing was changed" in again.out
