@@ -104,6 +104,11 @@ class History(Nodes):
             moments.append(Moment(self.as_of, conditions, people))
         return moments
 
+    def earned(self) -> ir.Earned:
+        """Points for activity alone: the language gives none for related records."""
+        found = super().earned()
+        return found if found.kind in KIND_TYPES else replace(found, kind="email_click", where=None)
+
     def happened(self, people: Sequence[PersonFacts]) -> list[PersonFacts]:
         """Somebody came, went or became another; activity came (late, in the future), changed or went."""
         rest = list(people)
