@@ -55,6 +55,9 @@ LAST = purchases(F.LAST_AT, ir.Ever(), Type.DATETIME)
 FADING = ir.Score(
     "s", (ir.Earned("purchase", None, ir.Ever(), 10_000_000, None, 1),), None, None
 )  # halves every day
+EARNED = ir.Score(
+    "e", (ir.Earned("purchase", None, ir.Last(7, Unit.DAY), 1_000_000, None, None),), None, None
+)
 GRANTED = ir.Score(
     "g", (ir.Granted(days_ago(5, ir.Fact("signed_up", Type.DATETIME)), 1_000_000),), None, None
 )
@@ -135,8 +138,8 @@ CASES: Mapping[str, tuple[ir.Predicate, dict[str, object], dt.timedelta]] = {
         2 * HOUR,
     ),
     "what must not follow does": (
-        ir.Sequence((ir.Step("purchase", None, None),), ir.Unless("purchase", None, None), ir.Ever()),
-        {"activity": {"purchase": [{"at": THEN + HOUR}]}},
+        ir.Sequence((ir.Step("purchase", None, None),), ir.Unless("email_click", None, None), ir.Ever()),
+        {"activity": {"purchase": [{"at": THEN - HOUR}], "email_click": [{"at": THEN + HOUR}]}},
         2 * HOUR,
     ),
     "a step leaves the period": (
@@ -158,7 +161,16 @@ CASES: Mapping[str, tuple[ir.Predicate, dict[str, object], dt.timedelta]] = {
         bought(HOUR),
         DAY / 2,
     ),
-    "a new state hides the one before": (some(ir.Last(7, Unit.DAY), OPEN, "deal"), DEALS, 2 * HOUR),
+    "a new state, outside the period, hides the one before": (
+        some(ir.Between(None, THEN), OPEN, "deal"),
+        DEALS,
+        2 * HOUR,
+    ),
+    "points are earned for a time": (
+        ir.Compare(ir.Comparison.GE, EARNED, ONE),
+        bought(7 * DAY - HOUR),
+        2 * HOUR,
+    ),
 }
 
 
