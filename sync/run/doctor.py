@@ -110,7 +110,7 @@ def _store(
             yield from _lake(database, Path(settings.store.lake), around)
         if version.current:
             yield from _claims(database, around)
-            yield from _evaluation(database)
+            yield from evaluations(database)
     finally:
         database.close()
     if not offline and (version.current or version.found is None):
@@ -270,7 +270,8 @@ def _claims(database: Database, around: Surroundings) -> Iterator[Finding]:
         yield _fine("runs", "no run is stuck, every call has its outcome")
 
 
-def _evaluation(database: Database) -> Iterator[Finding]:
+def evaluations(database: Database) -> Iterator[Finding]:
+    """Whether asking few people has told otherwise than asking everybody."""
     found = differed(Notes(database))
     if found is None:
         yield _fine("evaluation", "asking few people has never told otherwise than asking everybody")

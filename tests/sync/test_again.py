@@ -14,8 +14,11 @@ from rules import ir
 from rules.ruleset import RuleSet
 from rules.vocabulary import Field, Kind, Type, Vocabulary
 from sync.again import EVALUATED, Assigned, assign_again, differed, last, note
+from sync.alerts.measures import findings
 from sync.assign import assign, remember
-from sync.config.settings import BusinessSettings, RulesSettings
+from sync.config.alerting import AlertKind, Level
+from sync.config.settings import BusinessSettings, RulesSettings, Settings, StoreSettings
+from sync.run.doctor import evaluations
 from sync.store import RunState, Store
 from tests.databases import sqlite_url
 from tests.rules.engine.agreement import rule_set
@@ -195,10 +198,17 @@ def test_a_difference_is_told_mended_and_ends_it(store: Store, tmp_path: Path) -
     note(store, replace(noted, run=run.id))
     store.runs.finish(run, RunState.DONE, now=AT, stats={})
 
+    assert [one.level for one in evaluations(store.database)] == ["fine"]
     found = evaluated(store, rules, tmp_path, as_of=AT, whole=True)
     assert dict(found.differed) == {"romans": 1}
     assert found.evaluation.members == right
     assert "romans (1)" in found.notices[0]
     told = differed(store.notes)
     assert told is not None
+    config = Settings(tmp_path, StoreSettings(sqlite_url(tmp_path), str(tmp_path / "lake")), tmp_path)
+    alerts = [one for one in findings(store, config, now=AT) if one.kind is AlertKind.EVALUATION]
+    assert [one.level for one in alerts] == [Level.CRITICAL]
+    assert f"run {told.run}" in alerts[0].what
+    advised = [one for one in evaluations(store.database) if one.level == "problem"]
+    assert f"run {told.run}" in advised[0].message
     assert "told otherwise" in (evaluated(store, rules, tmp_path, as_of=AT).why or "")
