@@ -221,9 +221,9 @@ class Nodes(Generator):
         """A field of the scope."""
         return ir.Fact(self.pick([name for name, found in self.types.items() if found is type_]), type_)
 
-    def aggregate(self, type_: Type) -> ir.Aggregate:
-        """An aggregate with a result of the type."""
-        kind = self.pick((*KIND_TYPES, "deal"))
+    def aggregate(self, type_: Type, *, records: bool = True) -> ir.Aggregate:
+        """An aggregate with a result of the type, over activity or (unless not `records`) over deals."""
+        kind = self.pick((*KIND_TYPES, "deal") if records else tuple(KIND_TYPES))
         if type_ is Type.BOOLEAN or (type_ is Type.MONEY and kind != "deal"):
             kind = "purchase"
         fields = DEAL_TYPES if kind == "deal" else KIND_TYPES[kind]
@@ -295,7 +295,7 @@ class Nodes(Generator):
 
     def earned(self) -> ir.Earned:
         """Points for activity, perhaps fading, perhaps so many a day."""
-        counted = self.aggregate(Type.NUMBER)
+        counted = self.aggregate(Type.NUMBER, records=False)  # `check` refuses records there
         points = self.pick((5_000_000, 1, -3_000_000, 1_500_001, 100_000_000_000))
         per_day, half_life = self.pick((None, 1, 2)), self.pick((None, 1, 7, 30, 365))
         return ir.Earned(counted.kind, counted.where, counted.period, points, per_day, half_life)
