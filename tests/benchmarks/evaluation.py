@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import resource
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,10 +17,11 @@ import duckdb
 from pyroaring import BitMap
 
 from rules.engine import Evaluation, Tables, evaluate
+from tests.benchmarks import generator
 from tests.benchmarks.fifty import fifty_rules
 from tests.benchmarks.fifty_by_hand import by_hand
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.generator import AS_OF, SHARES, ZONE, World, lake
+from tests.benchmarks.generator import AS_OF, SHARES, ZONE, World
 
 BOUND = 1.5
 
@@ -39,10 +39,7 @@ def run(
     *, people: int = 1_000_000, events: int = 10_000_000, rounds: int = 3, folder: Path | None = None
 ) -> list[Figure]:
     """Generates the world (in `folder`, or for the time being) and measures."""
-    with tempfile.TemporaryDirectory() as temporary:
-        place = folder or Path(temporary)
-        ready = (place / "people.parquet").exists()
-        world = World(place, people, events) if ready else lake(place, people=people, events=events)
+    with generator.world(folder, people=people, events=events) as world:
         return _measured(world, rounds)
 
 

@@ -8,7 +8,6 @@ hand only the person's rows are read.
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
@@ -23,10 +22,11 @@ from rules.engine.ranks import KnownRanks
 from rules.engine.reading import read_person
 from rules.language import render
 from sync.run.outlook import outlook
+from tests.benchmarks import generator
 from tests.benchmarks.evaluation import ours as evaluation
 from tests.benchmarks.fifty import fifty_rules
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.generator import AS_OF, SHARES, ZONE, World, lake
+from tests.benchmarks.generator import AS_OF, SHARES, ZONE, World
 
 BOUND_MS = 100.0
 PEOPLE = 15
@@ -34,10 +34,7 @@ PEOPLE = 15
 
 def run(*, people: int = 1_000_000, events: int = 10_000_000, folder: Path | None = None) -> list[Figure]:
     """Generates the world (in `folder`, or for the time being) and measures."""
-    with tempfile.TemporaryDirectory() as temporary:
-        place = folder or Path(temporary)
-        ready = (place / "people.parquet").exists()
-        world = World(place, people, events) if ready else lake(place, people=people, events=events)
+    with generator.world(folder, people=people, events=events) as world:
         return _measured(world)
 
 

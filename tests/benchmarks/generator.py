@@ -8,7 +8,9 @@ two years long; 8 % purchases. Written in chunks, so that memory stays bounded.
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +63,15 @@ class World:
     def events_file(self) -> str:
         """The shop's events, ordered by time."""
         return str(self.folder / "events.parquet")
+
+
+@contextmanager
+def world(folder: Path | None, *, people: int, events: int) -> Iterator[World]:
+    """The lake of such a world, in `folder` (made there if it is not yet) or for the time being."""
+    with tempfile.TemporaryDirectory() as temporary:
+        place = folder or Path(temporary)
+        ready = (place / "people.parquet").exists()
+        yield World(place, people, events) if ready else lake(place, people=people, events=events)
 
 
 def lake(folder: Path, *, people: int, events: int, seed: int = 1) -> World:

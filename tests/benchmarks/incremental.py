@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,9 +25,10 @@ from rules.engine.incremental import Before, Renewed, renew
 from rules.engine.walk import nodes, ranks
 from rules.ir import InSegment
 from rules.ruleset import RuleSet
+from tests.benchmarks import generator
 from tests.benchmarks.fifty import fifty_rules
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.generator import AS_OF, SHARES, ZONE, World, lake
+from tests.benchmarks.generator import AS_OF, SHARES, ZONE, World
 
 T = TypeVar("T")
 SPANS = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1), "person": dt.timedelta(0)}
@@ -40,10 +40,7 @@ def run(
     *, people: int = 1_000_000, events: int = 10_000_000, rounds: int = 3, folder: Path | None = None
 ) -> list[Figure]:
     """Generates the world (in `folder`, or for the time being) and measures."""
-    with tempfile.TemporaryDirectory() as temporary:
-        place = folder or Path(temporary)
-        ready = (place / "people.parquet").exists()
-        world = World(place, people, events) if ready else lake(place, people=people, events=events)
+    with generator.world(folder, people=people, events=events) as world:
         return _measured(world, rounds)
 
 
