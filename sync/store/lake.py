@@ -108,13 +108,14 @@ class Lake:
 
         Has every column of the table; a table, partition or column without data reads as typed nothing.
         """
-        files = self.files(table, kind, snapshot=snapshot)
+        found = self._all(table, kind, snapshot)  # of one snapshot, whatever others commit now
+        files = [file for file in found if not file.positions]
         columns = self.columns(table)
         if not files:
             nothing = ", ".join(f"NULL::{duckdb_type(t)} AS {quoted(n)}" for n, t in columns.items())
             return f"(SELECT {nothing} WHERE false)"
         there = frozenset().union(*(file.columns for file in files))
-        read = reading(files, self.positions(table, kind, snapshot=snapshot))
+        read = reading(files, (file for file in found if file.positions))
         missing = [f"NULL::{duckdb_type(t)} AS {quoted(n)}" for n, t in columns.items() if n not in there]
         return f"(SELECT *, {', '.join(missing)} FROM {read})" if missing else read
 
