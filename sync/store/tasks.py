@@ -33,6 +33,9 @@ class TaskState(StrEnum):
     LOST = "lost"
 
 
+_CLAIMABLE = (TaskState.OPEN, TaskState.RUNNING)
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """`work` says what is to be done, `results` what came of it, one entry per time it was done (JSON)."""
@@ -81,7 +84,7 @@ class Tasks:
         query = (
             select(tasks)
             .join(runs, runs.c.id == tasks.c.run_id)
-            .where(runs.c.state == "running", tasks.c.state.in_([TaskState.OPEN, TaskState.RUNNING]))
+            .where(runs.c.state == "running", tasks.c.state.in_(_CLAIMABLE))
             .order_by(tasks.c.id)
         )
         if run_id is not None:
@@ -96,8 +99,10 @@ class Tasks:
                 if row["id"] not in without and self._free(database, row, now_ms):
                     mine = {"owner": me(), "lease_until": now_ms + self._database.terms.lease_ms}
                     mine |= {"state": TaskState.RUNNING, "fence": tasks.c.fence + 1}
-                    database.execute(update(tasks).where(tasks.c.id == row["id"]).values(mine))
-                    return _task(database.execute(_one(row["id"])).mappings().one())
+                    # Its worker may have finished it since we looked: what is done is not done again.
+                    still = (tasks.c.id == row["id"], tasks.c.state.in_(_CLAIMABLE))
+                    if database.execute(update(tasks).where(*still).values(mine)).rowcount:
+                        return _task(database.execute(_one(row["id"])).mappings().one())
         return None
 
     def lease(self, task: Task) -> Lease:

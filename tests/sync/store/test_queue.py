@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from pyroaring import BitMap
-from sqlalchemy import update
+from sqlalchemy import Engine, event, update
 
 from sync.store import (
     NotShared,
@@ -165,6 +165,29 @@ def test_a_task_done_stays_done_until_there_is_other_work(store: Store) -> None:
     assert again is not None
     store.tasks.finish(again, {"adds": 1})
     assert [one.results for one in store.tasks.of(run.id)] == [({"adds": 3}, {"adds": 1})]
+
+
+def test_a_task_finished_while_another_looks_for_work_is_not_done_again(tmp_path: Path) -> None:
+    """The other has read that it is being worked on; before it asks by whom, it is done."""
+    with Store.open(postgres_url(), tmp_path / "lake") as store:
+        run = store.runs.claim("run", as_of=NOW, now=NOW)
+        store.tasks.write(run.id, Step.PULL, {"mc": {}})
+        mine = store.tasks.claim()
+        assert mine is not None
+        finished = []
+
+        def finish(*about: object) -> None:
+            if "tasks.connection = " in str(about[2]) and not finished:
+                finished.append(True)
+                store.tasks.finish(mine, {"rows": 1})
+
+        event.listen(Engine, "before_cursor_execute", finish)
+        try:
+            assert store.tasks.claim() is None
+        finally:
+            event.remove(Engine, "before_cursor_execute", finish)
+        assert finished
+        assert [(one.state, len(one.results)) for one in store.tasks.of(run.id)] == [(TaskState.DONE, 1)]
 
 
 def test_what_a_process_cannot_do_is_left_to_others(store: Store) -> None:
