@@ -64,6 +64,7 @@ class Platforms:
         self._calls_of_a_life = dict.fromkeys(PLATFORMS, 15)
         self._calls_before: Counter[str] = Counter()
         self._erased: dict[str, set[int]] = {}
+        self._undone: dict[str, set[tuple[str, int]]] = {}
         self._random = random.Random(f"platforms {seed}")
         for name, simulation in self.accounts.simulations.items():
             weather = Weather(name, simulation, clock, seed=seed)
@@ -126,7 +127,8 @@ class Platforms:
             watch.refused_logins += 1
         after = watch.picture()
         swallowed = carries and weather.kind == "2xx with nothing written" and reply.status < 300
-        if swallowed and after != before and undo(name, self.accounts, before, after):
+        undone = self._undone.setdefault(name, set())
+        if swallowed and after != before and undo(name, self.accounts, before, after, undone=undone):
             weather.count()
             after = watch.picture()
         watch.compare(request, before, after)

@@ -45,7 +45,7 @@ def without_some(
             content["errors"] = [
                 {
                     "status": "error",
-                    "category": "VALIDATION_ERROR",
+                    "category": "OBJECT_NOT_FOUND",
                     "message": "Try again later.",
                     "context": {"objectWriteTraceId": [one["objectWriteTraceId"]]},
                 }
@@ -76,11 +76,13 @@ def _mended(tell: Callable[[Any], None], *, status: int | None = None) -> Mend:
     return mend
 
 
-def undo(name: str, accounts: Accounts, before: Picture, after: Picture) -> bool:
+def undo(
+    name: str, accounts: Accounts, before: Picture, after: Picture, *, undone: set[tuple[str, int]]
+) -> bool:
     """Take back what a call has changed, though its answer says that it is done. False: not here.
 
     Only adds to audiences: whoever was not taken out although we were told so cannot be told from somebody
-    whom others put in again.
+    whom others put in again. And nobody twice (`undone`: audience and human): then they are given up.
     """
     gained = {
         title: now - before.audiences.get(title, frozenset())
@@ -88,9 +90,10 @@ def undo(name: str, accounts: Accounts, before: Picture, after: Picture) -> bool
         if title.startswith(PREFIX) and title in before.audiences
     }
     lost = any(was - after.audiences.get(title, frozenset()) for title, was in before.audiences.items())
-    if lost or not any(gained.values()):
+    added = {(title, number) for title, numbers in gained.items() for number in numbers}
+    if lost or not added or added & undone:
         return False
-    for title, numbers in gained.items():
-        for number in numbers:
-            accounts.move_member(name, title, accounts.company.humans[number], into=False)
+    undone |= added
+    for title, number in added:
+        accounts.move_member(name, title, accounts.company.humans[number], into=False)
     return True
