@@ -18,7 +18,7 @@ from pyroaring import BitMap
 from connectors.base import Stream, StreamKind
 from sync.assign import IDENTIFIED
 from sync.fields import FieldSpec
-from sync.identify import Identified, MatchRules, identify
+from sync.identify import BLOCKED_SCHEMA, Identified, MatchRules, identify
 from sync.identify.keys import email_key
 from sync.identify.people import build_people, build_some_people
 from sync.observe import doubt, observe, tells_all, trust
@@ -33,6 +33,10 @@ from sync.store.moves import REATTACH, Moves, finish_moves, note_moves
 from sync.store.values import Money
 from sync.store.whole import amend, overwrite
 from sync.whereabouts import bitmap
+
+
+BLOCKED = "identified:blocked"
+"""Note of the keys that link nobody, and of the pass that found them."""
 
 
 @dataclass(slots=True)
@@ -156,12 +160,12 @@ def _identify(
         contacts, links = lake.relation("contacts"), lake.relation("links")
         if known != now:
             same_rules = known.get("rules") == now["rules"]
-            only = None
+            only = told = None
             if same_rules and known and known.get("contacts") == before:
                 database.register(
                     "changed_contacts", pa.table({"contact": pa.array(list(changed), pa.int32())})
                 )
-                only = "changed_contacts"
+                only, told = "changed_contacts", _told_blocked(store, known)
             found = identify(
                 database,
                 contacts=contacts,
@@ -169,6 +173,7 @@ def _identify(
                 rules=rules,
                 reserve=lambda n: store.numbers.reserve("person", n),
                 changed=only,
+                blocked=told,
                 full=not same_rules,
             )
             if found.links.num_rows or found.gone.num_rows:
@@ -183,6 +188,7 @@ def _identify(
             actions = found.events.column("action").to_pylist()
             result.merges, result.splits = actions.count("merge"), actions.count("split")
             result.blocked = [_blocked(row) for row in found.blocked.to_pylist()]
+            store.notes.set(BLOCKED, {"of": now, "rows": found.blocked.to_pylist()})
             if only is None or known.get("fields") != now["fields"]:
                 people = build_people(database, contacts=contacts, links=links, fields=fields)
                 overwrite(lake, "people", people)
@@ -225,6 +231,14 @@ def _amend_people(
     )
     database.unregister("persons_to_make")
     amend(lake, "people", people, gone=persons - _numbers(people, "person"))
+
+
+def _told_blocked(store: Store, known: Mapping[str, object]) -> pa.Table | None:
+    """What was found blocked in the pass that made the links; None if it is not kept."""
+    noted = store.notes.get(BLOCKED)
+    if not isinstance(noted, dict) or noted["of"] != known:
+        return None
+    return pa.Table.from_pylist(noted["rows"], schema=BLOCKED_SCHEMA)
 
 
 def _numbers(table: pa.Table, column: str) -> BitMap:

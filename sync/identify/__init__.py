@@ -13,10 +13,17 @@ import pyarrow as pa
 
 from sync.identify.components import build_components
 from sync.identify.keys import MatchRules, build_keys, key_columns, match_rules
-from sync.identify.links import LINKS_SCHEMA, blocked_report, build_pairs, build_reach, pass_claimed_keys
+from sync.identify.links import (
+    BLOCKED_SCHEMA,
+    LINKS_SCHEMA,
+    blocked_report,
+    build_pairs,
+    build_reach,
+    pass_claimed_keys,
+)
 from sync.identify.numbers import Reserve, events_sql, number_components
 
-__all__ = ["LINKS_SCHEMA", "Identified", "MatchRules", "Reserve", "identify", "match_rules"]
+__all__ = ["BLOCKED_SCHEMA", "LINKS_SCHEMA", "Identified", "MatchRules", "Reserve", "identify", "match_rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Identified:
     events: pa.Table
     """Merges and splits: action, person, into, reason, kind, contact, other_contact (see `events_sql`)."""
     blocked: pa.Table
-    """Keys that link nobody, counted: connection, kind, reason, keys, contacts."""
+    """Keys that link nobody, counted (BLOCKED_SCHEMA)."""
 
     def whole(self, database: duckdb.DuckDBPyConnection, links: str) -> pa.Table:
         """The complete new `links` table, by contact, from the relation `links` it was computed on."""
@@ -61,6 +68,7 @@ def identify(
     rules: MatchRules,
     reserve: Reserve,
     changed: str | None = None,
+    blocked: pa.Table | None = None,
     full: bool = False,
 ) -> Identified:
     """Link contacts to persons; only components that changes can reach are computed anew.
@@ -68,9 +76,11 @@ def identify(
     `contacts`, `links` and `changed` are table names or `(select …)` that `database` can read: the lake's
     contacts, the links of the last pass, and the numbers (column `contact`) of contacts that are new,
     different or deleted since then (None: compare them all). Set `full` (and no `changed`) when the rules
-    themselves have changed. The result is the same as that of a full computation. `reserve` is called at
-    most once. Uses temp tables named identify_* on `database`.
+    themselves have changed. `blocked` is what was found blocked when `links` were made (None: all keys are
+    counted). The result is the same as that of a full computation. `reserve` is called at most once. Uses
+    temp tables named identify_* on `database`.
     """
+    whole = full or not changed or blocked is None
     if changed:
         columns = ", ".join(key_columns(database, contacts, rules))
         database.execute(
@@ -80,7 +90,7 @@ def identify(
     build_keys(database, "identify_looked" if changed else contacts, rules=rules, into="identify_fresh")
     build_reach(database, links=links, fresh="identify_fresh", looked_at=changed, full=full)
     pass_claimed_keys(database)
-    build_pairs(database, links=links, rules=rules)
+    build_pairs(database, links=links, rules=rules, whole=whole)
     build_components(database, "identify_pairs", into="identify_components")
     number_components(database, links=links, components="identify_components", reserve=reserve)
     result = Identified(
@@ -103,7 +113,7 @@ def identify(
             ORDER BY contact"""
         ).to_arrow_table(),
         events=database.sql(events_sql()).to_arrow_table(),
-        blocked=blocked_report(database, rules),
+        blocked=blocked_report(database, rules, before=None if whole else blocked),
     )
     for name in _TEMPORARY:
         database.execute(f"DROP TABLE IF EXISTS identify_{name}")
@@ -111,6 +121,6 @@ def identify(
 
 
 _TEMPORARY = (
-    "looked", "fresh", "gone", "touched", "reach", "claims", "formers", "released", "holders", "crowded",
-    "pairs", "components", "labels", "homes", "numbers", "state",
+    "looked", "fresh", "gone", "touched", "reach", "claims", "formers", "released", "asked", "before",
+    "holders", "crowded", "was_crowded", "pairs", "components", "labels", "homes", "numbers", "state",
 )  # fmt: skip

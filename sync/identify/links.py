@@ -24,6 +24,17 @@ LINKS_SCHEMA = pa.schema(
 )
 """The lake table `links`: why each contact belongs to its person."""
 
+BLOCKED_SCHEMA = pa.schema(
+    [
+        pa.field("connection", pa.string()),
+        pa.field("kind", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("keys", pa.int64()),
+        pa.field("contacts", pa.int64()),
+    ]
+)
+"""What is told of keys that link nobody."""
+
 
 def build_reach(
     database: duckdb.DuckDBPyConnection, *, links: str, fresh: str, looked_at: str | None, full: bool
@@ -113,25 +124,46 @@ def pass_claimed_keys(database: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def build_pairs(database: duckdb.DuckDBPyConnection, *, links: str, rules: MatchRules) -> None:
+def build_pairs(database: duckdb.DuckDBPyConnection, *, links: str, rules: MatchRules, whole: bool) -> None:
     """Temp tables identify_pairs (contact, key, person, blocked) of the reach, and identify_crowded (key).
 
-    A key is crowded when more contacts hold it, over all connections, than the limit.
+    A key is crowded when more contacts hold it, over all connections, than the limit. Of who holds which key
+    there are two more: identify_before as the links have it, identify_holders as it is now; unless `whole`
+    only for the keys that the reach holds, or held.
     """
+    asked = ""
+    if not whole:
+        asked = "SEMI JOIN identify_asked USING (key)"
+        database.execute(
+            """CREATE OR REPLACE TEMP TABLE identify_asked AS
+            SELECT unnest(list_concat(list_concat(keys, former_keys), list_concat(old_keys, old_former_keys)))
+                AS key FROM identify_reach
+            UNION SELECT unnest(list_concat(keys, former_keys)) FROM identify_gone"""
+        )
     database.execute(
-        f"""CREATE OR REPLACE TEMP TABLE identify_holders AS
+        f"""CREATE OR REPLACE TEMP TABLE identify_before AS
+        SELECT contact, connection, key FROM (
+            SELECT contact, connection, unnest(list_concat(keys, former_keys)) AS key FROM {links}
+        ) {asked}"""
+    )
+    database.execute(
+        """CREATE OR REPLACE TEMP TABLE identify_holders AS
         SELECT contact, connection, unnest(list_concat(keys, former_keys)) AS key
         FROM identify_reach
         UNION ALL
-        SELECT contact, connection, unnest(list_concat(keys, former_keys)) AS key
-        FROM {links} WHERE contact NOT IN (SELECT contact FROM identify_reach)
+        SELECT contact, connection, key FROM identify_before
+        WHERE contact NOT IN (SELECT contact FROM identify_reach)
             AND contact NOT IN (SELECT contact FROM identify_gone)"""
     )
-    database.execute(
-        """CREATE OR REPLACE TEMP TABLE identify_crowded AS
-        SELECT key, count(*) AS contacts FROM identify_holders GROUP BY key HAVING count(*) > ?""",
-        [rules.max_contacts_per_key],
-    )
+    for holders, into in (
+        ("identify_holders", "identify_crowded"),
+        ("identify_before", "identify_was_crowded"),
+    ):
+        database.execute(
+            f"""CREATE OR REPLACE TEMP TABLE {into} AS
+            SELECT key, count(*) AS contacts FROM {holders} GROUP BY key HAVING count(*) > ?""",
+            [rules.max_contacts_per_key],
+        )
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE identify_pairs AS
         SELECT contact, key, person FROM (
@@ -141,19 +173,45 @@ def build_pairs(database: duckdb.DuckDBPyConnection, *, links: str, rules: Match
     )
 
 
-def blocked_report(database: duckdb.DuckDBPyConnection, rules: MatchRules) -> pa.Table:
+def blocked_report(
+    database: duckdb.DuckDBPyConnection, rules: MatchRules, *, before: pa.Table | None
+) -> pa.Table:
     """Per connection, kind of key and reason: how many keys link nobody, and how many contacts hold them.
 
-    Columns: connection, kind, reason, keys int64, contacts int64. No key is shown.
+    BLOCKED_SCHEMA; no key is shown. `before`: the report on the links as they were, if the holders at hand
+    are only those of the reach; what became different there is added to it.
     """
-    return database.sql(
-        f"""SELECT connection, kind, reason, count(DISTINCT key) AS keys, count(DISTINCT contact) AS contacts
-        FROM (
-            SELECT connection, contact, key, regexp_extract(key, '^[^:]*') AS kind,
-                CASE WHEN {is_blocked_sql("key", rules)} THEN 'a blocked value'
-                     ELSE 'held by more than {rules.max_contacts_per_key} contacts' END AS reason
-            FROM identify_holders
-            WHERE {is_blocked_sql("key", rules)} OR key IN (SELECT key FROM identify_crowded)
+    if before is None:
+        holding = _holding("identify_holders", "identify_crowded", rules)
+        counted = f"""SELECT connection, kind, reason, count(DISTINCT key) AS keys,
+            count(DISTINCT contact) AS contacts FROM ({holding}) GROUP BY ALL"""
+        return database.sql(f"{counted} ORDER BY ALL").to_arrow_table().cast(BLOCKED_SCHEMA)
+    database.register("identify_reported", before)
+    # Whoever gained or lost a key is in the reach, and so is everybody who holds a key that became crowded,
+    # or is not crowded any more. Of the keys all holders count, also those outside.
+    parts = [
+        f"""SELECT connection, kind, reason, {sign} count(DISTINCT key) AS keys,
+            {sign} count(DISTINCT contact) FILTER (contact IN (SELECT contact FROM identify_reach
+                UNION ALL SELECT contact FROM identify_gone)) AS contacts
+        FROM ({_holding(holders, crowded, rules)}) GROUP BY connection, kind, reason"""
+        for sign, holders, crowded in (
+            ("+", "identify_holders", "identify_crowded"),
+            ("-", "identify_before", "identify_was_crowded"),
         )
-        GROUP BY ALL ORDER BY ALL"""
+    ]
+    table = database.sql(
+        f"""SELECT connection, kind, reason, sum(keys) AS keys, sum(contacts) AS contacts
+        FROM (SELECT * FROM identify_reported UNION ALL BY NAME {" UNION ALL BY NAME ".join(parts)})
+        GROUP BY ALL HAVING sum(keys) > 0 ORDER BY ALL"""
     ).to_arrow_table()
+    database.unregister("identify_reported")
+    return table.cast(BLOCKED_SCHEMA)
+
+
+def _holding(holders: str, crowded: str, rules: MatchRules) -> str:
+    """SQL: who holds a key that links nobody."""
+    return f"""SELECT connection, contact, key, regexp_extract(key, '^[^:]*') AS kind,
+            CASE WHEN {is_blocked_sql("key", rules)} THEN 'a blocked value'
+                 ELSE 'held by more than {rules.max_contacts_per_key} contacts' END AS reason
+        FROM {holders}
+        WHERE {is_blocked_sql("key", rules)} OR key IN (SELECT key FROM {crowded})"""

@@ -31,7 +31,8 @@ def number_components(
         f"""CREATE OR REPLACE TEMP TABLE identify_homes AS
         SELECT person, arg_min(label, contact) AS label, any_value(contacts) AS contacts
         FROM identify_labels JOIN (
-            SELECT person, count(*) AS contacts FROM {links} GROUP BY person
+            SELECT person, count(*) AS contacts FROM {links}
+            WHERE person IN (SELECT person FROM identify_labels) GROUP BY person
         ) USING (person)
         GROUP BY person"""
     )

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rules.vocabulary import Type
 from sync.fields import FieldSpec
-from sync.identify import LINKS_SCHEMA, Identified, MatchRules, identify, match_rules
+from sync.identify import BLOCKED_SCHEMA, LINKS_SCHEMA, Identified, MatchRules, identify, match_rules
 
 EMAILS = FieldSpec("email", Type.TEXT, sources=(("shop", "mail"), ("news", "email")))
 RULES = match_rules(
@@ -82,6 +82,7 @@ class Lake:
         self.numbers = Numbers()
         self.contacts: dict[int, Contact] = {}
         self.links = LINKS_SCHEMA.empty_table()
+        self.blocked = BLOCKED_SCHEMA.empty_table()
 
     def identify(self, changed: Sequence[int] | None = None, *, full: bool = False) -> Identified:
         rows = [{name: contact.row().get(name) for name in TABLE.names} for contact in self.contacts.values()]
@@ -96,6 +97,7 @@ class Lake:
             rules=self.rules,
             reserve=self.numbers.reserve,
             changed=None if changed is None else "changed",
+            blocked=self.blocked,
             full=full,
         )
 
@@ -103,7 +105,7 @@ class Lake:
         """Incremental: only these contacts are new, different or deleted."""
         self.contacts |= {contact.contact: contact for contact in contacts}
         result = self.identify([contact.contact for contact in contacts])
-        self.links = result.whole(self.database, "links")
+        self.links, self.blocked = result.whole(self.database, "links"), result.blocked
         return result
 
     def persons(self) -> dict[int, int]:
