@@ -34,7 +34,6 @@ from sync.store.values import Money
 from sync.store.whole import amend, overwrite
 from sync.whereabouts import bitmap
 
-
 BLOCKED = "identified:blocked"
 """Note of the keys that link nobody, and of the pass that found them."""
 
