@@ -101,7 +101,12 @@ class Look:
             if row.remote_id is not None:
                 self.store.ledger.lost(row.id)
             self._settle(row.id, actual=BitMap())
-        elif row.remote_id is None or row.id in self.open_batches or mark != row.remote_mark:
+        elif (
+            row.remote_id is None
+            or row.id in self.open_batches
+            or mark != row.remote_mark
+            or (row.actual | row.owned) - self.whereabouts.reachable(self.connection)
+        ):  # whose record is gone has left, though one who came may have made the mark the same again
             self.store.ledger.ensured(row.id, remote_id=found.remote_id)
             audience = Audience(row.segment, row.name, one.kind, found.remote_id)
             unlisted = self.connector.features.unlisted
@@ -158,7 +163,18 @@ class Look:
                     self._settle(row.id, actual=held.get(row.segment, BitMap()))
             self._settle(carrier.id, actual=BitMap.union(BitMap(), *held.values()))
             looked(self.store, self.connection, [row.segment for row in rows])
+        else:
+            self._without_records(everyone)
         return [self._with_late(row.id) for row in everyone]
+
+    def _without_records(self, rows: Sequence[AudienceRow]) -> None:
+        """A value is gone with its record, so whose record was deleted has none."""
+        reachable = self.whereabouts.reachable(self.connection)
+        for row in rows:
+            gone = (row.actual | row.owned) - reachable
+            if gone:
+                actual = row.actual - gone
+                self.store.ledger.observed(row.id, actual=actual, remote_mark=row.remote_mark, gone=gone)
 
     def _field_values(self, audience: Audience) -> dict[str, BitMap]:
         held: dict[str, BitMap] = {}
