@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,9 +22,9 @@ from pyroaring import BitMap
 
 from rules import ir
 from rules.engine import Evaluation, Tables, evaluate
-from rules.engine.incremental import Before, Renewed, renew
+from rules.engine.incremental import Before, Changed, Renewed, renew
 from rules.engine.periods import Clock, offsets
-from rules.engine.walk import nodes
+from rules.engine.walk import kinds, nodes
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
 from sync.assign import IDENTIFIED, READ, assign, held, read_now, tables
@@ -211,19 +211,21 @@ def _renewed(
             held=held(store, rules, Clock(as_of, vocabulary.zone)),
         )
 
-        def ask(rules: RuleSet, tables: Tables, known: Mapping[str, BitMap]) -> Evaluation:
-            return plain(rules, tables, known=known)
+        def ask(
+            rules: RuleSet, tables: Tables, known: Mapping[str, BitMap], asked: Mapping[str, BitMap]
+        ) -> Evaluation:
+            return plain(rules, tables, known=known, asked=asked)
 
         return renew(
             database,
             rules,
-            tables(store, vocabulary),
+            tables(store, vocabulary, making=True),
             before=Before(
                 before.as_of,
                 {name: one.members for name, one in stored.items()},
                 {name: one.version for name, one in stored.items()},
             ),
-            changed=_changed(store, database, rules, vocabulary, before.lake),
+            changed=_changed(store, database, rules, before.lake),
             as_of=as_of,
             zone=vocabulary.zone,
             ask=ask,
@@ -234,22 +236,25 @@ def _changed(
     store: Store,
     database: duckdb.DuckDBPyConnection,
     rules: RuleSet,
-    vocabulary: Vocabulary,
     then: Mapping[str, int],
-) -> BitMap:
+) -> Changed:
     """Everybody whose row, or one of whose activities, is not what it was."""
     roots = [one.when for one in rules.segments.values()]
     used = {node.name for node in nodes(roots) if isinstance(node, ir.Fact)}
     columns = _ALWAYS | used | {f"{name}__ci" for name in used}
     columns |= {name for name in store.lake.columns("people") if name.startswith("consented_")}
-    queries = [
-        *changed_people(store.lake, then=then["people"], columns=columns),
-        *changed_activity(store.lake, vocabulary.kinds, then=then["activity"]),
-    ]
-    if not queries:
-        return BitMap()
-    found = f"SELECT DISTINCT person FROM ({' UNION ALL '.join(queries)}) WHERE person IS NOT NULL"
-    return BitMap(database.sql(found).to_arrow_table()["person"].to_numpy().astype(np.uint32))
+
+    def found(queries: Iterable[str]) -> BitMap:
+        union = " UNION ALL ".join(queries)
+        if not union:
+            return BitMap()
+        query = f"SELECT DISTINCT person FROM ({union}) WHERE person IS NOT NULL"
+        return BitMap(database.sql(query).to_arrow_table()["person"].to_numpy().astype(np.uint32))
+
+    activity = {
+        kind: found(changed_activity(store.lake, [kind], then=then["activity"])) for kind in kinds(roots)
+    }
+    return Changed(found(changed_people(store.lake, then=then["people"], columns=columns)), activity)
 
 
 def _circumstances(store: Store, vocabulary: Vocabulary, business: BusinessSettings) -> str:

@@ -103,13 +103,21 @@ def held(
     return found
 
 
-def tables(store: Store, vocabulary: Vocabulary, *, snapshots: Mapping[str, int] | None = None) -> Tables:
-    """The lake's relations as the rules read them; `snapshots`: as they were then, by table (see READ)."""
+def tables(
+    store: Store,
+    vocabulary: Vocabulary,
+    *,
+    snapshots: Mapping[str, int] | None = None,
+    making: bool | None = None,
+) -> Tables:
+    """The lake's relations as the rules read them; `snapshots`: as they were then, by table (see READ).
+    `making`: by person too, from the copies that there are (False), or making those that are missing."""
     lake = store.lake
     people, activity = (None if snapshots is None else snapshots[name] for name in READ)
     return Tables(
         people=lake.relation("people", snapshot=people),
         activity={kind: lake.relation("activity", kind, snapshot=activity) for kind in vocabulary.kinds},
+        by_person=None if making is None else lake.copies.indexed(vocabulary.kinds, making=making),
     )
 
 

@@ -24,6 +24,7 @@ from rules.engine.periods import Clock
 from rules.engine.ranks import Threshold, thresholds
 from rules.engine.records import present_states_sql
 from rules.engine.standing import Standing
+from rules.engine.tables import Tables, activity_of
 from rules.engine.walk import Rank, aggregates, chains, kinds, nodes, ranks, record_aggregates
 
 if TYPE_CHECKING:
@@ -31,15 +32,6 @@ if TYPE_CHECKING:
     from pyroaring import BitMap
 
     from rules.ruleset import RuleSet
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """Relations in SQL, such as `read_parquet(['…'])` or the name of a view; columns as the architecture
-    of the lake fixes them (`rules.vocabulary`)."""
-
-    people: str
-    activity: Mapping[str, str]  # kind → its rows; a kind without rows may be missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +56,12 @@ def evaluate(
     standing: Mapping[str, Standing] | None = None,
     held: Mapping[ir.HeldSegment, BitMap] | None = None,
     known: Mapping[str, BitMap] | None = None,
+    asked: Mapping[str, BitMap] | None = None,
 ) -> Evaluation:
     """The members of every segment at `as_of` (aware), calendar words in `zone`. `held`: for each such node
     who was in its segment since its edge, by the stored runs; nobody, where it says nothing.
-    `known`: who is in segments that these use and `rules` lacks.
+    `known`: who is in segments that these use and `rules` lacks. `asked`: of these segments only the people
+    that are asked; of the others `known` tells who is in.
 
     `standing`: who was in before, by segment that lasts; of a segment that is not there, nobody was.
     A pattern that is not RE2 is a ValueError; no row of data can make it fail.
@@ -82,7 +76,7 @@ def evaluate(
             _check_patterns(connection, roots)
             wanted, ordered = aggregates(roots), chains(roots)
             activities = {
-                kind: _activity(connection, tables.activity[kind])
+                kind: tables.rows(connection, kind)
                 for kind in sorted(kinds(roots))
                 if kind in tables.activity
             }
@@ -93,7 +87,7 @@ def evaluate(
                     name = f"{prefix}d{number}"
                     connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
                     made.append(name)
-                    activities[group[0].kind] = _activity(connection, name)
+                    activities[group[0].kind] = activity_of(connection, name)
         with stages.timed("plan"):
             plan = features_.plan(wanted, activities, clock, dialect=dialect, prefix=prefix)
             sequences = sequences_.plan(ordered, activities, clock, dialect=dialect, prefix=prefix)
@@ -130,7 +124,7 @@ def evaluate(
             source = joined(people, relations, columns + ranked.joins) + ranked.joins
             table = connection.sql(f"SELECT {columns} FROM {source}").to_arrow_table()
         with stages.timed("bitmaps"):
-            members = memberships.collect(table, standing or {}, held or {}, known or {})
+            members = memberships.collect(table, standing or {}, held or {}, known or {}, asked or {})
     finally:
         for name in made:
             connection.execute(f"DROP TABLE IF EXISTS {name}")
@@ -273,10 +267,3 @@ def _present_states(
     }
     told = [kind for kind, (_, columns) in relations.items() if wanted[0].identity in columns]
     return present_states_sql(wanted, relations, clock, dialect) if told else None
-
-
-def _activity(connection: duckdb.DuckDBPyConnection, relation: str) -> features_.Activity:
-    columns = connection.sql(f"SELECT * FROM {relation} LIMIT 0").columns
-    return features_.Activity(
-        relation, frozenset(c.removesuffix("__ci") for c in columns if c.endswith("__ci"))
-    )

@@ -6,7 +6,7 @@ time prune before anything is computed; a feature's own tighter window and condi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rules.engine.dialect import DuckDB
@@ -26,10 +26,19 @@ _EVER_US = 3 * 365 * 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The rows of one kind: the relation in SQL, and which of its fields are texts with a folded copy."""
+    """The rows of one kind: the relation in SQL, and which of its fields are texts with a folded copy.
+
+    `pick`: makes the relation for a kind, a range, and the features that it is for; see `rows`.
+    """
 
     relation: str
     texts: frozenset[str]
+    pick: Callable[[str, Range, Sequence[Feature], bool], str] | None = None
+
+    def rows(self, found: Range, features: Sequence[Feature] = (), *, ends: bool = False) -> str:
+        """At least the rows in the range that these features (none: any) are about; `ends`: of each person
+        the first and the last of them are enough."""
+        return self.relation if self.pick is None else self.pick(self.relation, found, features, ends)
 
 
 @dataclass(slots=True)
@@ -155,12 +164,19 @@ def _select(
     if "TRUE" not in wanted:
         filters.append("(" + " OR ".join(dict.fromkeys(wanted)) + ")")
     columns = ", ".join(f"{expression} AS {column}" for expression, column in band.columns.items())
-    rows = f"{activity.relation} AS a WHERE {' AND '.join(filters)}"
+    ends = all(_at_ends(feature) and _window(feature, clock) == band.range for feature in band.features)
+    rows = f"{activity.rows(band.range, band.features, ends=ends)} AS a WHERE {' AND '.join(filters)}"
     if band.daily:
         counts = ", ".join(f"{expression} AS {count}" for expression, count in band.counts.items())
         days = f"SELECT a.person AS person, {age(dialect, clock, band.range)} AS age, {counts} FROM {rows}"
         return f"SELECT d.person AS person, {columns} FROM ({days} GROUP BY 1, 2) AS d GROUP BY d.person"
     return f"SELECT a.person AS person, {columns} FROM {rows} GROUP BY a.person"
+
+
+def _at_ends(feature: Feature) -> bool:
+    """Whether the first and the last activity in the window tell the feature."""
+    instants = (AggregateFunction.LAST_AT, AggregateFunction.FIRST_AT)
+    return isinstance(feature, Aggregate) and feature.where is None and feature.function in instants
 
 
 def edges(inner: Range, outer: Range, dialect: DuckDB) -> list[str]:
@@ -242,18 +258,20 @@ def _most_frequent(
     dialect, type_ = emitter.dialect, aggregate.type
     source = emitter.fact(aggregate.field or "", type_)
     filters = ["a.person IS NOT NULL", f"{source.sql} IS NOT NULL"]
-    filters += edges(window(aggregate.period, emitter.clock), Range(None, None), dialect)
+    found = window(aggregate.period, emitter.clock)
+    filters += edges(found, Range(None, None), dialect)
     if aggregate.where is not None:
         filters.append(emitter.condition(aggregate.where))
     raw = "" if source.raw is None else f", min({source.raw}) AS shown"
     values = (
         f"SELECT a.person AS person, {source.sql} AS value, -count(*) AS seldom{raw} "
-        f"FROM {activity.relation} AS a WHERE {' AND '.join(filters)} GROUP BY a.person, {source.sql}"
+        f"FROM {activity.rows(found, [aggregate])} AS a WHERE {' AND '.join(filters)}"
+        f" GROUP BY a.person, {source.sql}"
     )
     row = dialect.extreme(["v.seldom", "v.value", *(["v.shown"] if raw else [])], "TRUE", least=True)
     select = f"SELECT v.person AS person, {row} AS f0 FROM ({values}) AS v GROUP BY v.person"
-    found = f"{name}.f0"
-    return select, Scalar(dialect.part(found, 2), type_, raw=dialect.part(found, 3) if raw else None)
+    value = f"{name}.f0"
+    return select, Scalar(dialect.part(value, 2), type_, raw=dialect.part(value, 3) if raw else None)
 
 
 def _nothing(aggregate: Feature, dialect: DuckDB) -> Scalar:

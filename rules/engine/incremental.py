@@ -9,23 +9,25 @@ everybody.
 from __future__ import annotations
 
 import datetime as dt
-import secrets
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from pyroaring import BitMap
+
 from rules import ir
+from rules.engine.crossings import crossed
 from rules.engine.dialect import DuckDB
-from rules.engine.evaluation import Evaluation, Tables
+from rules.engine.evaluation import Evaluation
+from rules.engine.few import few
 from rules.engine.periods import Clock
+from rules.engine.tables import Tables
 from rules.engine.touched import Edges, Unsettled, edges
-from rules.engine.walk import nodes
+from rules.engine.walk import kinds, nodes
 from rules.ruleset import RuleSet
 
 if TYPE_CHECKING:
     import duckdb
-    from pyroaring import BitMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,19 @@ class Before:
     as_of: dt.datetime
     members: Mapping[str, BitMap]
     versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """At least everybody of whom a row came, went or became another since: of `people`, and of activity."""
+
+    people: BitMap
+    activity: Mapping[str, BitMap]  # by kind; one that is missing did not change
+
+    def of(self, condition: ir.Predicate) -> BitMap:
+        """Those of whom the condition may have changed."""
+        kinds_ = kinds([condition])
+        return self.people.union(self.people, *(b for kind, b in self.activity.items() if kind in kinds_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +64,10 @@ class Renewed:
 class Ask(Protocol):
     """`evaluate` with everything given but what this decides."""
 
-    def __call__(self, rules: RuleSet, tables: Tables, known: Mapping[str, BitMap]) -> Evaluation:
-        """The members of these segments; `known`: those of the others that they use."""
+    def __call__(
+        self, rules: RuleSet, tables: Tables, known: Mapping[str, BitMap], asked: Mapping[str, BitMap]
+    ) -> Evaluation:
+        """The members of these segments; `known`, `asked`: as `evaluate` has them."""
 
 
 def renew(
@@ -59,57 +76,64 @@ def renew(
     tables: Tables,
     *,
     before: Before,
-    changed: BitMap,
+    changed: Changed,
     as_of: dt.datetime,
     zone: str,
     ask: Ask,
 ) -> Renewed:
-    """What `ask(rules, tables, {})` tells, at the price of what changed.
+    """What `ask(rules, tables, {}, {})` tells, at the price of what changed.
 
-    `changed`: at least everybody of whom a row of `people` or of an activity came, went or became another
-    since `before`. The zone, and what the columns mean, are those of then; `as_of` is no earlier.
+    `changed`: since `before`. The zone, and what the columns mean, are those of then; `as_of` is no earlier.
     """
     if as_of < before.as_of:
         raise ValueError("an evaluation cannot be renewed backwards in time")
     then, now, dialect = Clock(before.as_of, zone), Clock(as_of, zone), DuckDB()
     looked_for, in_full = _classified(rules, before, then, now, dialect)
     first, between, rest = _stages(rules, in_full)
-    queries = list(looked_for.queries(tables.people, tables.activity, dialect))
-    touched = changed | _persons(connection, queries)
+    found = crossed(connection, tables, looked_for, dialect)
+    people: dict[str, BitMap] = {}
+    for name, segment in rules.segments.items():
+        if name not in in_full:
+            used = [people[one] for one in _uses(segment.when) if one in people]
+            people[name] = changed.of(segment.when).union(found[name], *used)
     members: dict[str, BitMap] = {}
 
-    def again(names: Collection[str], people: BitMap) -> None:
-        if not names:
+    def again(names: Collection[str]) -> None:
+        asked = {name: people[name] for name in names if people[name]}
+        members.update({name: before.members[name] for name in names if name not in asked})
+        if not asked:
             return
-        found: Mapping[str, BitMap] = {}
-        if people:
-            with _only(connection, tables, people) as restricted:
-                known = {name: bitmap & people for name, bitmap in members.items()}
-                found = ask(_some(rules, names), restricted, known).members
-        for name in names:
-            kept = before.members[name] - people
-            members[name] = kept | found[name] if people else kept
+        some = BitMap.union(*asked.values())
+        known = {name: before.members[name] & some for name in asked}
+        known |= {name: bitmap & some for name, bitmap in members.items()}
+        wanted = _some(rules, asked)
+        with few(connection, wanted, tables, asked) as restricted:
+            told = ask(wanted, restricted, known, asked).members
+        for name, whom in asked.items():
+            members[name] = (before.members[name] - whom) | (told[name] & whom)
 
-    again(first, touched)
+    again(first)
     told = Evaluation({}, 0, {})
     if between:
-        told = ask(_some(rules, between), tables, members)
-        moved = touched.copy()
+        told = ask(_some(rules, between), tables, members, {})
         for name in between:
             members[name] = told.members[name]
-            if name in before.members:
-                moved |= members[name] ^ before.members[name]
-        again(rest, moved)
+        for name in rest:
+            for one in _uses(rules.segments[name].when):
+                moved = members[one] ^ before.members[one] if one in between else people[one]
+                people[name] |= moved
+        again(rest)
     total = connection.sql(f"SELECT count(*) FROM {tables.people}").fetchall()[0][0]
     ordered = {name: members[name] for name in rules.segments}
-    return Renewed(replace(told, members=ordered, people=total), len(touched), in_full)
+    asked = BitMap.union(BitMap(), *people.values())
+    return Renewed(replace(told, members=ordered, people=total), len(asked), in_full)
 
 
 def _classified(
     rules: RuleSet, before: Before, then: Clock, now: Clock, dialect: DuckDB
-) -> tuple[Edges, dict[str, str]]:
-    """All edges to look at, and the segments that everybody must be asked, with the reason."""
-    looked_for, in_full = Edges(), dict[str, str]()
+) -> tuple[dict[str, Edges], dict[str, str]]:
+    """The edges to look at for each segment, and those that everybody must be asked, with the reason."""
+    looked_for, in_full = dict[str, Edges](), dict[str, str]()
     for name, segment in rules.segments.items():
         if name not in before.members:
             in_full[name] = "it is new"
@@ -119,7 +143,8 @@ def _classified(
             in_full[name] = "it uses a segment that is new"
         else:
             try:
-                looked_for.merge(edges(segment.when, then, now, dialect))
+                found = edges(segment.when, then, now, dialect)
+                looked_for[name] = Edges() if then == now else found
             except Unsettled as reason:
                 in_full[name] = str(reason)
     return looked_for, in_full
@@ -152,34 +177,3 @@ def _uses(condition: ir.Predicate) -> set[str]:
 
 def _some(rules: RuleSet, names: Collection[str]) -> RuleSet:
     return RuleSet({name: segment for name, segment in rules.segments.items() if name in names})
-
-
-def _persons(connection: duckdb.DuckDBPyConnection, queries: list[str]) -> BitMap:
-    import numpy as np
-    from pyroaring import BitMap
-
-    if not queries:
-        return BitMap()
-    table = connection.sql(f"SELECT DISTINCT person FROM ({' UNION ALL '.join(queries)})").to_arrow_table()
-    return BitMap(table["person"].to_numpy().astype(np.uint32))
-
-
-@contextmanager
-def _only(connection: duckdb.DuckDBPyConnection, tables: Tables, people: BitMap) -> Iterator[Tables]:
-    """The same relations with the rows of these people alone."""
-    import numpy as np
-    import pyarrow as pa
-
-    name = f"segsync_{secrets.token_hex(4)}_touched"
-    numbers = np.array(people, dtype=np.uint32).astype(np.int32)
-    connection.register(f"{name}_given", pa.table({"person": numbers}))
-    connection.execute(f"CREATE TEMP TABLE {name} AS SELECT person FROM {name}_given")
-    connection.unregister(f"{name}_given")
-
-    def rows(relation: str) -> str:
-        return f"(SELECT * FROM {relation} SEMI JOIN {name} USING (person))"
-
-    try:
-        yield Tables(rows(tables.people), {kind: rows(found) for kind, found in tables.activity.items()})
-    finally:
-        connection.execute(f"DROP TABLE {name}")

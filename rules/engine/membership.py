@@ -63,9 +63,11 @@ class Memberships:
         standing: Mapping[str, Standing],
         held: Mapping[ir.HeldSegment, BitMap],
         known: Mapping[str, BitMap],
+        asked: Mapping[str, BitMap],
     ) -> dict[str, BitMap]:
         """The members of every segment added, from the rows of a selection of `columns`; `standing`: who was
-        in them before, `held`: who was in others for so long, `known`: who is in others that they use."""
+        in them before, `held`: who was in others for so long, `known`: who is in others that they use, and
+        who of those that a segment is not `asked` of is in it."""
         import numpy as np
         from pyroaring import BitMap
 
@@ -101,7 +103,10 @@ class Memberships:
             raise ValueError(f"{type(predicate).__name__} cannot contain a segment")
 
         for segment, condition in self._conditions.items():
-            members[segment] = BitMap(resolve(condition))
+            found = resolve(condition)
+            if segment in asked:
+                found = (found & asked[segment]) | (members[segment] - asked[segment])
+            members[segment] = BitMap(found)
         return {segment: members[segment] for segment in self._conditions}
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rules import ir
-from rules.engine.evaluation import Tables
 from rules.engine.person import PersonFacts
+from rules.engine.tables import Tables
 from rules.engine.walk import kinds
 
 if TYPE_CHECKING:

@@ -106,7 +106,9 @@ class _Planner:
         if kind not in self.activities or (found.start is not None and found.start >= (found.end or 0)):
             return None
         name = f"{self.prefix}s{len(self.kinds)}"
-        rows = self.kinds.setdefault(kind, _Rows(self.activities[kind].relation, name, found))
+        if kind not in self.kinds:
+            self.kinds[kind] = _Rows(self.activities[kind].rows(Range(None, None)), name, found)
+        rows = self.kinds[kind]
         rows.range = union(rows.range, found)
         rows.flags.setdefault(where, f"m{len(rows.flags)}")
         return rows.matching(where, found)

@@ -8,7 +8,7 @@ them must ask everybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rules import ir
@@ -69,21 +69,6 @@ class Edges:
         for key, found in other.rows.items():
             self.rows[key] = union(self.rows[key], found) if key in self.rows else found
         self.facts |= other.facts
-
-    def queries(self, people: str, activity: Mapping[str, str], dialect: DuckDB) -> Iterator[str]:
-        """SELECTs of the persons found, some several times. A kind without rows may be missing."""
-        for kind, ranges in sorted(self.ranges.items()):
-            if kind in activity:
-                for found in joined(ranges):
-                    filters = ["a.person IS NOT NULL", *_bounds(found, dialect)]
-                    yield f"SELECT a.person FROM {activity[kind]} AS a WHERE {' AND '.join(filters)}"
-        for (kind, then, now), found in sorted(self.rows.items(), key=lambda item: item[0]):
-            if kind in activity:
-                filters = ["a.person IS NOT NULL", *_bounds(found, dialect), f"({then}) <> ({now})"]
-                yield f"SELECT a.person FROM {activity[kind]} AS a WHERE {' AND '.join(filters)}"
-        if self.facts:
-            differ = " OR ".join(f"({then}) <> ({now})" for then, now in self.facts)
-            yield f"SELECT p.person FROM {people} AS p WHERE {differ}"
 
 
 def edges(condition: ir.Predicate, then: Clock, now: Clock, dialect: DuckDB) -> Edges:
@@ -340,19 +325,6 @@ def crossing(a: Range, b: Range) -> list[Range]:
     return [_range(start, end) for start, end in pieces if start < end]
 
 
-def joined(ranges: Sequence[Range]) -> list[Range]:
-    """The same instants in as few ranges as possible."""
-    found: list[tuple[int, int]] = []
-    for start, end in sorted(map(_ends, ranges)):
-        if start >= end:
-            continue
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
-        else:
-            found.append((start, end))
-    return [_range(start, end) for start, end in found]
-
-
 def _ends(found: Range) -> tuple[int, int]:
     return (
         -_ENDLESS if found.start is None else found.start,
@@ -362,8 +334,3 @@ def _ends(found: Range) -> tuple[int, int]:
 
 def _range(start: int, end: int) -> Range:
     return Range(None if start == -_ENDLESS else start, None if end == _ENDLESS else end)
-
-
-def _bounds(found: Range, dialect: DuckDB) -> list[str]:
-    bounds = [] if found.start is None else [f"a.at >= {dialect.instant(found.start)}"]
-    return bounds if found.end is None else [*bounds, f"a.at < {dialect.instant(found.end)}"]

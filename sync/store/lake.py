@@ -28,6 +28,7 @@ from pyiceberg.types import ListType, NestedField
 
 from sync.store.catalog import NAMESPACE, StoreCatalog
 from sync.store.commits import POSITION_IDS, Overwrite, Transaction, data_file, positions_file
+from sync.store.copies import Copies
 from sync.store.database import Database
 from sync.store.errors import StoreError, no_space_is_told
 from sync.store.files import GONE, LakeFile, NewFile, lake_file, reading, snapshot_files
@@ -78,6 +79,7 @@ class Lake:
         self._catalog = StoreCatalog(database, self.folder.as_uri())
         self._tables: dict[str, tuple[str, Table]] = {}
         self._files: dict[tuple[str, int], tuple[LakeFile, ...]] = {}
+        self.copies = Copies(self)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────
 

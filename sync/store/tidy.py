@@ -36,6 +36,7 @@ def tidy(lake: Lake, *, now: dt.datetime, keep_days: int = 7) -> int:
             table = lake.table(name)
         if table is not None:
             removed += _remove_unnamed(lake.folder / NAMESPACE / name, names_of(table), now)
+    lake.copies.sweep()
     for held in (lake.folder / HOLDING).glob("*"):  # a backup that was killed
         if held.stat().st_mtime < now.timestamp() - 24 * _YOUNG_S:
             shutil.rmtree(held, ignore_errors=True)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rules.text import fold
+from sync.store.by_person import Copy, Indexed, Part, make
 
 AS_OF = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 ZONE = "Europe/Berlin"
@@ -63,6 +64,18 @@ class World:
     def events_file(self) -> str:
         """The shop's events, ordered by time."""
         return str(self.folder / "events.parquet")
+
+    def by_person(self) -> Indexed:
+        """The lake's rows in order of persons."""
+        files = {None: self.people_file, **{kind: self.activity_file(kind) for kind in SHARES}}
+        columns = {kind: pq.read_schema(file) for kind, file in files.items()}
+        parts = {}
+        for kind, file in files.items():
+            copy = Path(f"{file}.by-person")
+            if not copy.exists():
+                make(file, copy)
+            parts[kind] = [Part(Copy.open(copy))]
+        return Indexed(parts, {kind: dict(zip(s.names, s.types, strict=True)) for kind, s in columns.items()})
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import duckdb
 from pyroaring import BitMap
 
 from rules.engine import Evaluation, Tables, evaluate
-from rules.engine.incremental import Before, Renewed, renew
+from rules.engine.incremental import Before, Changed, Renewed, renew
 from rules.engine.walk import nodes, ranks
 from rules.ir import InSegment
 from rules.ruleset import RuleSet
@@ -65,13 +65,16 @@ def _compared(
     tables = Tables(
         people=f"read_parquet('{world.people_file}')",
         activity={kind: f"read_parquet('{world.activity_file(kind)}')" for kind in SHARES},
+        by_person=world.by_person(),
     )
     plain = partial(evaluate, connection, zone=ZONE)
     versions = {name: one.version for name, one in rules.segments.items()}
     whole = partial(plain, rules, tables, as_of=AS_OF)
 
-    def ask(rules: RuleSet, tables: Tables, known: Mapping[str, BitMap]) -> Evaluation:
-        return plain(rules, tables, as_of=AS_OF, known=known)
+    def ask(
+        rules: RuleSet, tables: Tables, known: Mapping[str, BitMap], asked: Mapping[str, BitMap]
+    ) -> Evaluation:
+        return plain(rules, tables, as_of=AS_OF, known=known, asked=asked)
 
     few: dict[str, Callable[[], Renewed]] = {}
     for name, span in SPANS.items():
@@ -82,7 +85,7 @@ def _compared(
             rules,
             tables,
             before=Before(AS_OF - span, members, versions),
-            changed=BitMap([world.people // 2]) if name == "person" else BitMap(),
+            changed=Changed(BitMap([world.people // 2]) if name == "person" else BitMap(), {}),
             as_of=AS_OF,
             zone=ZONE,
             ask=ask,

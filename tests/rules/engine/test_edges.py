@@ -12,7 +12,7 @@ from rules import ir
 from rules.engine.dialect import DuckDB
 from rules.engine.periods import Clock, Range
 from rules.engine.person import PersonFacts
-from rules.engine.touched import Unsettled, crossing, edges, joined
+from rules.engine.touched import Unsettled, crossing, edges
 from rules.vocabulary import Type
 from tests.rules.engine.generated import DAY, ZONE, over
 from tests.rules.engine.test_incremental import HOUR, Moment, Walk
@@ -214,7 +214,3 @@ def test_ranges_cross_where_exactly_one_holds() -> None:
             found = crossing(a, b)
             for x in range(-1, 9):
                 assert any(x in part for part in found) == ((x in a) != (x in b)), (a, b, x)
-    for a, b, c in zip(samples, samples[3:], samples[7:], strict=False):
-        for x in range(-1, 9):
-            held = any(x in part for part in (a, b, c))
-            assert any(x in part for part in joined([a, b, c])) == held

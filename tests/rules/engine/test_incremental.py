@@ -4,11 +4,13 @@ people, activity and rules, and after any time, step by step, each upon what the
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,10 +18,11 @@ from pyroaring import BitMap
 
 from rules import ir
 from rules.engine import Evaluation, Tables, evaluate
-from rules.engine.incremental import Before, Renewed, renew
+from rules.engine.incremental import Before, Changed, Renewed, renew
 from rules.engine.person import PersonFacts
-from rules.engine.relations import relations
+from rules.engine.relations import activity_table, people_table, relations
 from rules.ruleset import RuleSet
+from sync.store.by_person import Copy, Indexed, Part, arranged
 from tests.rules.engine.agreement import rule_set
 from tests.rules.engine.generated import AS_OF, DAY, KIND_TYPES, US, ZONE, Nodes
 from tests.rules.vocabulary import DEAL_KINDS, VOCABULARY
@@ -56,31 +59,61 @@ class Walk:
     def step(self, moment: Moment, zone: str = ZONE) -> tuple[Renewed | None, Mapping[str, BitMap]]:
         """(what asking few people told, None at first; what asking everybody tells)."""
         rules, now = rule_set(moment.conditions), {one.person: one for one in moment.people}
-        changed = BitMap(n for n in {*now, *self.people} if now.get(n) != self.people.get(n))
+        changed = changes(self.people, now)
         with relations(self.connection, moment.people, VOCABULARY) as tables:
             plain = partial(evaluate, self.connection, as_of=moment.as_of, zone=zone)
 
-            def ask(rules: RuleSet, tables: Tables, known: Mapping[str, BitMap]) -> Evaluation:
-                return plain(rules, tables, known=known)
+            def ask(
+                rules: RuleSet, tables: Tables, known: Mapping[str, BitMap], asked: Mapping[str, BitMap]
+            ) -> Evaluation:
+                return plain(rules, tables, known=known, asked=asked)
 
             whole = plain(rules, tables)
             told = None
             if self.before is not None:
-                told = renew(
-                    self.connection,
-                    rules,
-                    tables,
-                    before=self.before,
-                    changed=changed,
-                    as_of=moment.as_of,
-                    zone=zone,
-                    ask=ask,
-                )
-                assert told.evaluation.people == whole.people
+                for kept in (None, by_person(moment.people, tables)):
+                    told = renew(
+                        self.connection,
+                        rules,
+                        replace(tables, by_person=kept),
+                        before=self.before,
+                        changed=changed,
+                        as_of=moment.as_of,
+                        zone=zone,
+                        ask=ask,
+                    )
+                    assert told.evaluation.people == whole.people
+                    assert told.evaluation.members == whole.members
         found = whole if told is None else told.evaluation
         versions = {name: one.version for name, one in rules.segments.items()}
         self.before, self.people = Before(moment.as_of, found.members, versions), now
         return told, whole.members
+
+
+def changes(then: Mapping[int, PersonFacts], now: Mapping[int, PersonFacts]) -> Changed:
+    """Whose rows differ, of people and of each kind of activity."""
+
+    def differing(rows: Callable[[PersonFacts | None], object]) -> BitMap:
+        return BitMap(n for n in {*then, *now} if rows(then.get(n)) != rows(now.get(n)))
+
+    def activity(kind: str) -> BitMap:
+        return differing(lambda one: list(one.activity.get(kind, ())) if one else [])
+
+    facts = differing(lambda one: None if one is None else replace(one, activity={}))
+    return Changed(facts, {kind: activity(kind) for kind in (*KIND_TYPES, *DEAL_KINDS)})
+
+
+def by_person(people: Sequence[PersonFacts], tables: Tables) -> Indexed:
+    """The same rows in order of persons, as the lake keeps them: in two files, with rows that are no more."""
+    kinds = {kind: activity_table(people, VOCABULARY, kind=kind) for kind in tables.activity}
+    found: dict[str | None, pa.Table] = {None: people_table(people, VOCABULARY), **kinds}
+    parts, columns = dict[str | None, Sequence[Part]](), dict[str | None, Mapping[str, pa.DataType]]()
+    for kind, rows in found.items():
+        columns[kind] = dict(zip(rows.column_names, rows.schema.types, strict=True))
+        half, some = len(rows) // 2, len(rows[::3])
+        copy = Copy(arranged(pa.concat_tables([rows[:half], rows[::3]])))
+        parts[kind] = [Part(copy, np.arange(half, half + some)), Part(Copy(arranged(rows[half:])))]
+    return Indexed(parts, columns)
 
 
 class History(Nodes):

@@ -1,0 +1,66 @@
+"""The relations that rules are asked over, and who may keep their rows in order of persons."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from rules.engine.features import Activity
+from rules.engine.periods import Range
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which rows of a person: those in the range; `ends`: the first and the last of them are enough."""
+
+    range: Range = field(default_factory=lambda: Range(None, None))
+    ends: bool = False
+
+
+class ByPerson(Protocol):
+    """Keeps the rows of relations in order of persons. `kind`: of activity, None: people."""
+
+    def crossed(self, kind: str, found: Range) -> NDArray[np.int32]:
+        """At least everybody with activity of the kind in the range."""
+        ...
+
+    def names(self, kind: str | None) -> Collection[str]:
+        """The columns of the relation."""
+        ...
+
+    def rows(
+        self, kind: str | None, people: NDArray[np.int32], span: Span, columns: Collection[str] | None
+    ) -> pa.Table:
+        """The rows of these people (ascending), with `person` and at most these columns; None: all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Relations in SQL, such as `read_parquet(['…'])` or the name of a view; columns as the architecture
+    of the lake fixes them (`rules.vocabulary`). `by_person`: keeps the very same rows."""
+
+    people: str
+    activity: Mapping[str, str]  # kind → its rows; a kind without rows may be missing
+    by_person: ByPerson | None = None
+
+    def rows(self, connection: duckdb.DuckDBPyConnection, kind: str, /) -> Activity:
+        """The rows of a kind, for features."""
+        return activity_of(connection, self.activity[kind])
+
+
+def activity_of(connection: duckdb.DuckDBPyConnection, relation: str) -> Activity:
+    """A relation of activity, for features."""
+    return Activity(relation, texts(connection.sql(f"SELECT * FROM {relation} LIMIT 0").columns))
+
+
+def texts(columns: Collection[str] | Sequence[str]) -> frozenset[str]:
+    """The fields that have a folded copy."""
+    return frozenset(name.removesuffix("__ci") for name in columns if name.endswith("__ci"))

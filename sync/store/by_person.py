@@ -1,0 +1,262 @@
+"""Files of the lake once more in order of their persons, so that a few people's rows are found unread.
+
+A copy beside each file, made from it alone and never the only one: whoever deletes it loses nothing but time.
+Rows lie uncompressed, by person and instant, and are read in place; beside them stand all instants in order,
+with whose they are.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from rules.engine.periods import Range
+from rules.engine.tables import Span
+
+_PLACE, _AT, _WHOSE = "lake place", "lake at", "lake whose"
+_NEVER_READ = frozenset({"content_hash", "email", "external_id", "kind"})
+"""Columns of activity that neither rules nor explanations ask for."""
+_SEVERAL, _SAMPLE = 4, 4_000
+"""Texts of which each occurs so often on average, among the first ones too, are stored once each."""
+
+
+class Copy:
+    """The rows of one file in order of their persons."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        """`rows`: as `arranged` makes them."""
+        self._rows = rows
+        self.columns = [name for name in rows.column_names if name not in (_PLACE, _AT, _WHOSE)]
+        self._persons = _numbers(rows["person"])
+        self._at: NDArray[np.int64] | None = None
+        if "at" in self.columns:
+            self._at = _numbers(rows["at"])
+            self._ordered, self._whose = _numbers(rows[_AT]), _numbers(rows[_WHOSE])
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Mapped into memory. An unreadable file is an OSError or a pa.ArrowInvalid."""
+        with pa.memory_map(str(path)) as source:
+            return cls(pa.ipc.open_file(source).read_all())
+
+    def crossed(self, found: Range) -> NDArray[np.int32]:
+        """Whose activity lies in the range, once for each."""
+        start = 0 if found.start is None else np.searchsorted(self._ordered, _held(found.start))
+        end = None if found.end is None else np.searchsorted(self._ordered, _held(found.end))
+        return self._whose[start:end].astype(np.int32)
+
+    def take(
+        self, people: NDArray[np.int32], span: Span, columns: Collection[str], gone: NDArray[np.int64] | None
+    ) -> pa.Table:
+        """The rows of these people (ascending) in the span, with those of the columns that the file has;
+        without the places that are `gone`."""
+        low = np.searchsorted(self._persons, people)
+        high = np.searchsorted(self._persons, people, side="right")
+        there = high > low
+        if not there.any():
+            return pa.table({})
+        low, high = low[there], high[there]
+        if self._at is not None:
+            if span.range.end is not None:
+                high = _bisected(self._at, low, high, _held(span.range.end))
+            if span.range.start is not None:
+                low = _bisected(self._at, low, high, _held(span.range.start))
+        if span.ends and gone is None:
+            some = high > low
+            rows = np.unique(np.concatenate([low[some], high[some] - 1]))
+        else:
+            rows = _listed(low, high)
+        if gone is not None:
+            places = _numbers(self._rows[_PLACE])[rows]
+            rows = rows[~np.isin(places, gone)]
+        wanted = [name for name in self.columns if name in columns]
+        taken = self._rows.select(wanted).take(pa.array(rows))
+        for number, field in enumerate(taken.schema):
+            if pa.types.is_dictionary(field.type):
+                plain = taken.column(number).cast(field.type.value_type)
+                taken = taken.set_column(number, field.name, plain)
+        return taken
+
+
+def arranged(rows: pa.Table) -> pa.Table:
+    """The rows of a file (as they lie there) in order of persons and instants, with all that a copy has."""
+    rows = rows.append_column(_PLACE, pa.array(np.arange(len(rows), dtype=np.int32)))
+    rows = rows.filter(pc.is_valid(rows["person"])).combine_chunks()
+    order = np.arange(len(rows))
+    dated = "at" in rows.column_names
+    if dated:
+        at = _numbers(rows["at"])
+        if np.any(np.diff(at) < 0):  # files are in order of time, nearly always
+            order = np.argsort(at, kind="stable")
+        ordered, whose = at[order], _numbers(rows["person"])[order]
+    order = order[np.argsort(_numbers(rows["person"])[order], kind="stable")]
+    compact = pa.table({name: _compact(rows[name]) for name in rows.column_names})
+    found = compact.take(pa.array(order)).combine_chunks()
+    if dated:
+        found = found.append_column(_AT, pa.array(ordered)).append_column(_WHOSE, pa.array(whose))
+    return found
+
+
+def make(file: str, copy: Path) -> None:
+    """Write the copy of a Parquet file. It is there whole or not at all."""
+    source = pq.ParquetFile(file)
+    names = [name for name in source.schema_arrow.names if name not in _NEVER_READ]
+    table = arranged(source.read(columns=names))
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    beside = copy.with_name(f"{copy.name}.{uuid.uuid4().hex}")
+    try:
+        with beside.open("wb") as sink:
+            with pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+            sink.flush()
+            os.fsync(sink.fileno())
+        beside.replace(copy)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class Loose:
+    """A file without a copy: read and searched each time, which is the cheaper the smaller it is."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def crossed(self, found: Range) -> NDArray[np.int32]:
+        """As `Copy` has it."""
+        rows = pq.read_table(self._path, columns=["person", "at"])
+        rows = rows.filter(pc.is_valid(rows["person"]))
+        return _numbers(rows["person"])[_inside(rows["at"], found)].astype(np.int32)
+
+    def take(
+        self, people: NDArray[np.int32], span: Span, columns: Collection[str], gone: NDArray[np.int64] | None
+    ) -> pa.Table:
+        """As `Copy` has it; all that lies in the range, not only its ends."""
+        file = pq.ParquetFile(self._path)
+        there = [name for name in file.schema_arrow.names if name in columns]
+        whose = file.read(columns=["person"])["person"]
+        inside = pc.is_in(whose, pa.array(people)).to_numpy()
+        if gone is not None:
+            inside[gone] = False
+        if inside.any() and span.range != Range(None, None):
+            inside &= _inside(file.read(columns=["at"])["at"], span.range)
+        if not inside.any():
+            return pa.table({})
+        return file.read(columns=there).filter(pa.array(inside))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of a file, and the places in it whose rows are no more."""
+
+    rows: Copy | Loose
+    gone: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """Relations by person, as `rules.engine.tables.ByPerson` asks for them.
+
+    `parts` and `columns` (column → type, of the whole relation): by kind of activity, None: people.
+    """
+
+    parts: Mapping[str | None, Sequence[Part]]
+    columns: Mapping[str | None, Mapping[str, pa.DataType]]
+
+    def crossed(self, kind: str, found: Range) -> NDArray[np.int32]:
+        """At least everybody with activity of the kind in the range."""
+        found_ = [part.rows.crossed(found) for part in self.parts.get(kind, ())]
+        return np.unique(np.concatenate(found_)) if found_ else np.array([], np.int32)
+
+    def names(self, kind: str | None) -> Collection[str]:
+        """The columns of the relation."""
+        return self.columns[kind].keys()
+
+    def rows(
+        self, kind: str | None, people: NDArray[np.int32], span: Span, columns: Collection[str] | None
+    ) -> pa.Table:
+        """The rows of these people (ascending) in the span; `columns`: at most these, None: all."""
+        types = self.columns[kind]
+        names = [name for name in types if columns is None or name in columns or name == "person"]
+        fields = pa.schema([(name, types[name]) for name in names])
+        taken = [part.rows.take(people, span, names, part.gone) for part in self.parts.get(kind, ())]
+        filled = (_filled(one, fields) for one in taken if len(one))
+        return pa.concat_tables([fields.empty_table(), *filled])
+
+
+def _filled(table: pa.Table, fields: pa.Schema) -> pa.Table:
+    """With all columns, in the relation's types."""
+    there = set(table.column_names)
+    columns = [
+        table[field.name].cast(field.type) if field.name in there else pa.nulls(len(table), field.type)
+        for field in fields
+    ]
+    return pa.table(columns, schema=fields)
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Whole numbers, dates or instants in place."""
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    plain = {pa.types.is_timestamp: pa.int64(), pa.types.is_date32: pa.int32()}
+    for is_it, type_ in plain.items():
+        if is_it(array.type):
+            array = array.view(type_)
+    numbers: NDArray[np.int64] = array.to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _compact(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """One piece; texts that occur often are numbered."""
+    if not pa.types.is_string(column.type) or len(pc.unique(column[:_SAMPLE])) * _SEVERAL > _SAMPLE:
+        return column
+    coded = column.combine_chunks().dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray) or len(coded.dictionary) * _SEVERAL > len(coded):
+        return column
+    return pa.chunked_array([coded])
+
+
+def _inside(at: pa.ChunkedArray, found: Range) -> NDArray[np.bool_]:
+    """Which instants lie in a range."""
+    us = _numbers(at)
+    inside = np.ones(len(us), bool)
+    if found.start is not None:
+        inside &= us >= _held(found.start)
+    if found.end is not None:
+        inside &= us < _held(found.end)
+    return inside
+
+
+def _held(us: int) -> int:
+    """An instant as the engine can store it."""
+    return max(-(2**63), min(2**63 - 1, us))
+
+
+def _bisected(
+    at: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64], edge: int
+) -> NDArray[np.int64]:
+    """In each piece [low, high) of ascending numbers the first place that is not before the edge."""
+    low, high = low.copy(), high.copy()
+    while len(open_ := np.flatnonzero(low < high)):
+        middle = (low[open_] + high[open_]) // 2
+        before = at[middle] < edge
+        low[open_] = np.where(before, middle + 1, low[open_])
+        high[open_] = np.where(before, high[open_], middle)
+    return low
+
+
+def _listed(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+    """All places of the pieces [low, high), one after the other."""
+    sizes = high - low
+    ends = np.cumsum(sizes)
+    total = int(ends[-1]) if len(ends) else 0
+    listed: NDArray[np.int64] = np.arange(total) + np.repeat(low - (ends - sizes), sizes)
+    return listed
