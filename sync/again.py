@@ -27,8 +27,9 @@ from rules.engine.periods import Clock, offsets
 from rules.engine.walk import kinds, nodes
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
-from sync.assign import IDENTIFIED, READ, assign, held, read_now, tables
+from sync.assign import IDENTIFIED, assign, held, read_now
 from sync.config.settings import BusinessSettings, RulesSettings
+from sync.engines import READ, tables
 from sync.standing import standing
 from sync.store import Store
 from sync.store.changes import changed_activity, changed_people
@@ -113,7 +114,9 @@ def assign_again(
 ) -> Assigned:
     """As `sync.assign.assign`, asking as few people as can be. `whole`: asks everybody, too, and compares."""
     now = Noted(run_id, as_of, read_now(store), _circumstances(store, vocabulary, business), as_of)
-    ask_all = partial(assign, store, rules, vocabulary=vocabulary, as_of=as_of, run_id=run_id)
+    ask_all = partial(
+        assign, store, rules, vocabulary=vocabulary, as_of=as_of, settings=settings, run_id=run_id
+    )
     before = last(store)
     why = _reason(store, before, now, settings)
     if before is None or why is not None:
@@ -177,6 +180,8 @@ def _reason(store: Store, before: Noted | None, now: Noted, settings: RulesSetti
     """Why everybody must be asked."""
     if not settings.incremental:
         return "incremental is off in the config"
+    if settings.spark is not None:
+        return "on Spark everybody is asked"
     if (found := differed(store.notes)) is not None:
         return f"asking few told otherwise in run {found.run}"
     if before is None:

@@ -9,20 +9,20 @@ from pathlib import Path
 from pyroaring import BitMap
 
 from rules import ir
-from rules.engine import Evaluation, Tables, evaluate
+from rules.engine import Evaluation, evaluate
 from rules.engine.periods import Clock, edge_of
 from rules.engine.walk import nodes
 from rules.language import Loaded, Problem, load
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
 from sync.authors import authors
+from sync.config.settings import RulesSettings
+from sync.engines import READ, opened
 from sync.errors import UserError
 from sync.standing import standing
 from sync.store import SegmentVersion, Store
 from sync.store.shapes import NO_SNAPSHOT
 
-READ = ("people", "activity")
-"""Tables of the lake that rules are asked over."""
 IDENTIFIED = "identified"
 """The note that `people` has been made, and from what."""
 
@@ -58,7 +58,13 @@ def is_note(problem: Problem) -> bool:
 
 
 def assign(
-    store: Store, rules: RuleSet, *, vocabulary: Vocabulary, as_of: dt.datetime, run_id: int | None = None
+    store: Store,
+    rules: RuleSet,
+    *,
+    vocabulary: Vocabulary,
+    as_of: dt.datetime,
+    settings: RulesSettings,
+    run_id: int | None = None,
 ) -> Evaluation:
     """The members of every segment, over the lake as it is now. UserError if nothing was ever pulled.
 
@@ -68,19 +74,16 @@ def assign(
         raise UserError(
             "nothing has been pulled yet, so there is nobody to look at; `segsync pull` comes first"
         )
-    database = store.lake.connect()
-    try:
+    with opened(store, rules, vocabulary, settings) as (session, there):
         return evaluate(
-            database,
+            session,
             rules,
-            tables(store, vocabulary),
+            there,
             as_of=as_of,
             zone=vocabulary.zone,
             standing=standing(store, rules, as_of=as_of, before_run=run_id),
             held=held(store, rules, Clock(as_of, vocabulary.zone)),
         )
-    finally:
-        database.close()
 
 
 def held(
@@ -101,24 +104,6 @@ def held(
                 node.segment, since=edge, before=clock.as_of, people_of=people_of
             )
     return found
-
-
-def tables(
-    store: Store,
-    vocabulary: Vocabulary,
-    *,
-    snapshots: Mapping[str, int] | None = None,
-    making: bool | None = None,
-) -> Tables:
-    """The lake's relations as the rules read them; `snapshots`: as they were then, by table (see READ).
-    `making`: by person too, from the copies that there are (False), or making those that are missing."""
-    lake = store.lake
-    people, activity = (None if snapshots is None else snapshots[name] for name in READ)
-    return Tables(
-        people=lake.relation("people", snapshot=people),
-        activity={kind: lake.relation("activity", kind, snapshot=activity) for kind in vocabulary.kinds},
-        by_person=None if making is None else lake.copies.indexed(vocabulary.kinds, making=making),
-    )
 
 
 def read_now(store: Store) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from rules.engine.dialect import DuckDB
+from rules.engine.dialect import Dialect
 from rules.engine.periods import Range
 from rules.engine.tables import Tables
 from rules.engine.touched import Edges
@@ -20,7 +20,7 @@ Key = TypeVar("Key")
 
 
 def crossed(
-    connection: duckdb.DuckDBPyConnection, tables: Tables, wanted: Mapping[str, Edges], dialect: DuckDB
+    connection: duckdb.DuckDBPyConnection, tables: Tables, wanted: Mapping[str, Edges], dialect: Dialect
 ) -> dict[str, BitMap]:
     """For each name everybody of whom something crossed one of its edges, at least."""
     from pyroaring import BitMap
@@ -42,7 +42,7 @@ def crossed(
 
 
 class _Finder:
-    def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Tables, dialect: DuckDB) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Tables, dialect: Dialect) -> None:
         self.connection, self.tables, self.dialect = connection, tables, dialect
 
     def ranges(self, wanted: Iterable[tuple[str, Range]]) -> dict[tuple[str, Range], BitMap]:

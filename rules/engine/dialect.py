@@ -1,11 +1,14 @@
 """The few words in which SQL engines differ; everything else that is emitted is plain SQL.
 
-Every expression made here is total: no input row can make it fail.
+Every expression made here is total: no input row can make it fail. What the words mean stands at `Dialect`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from rules.vocabulary import Type
 
@@ -14,29 +17,35 @@ _LARGEST = 2**126  # no sum of int64 values can reach it
 _FAR_BACK = -4_000_000_000_000_000_000
 _BITS = 62
 
+Offsets = tuple[tuple[int, int], ...]
+"""(from this instant on, microseconds ahead of UTC) for every change of a zone's offset; the first one is in
+force before, too."""
 
-class DuckDB:
-    """DuckDB 1.4 to 2: 128-bit integers, lists, RE2."""
 
-    wide = "HUGEINT"
-    types = {  # noqa: RUF012 - a constant
-        Type.TEXT: "VARCHAR",
-        Type.NUMBER: "BIGINT",
-        Type.MONEY: "BIGINT",
-        Type.BOOLEAN: "BOOLEAN",
-        Type.DATE: "DATE",
-        Type.DATETIME: "TIMESTAMPTZ",
-        Type.TEXTS: "VARCHAR[]",
-    }
+class Dialect(ABC):
+    """What every engine is asked for, and what most of them write alike."""
 
+    wide: ClassVar[str]
+    """The type of whole numbers that no sum of 64-bit ones can leave."""
+    types: ClassVar[Mapping[Type, str]]
+
+    # ── constants ──
+
+    @abstractmethod
     def name(self, name: str) -> str:
         """A quoted column name."""
-        return '"' + name.replace('"', '""') + '"'
 
+    @abstractmethod
     def text(self, text: str) -> str:
-        """A text constant; NUL cannot stand inside a statement."""
-        parts = ["'" + part.replace("'", "''") + "'" for part in text.split("\0")]
-        return parts[0] if len(parts) == 1 else "(" + " || chr(0) || ".join(parts) + ")"
+        """A text constant."""
+
+    @abstractmethod
+    def instant(self, microseconds: int) -> str:
+        """A constant instant, held to what the engine can store."""
+
+    @abstractmethod
+    def date(self, day: int) -> str:
+        """A constant date, as days since 1970."""
 
     def integer(self, value: int) -> str:
         """A whole number constant, held to what sums can reach."""
@@ -58,34 +67,71 @@ class DuckDB:
         """The missing value of a type."""
         return f"NULL::{self.types[type_]}"
 
-    def instant(self, microseconds: int) -> str:
-        """A constant instant, held to what the engine can store."""
-        held = max(_LEAST_INSTANT, min(_LAST_INSTANT, microseconds))
-        return f"make_timestamptz({held})"
+    # ── time ──
 
+    @abstractmethod
     def microseconds(self, instant: str) -> str:
         """Microseconds since 1970; missing for infinity."""
-        return f"epoch_us({instant})"
 
+    @abstractmethod
     def day(self, date: str) -> str:
-        """Days since 1970; missing for infinity."""
-        return f"CASE WHEN isfinite({date}) THEN {date} - DATE '1970-01-01' END"
+        """Days since 1970 in 64 bits; missing for infinity."""
 
+    @abstractmethod
     def returns(self, date: str, days_of_year: list[int]) -> str:
         """Whether month × 100 + day of a date is one of these."""
-        written = ", ".join(str(day) for day in days_of_year)
-        return f"(month({date}) * 100 + day({date})) IN ({written})"
 
-    def locally_returns(
-        self, instant: str, days_of_year: list[int], offsets: tuple[tuple[int, int], ...]
-    ) -> str:
+    def locally_returns(self, instant: str, days_of_year: list[int], offsets: Offsets) -> str:
         """The same of the date of an instant in a zone, given the zone's changes of offset."""
-        written = ", ".join(f"'{day:04}'" for day in days_of_year)
-        return f"strftime({self._local_date(instant, offsets)}, '%m%d') IN ({written})"
+        return self.returns(self._local_date(instant, offsets), days_of_year)
 
-    def local_day(self, instant: str, offsets: tuple[tuple[int, int], ...]) -> str:
+    def local_day(self, instant: str, offsets: Offsets) -> str:
         """The day of an instant in a zone as days since 1970; missing for infinity."""
-        return f"({self._local_date(instant, offsets)} - DATE '1970-01-01')"
+        return self.day(self._local_date(instant, offsets))
+
+    @abstractmethod
+    def _local_date(self, instant: str, offsets: Offsets) -> str:
+        """The date of an instant in a zone; missing for infinity, and for instants so far away that they
+        would overflow when the offset is added: their date is of no calendar anyway."""
+
+    def _lookup(self, us: str, offsets: Offsets) -> str:
+        """The offset in force, as a balanced tree of comparisons."""
+        if len(offsets) == 1:
+            return str(offsets[0][1])
+        half = len(offsets) // 2
+        low, high = self._lookup(us, offsets[:half]), self._lookup(us, offsets[half:])
+        return f"CASE WHEN {us} < {offsets[half][0]} THEN {low} ELSE {high} END"
+
+    def floor_days(self, now: int, instant: str) -> str:
+        """(now − instant) // 86 400 in microseconds, rounded down also for the future."""
+        lift = 2 * 10**14  # makes the dividend positive, since quotients are rounded towards zero
+        dividend = f"({self._wide_constant(now + lift * 86_400)} - {self.microseconds(instant)})"
+        return f"({self.quotient(dividend, 86_400)} - {lift})::BIGINT"
+
+    def _wide_constant(self, value: int) -> str:
+        return f"{value}::{self.wide}"
+
+    def position(self, instant: str) -> str:
+        """Microseconds since 1970; what lies too far back to calculate with is held there."""
+        return f"greatest({self.microseconds(instant)}, {_FAR_BACK})"
+
+    # ── numbers ──
+
+    @abstractmethod
+    def quotient(self, number: str, divisor: int) -> str:
+        """A whole number that is not negative, by a positive constant, rounded down."""
+
+    @abstractmethod
+    def as_double(self, integer: str, wide: bool) -> str:
+        """A whole number as the nearest double."""
+
+    @abstractmethod
+    def finite(self, double: str) -> str:
+        """Whether a double is a number."""
+
+    @abstractmethod
+    def entry(self, numbers: tuple[int, ...], index: str) -> str:
+        """The number at an index from 0; missing beyond the end. The index is not negative."""
 
     def at_least(self, number: str, least: int) -> str:
         """A number, or `least` if that is more; missing if it is."""
@@ -99,92 +145,62 @@ class DuckDB:
         """A known number held between two others."""
         return f"least(greatest({number}, {least}), {most})"
 
-    def entry(self, numbers: tuple[int, ...], index: str) -> str:
-        """The number at an index from 0; missing beyond the end. The index is not negative."""
-        return f"list_extract([{', '.join(map(str, numbers))}]::BIGINT[], ({index}) + 1)"
+    # ── texts and lists; texts are compared by their bytes ──
 
-    def _local_date(self, instant: str, offsets: tuple[tuple[int, int], ...]) -> str:
-        """The date of an instant in a zone; missing for infinity."""
-        us = self.microseconds(instant)
-        # Far instants would overflow when the offset is added; their date is of no calendar anyway.
-        ahead = self._lookup(us, offsets)
-        return (
-            f"CASE WHEN {us} BETWEEN -9000000000000000000 AND 9000000000000000000 "
-            f"THEN make_timestamp({us} + {ahead})::DATE END"
-        )
-
-    def _lookup(self, us: str, offsets: tuple[tuple[int, int], ...]) -> str:
-        """The offset in force, as a balanced tree of comparisons."""
-        if len(offsets) == 1:
-            return str(offsets[0][1])
-        half = len(offsets) // 2
-        low, high = self._lookup(us, offsets[:half]), self._lookup(us, offsets[half:])
-        return f"CASE WHEN {us} < {offsets[half][0]} THEN {low} ELSE {high} END"
-
-    def as_double(self, integer: str, wide: bool) -> str:
-        """A whole number as the nearest double. The engine's own cast of wide integers is not the nearest."""
-        if not wide:
-            return f"{integer}::DOUBLE"
-        return (
-            f"CASE WHEN {integer} BETWEEN -9223372036854775808 AND 9223372036854775807 "
-            f"THEN {integer}::BIGINT::DOUBLE ELSE {integer}::VARCHAR::DOUBLE END"
-        )
-
-    def finite(self, double: str) -> str:
-        """Whether a double is a number."""
-        return f"isfinite({double})"
-
-    def floor_days(self, now: int, instant: str) -> str:
-        """(now − instant) // 86 400 in microseconds, rounded down also for the future."""
-        lift = 2 * 10**14  # makes the dividend positive, since `//` rounds towards zero
-        return f"(({now + lift * 86_400}::HUGEINT - {self.microseconds(instant)}) // 86400 - {lift})::BIGINT"
-
+    @abstractmethod
     def contains(self, text: str, part: str) -> str:
         """Whether a text contains another."""
-        return f"contains({text}, {part})"
 
+    @abstractmethod
     def starts(self, text: str, part: str) -> str:
         """Whether a text starts with another."""
-        return f"starts_with({text}, {part})"
 
+    @abstractmethod
     def ends(self, text: str, part: str) -> str:
         """Whether a text ends with another."""
-        return f"ends_with({text}, {part})"
 
+    @abstractmethod
     def matches(self, text: str, pattern: str) -> str:
         """RE2 search."""
-        return f"regexp_matches({text}, {self.text(pattern)})"
 
+    @abstractmethod
     def list_has(self, texts: str, options: tuple[str, ...], every: bool) -> str:
         """Whether a list of texts holds any (every) one of the options."""
-        if len(options) == 1:
-            return f"list_contains({texts}, {self.text(options[0])})"
-        written = ", ".join(self.text(option) for option in options)
-        return f"{'list_has_all' if every else 'list_has_any'}({texts}, [{written}]::VARCHAR[])"
 
+    @abstractmethod
     def length(self, texts: str) -> str:
-        """Number of entries of a list."""
-        return f"len({texts})"
+        """Number of entries of a list; missing if it is."""
 
+    @abstractmethod
     def lot(self, salt: str, person: str) -> str:
         """md5 of "SALT:PERSON" in lower-case hex digits."""
-        return f"md5({self.text(salt + ':')} || {person}::VARCHAR)"
 
     # ── aggregates ──
 
+    @abstractmethod
+    def total(self, number: str) -> str:
+        """The sum of whole numbers, exactly, beyond 64 bits too; missing over nothing. FILTER may follow."""
+
+    @abstractmethod
+    def different(self, value: str, only: str) -> str:
+        """How many different known values there are. `only`: a FILTER, or nothing."""
+
+    @abstractmethod
+    def distinct_list(self, value: str, condition: str) -> str:
+        """The list of different known values; missing or empty if there is none."""
+
+    @abstractmethod
     def extreme(self, parts: list[str], condition: str, least: bool) -> str:
         """The greatest (least) row of values, compared part by part; rows whose second part is missing
         do not count."""
-        row = f"{'min' if least else 'max'}(row({', '.join(parts)}))"
-        return f"{row} FILTER (WHERE {condition} AND {parts[1]} IS NOT NULL)"
 
+    @abstractmethod
     def part(self, row: str, number: int) -> str:
         """The n-th part (from 1) of what `extreme` gives."""
-        return f"struct_extract_at({row}, {number})"
 
-    def different_slices(self, instant: str, ends: list[str], condition: str) -> str:
+    def different_slices(self, instant: str, ends: Sequence[str], condition: str) -> str:
         """In how many slices of time there is one of the instants that meet the condition. A slice reaches up
-        to its own end (excluded) from that of the next; the latest comes first. NULL if nothing meets it.
+        to its own end (excluded) from that of the next; the latest comes first. 0 if nothing meets it.
 
         Every slice is a bit, in as many words as it takes: far cheaper than counting different values."""
         words = []
@@ -197,16 +213,13 @@ class DuckDB:
             words.append(f"coalesce(bit_count(bit_or({bit}) FILTER (WHERE {' AND '.join(only)})), 0)::BIGINT")
         return f"({' + '.join(words)})"
 
-    def position(self, instant: str) -> str:
-        """Microseconds since 1970; what lies too far back to calculate with is held there."""
-        return f"greatest({self.microseconds(instant)}, {_FAR_BACK})"
 
-    def distinct_list(self, value: str, condition: str) -> str:
-        """The list of different known values; missing if there is none."""
-        return f"list(DISTINCT {value}) FILTER (WHERE {condition} AND {value} IS NOT NULL)"
+def held_instant(microseconds: int) -> int:
+    """An instant that every engine can store."""
+    return max(_LEAST_INSTANT, min(_LAST_INSTANT, microseconds))
 
 
-def _slice_bit(instant: str, ends: list[str], low: int, high: int) -> str:
+def _slice_bit(instant: str, ends: Sequence[str], low: int, high: int) -> str:
     """The bit of the slice from `low` to before `high` that holds the instant, as a balanced tree."""
     if high - low == 1:
         return f"{2**low}::BIGINT"

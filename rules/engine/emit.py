@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from rules import ir
 from rules.engine import sphere
-from rules.engine.dialect import DuckDB
+from rules.engine.dialect import Dialect
 from rules.engine.periods import Clock, microseconds, offsets, resolve, returning
 from rules.engine.points import bounds
 from rules.engine.walk import Chain, Feature, Rank
@@ -61,7 +61,7 @@ class Emitter:
 
     def __init__(
         self,
-        dialect: DuckDB,
+        dialect: Dialect,
         clock: Clock,
         *,
         alias: str,
@@ -318,7 +318,7 @@ class Emitter:
     def _constant(self, bound: int, type_: Type) -> str:
         if type_ is Type.DATETIME:
             return self.dialect.instant(bound)
-        return f"(DATE '1970-01-01' + {max(-_LAST_DAY, min(_LAST_DAY, bound))})"
+        return self.dialect.date(max(-_LAST_DAY, min(_LAST_DAY, bound)))
 
     def _anniversary(self, value: Scalar, period: ir.Next | ir.Last | ir.Calendar) -> str:
         found = sorted(returning(period, self.clock))

@@ -17,18 +17,19 @@ from rules import ir
 from rules.engine import features as features_
 from rules.engine import sequences as sequences_
 from rules.engine import sphere
-from rules.engine.dialect import DuckDB
 from rules.engine.emit import Emitter
 from rules.engine.membership import Memberships
 from rules.engine.periods import Clock
-from rules.engine.ranks import Threshold, thresholds
+from rules.engine.ranks import Threshold
 from rules.engine.records import present_states_sql
+from rules.engine.session import Derived, DuckDBSession, Ranked, Session
 from rules.engine.standing import Standing
 from rules.engine.tables import Tables, activity_of
 from rules.engine.walk import Rank, aggregates, chains, kinds, nodes, ranks, record_aggregates
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
     from pyroaring import BitMap
 
     from rules.ruleset import RuleSet
@@ -47,7 +48,7 @@ class Evaluation:
 
 
 def evaluate(
-    connection: duckdb.DuckDBPyConnection,
+    connection: duckdb.DuckDBPyConnection | Session,
     rules: RuleSet,
     tables: Tables,
     *,
@@ -63,49 +64,49 @@ def evaluate(
     `known`: who is in segments that these use and `rules` lacks. `asked`: of these segments only the people
     that are asked; of the others `known` tells who is in.
 
+    `connection`: to DuckDB, or a session of any engine; the answer is the same.
     `standing`: who was in before, by segment that lasts; of a segment that is not there, nobody was.
     A pattern that is not RE2 is a ValueError; no row of data can make it fail.
     """
+    session = connection if isinstance(connection, Session) else DuckDBSession(connection)
     stages = _Stages()
-    clock, dialect = Clock(as_of, zone), DuckDB()
+    clock, dialect = Clock(as_of, zone), session.dialect
     roots = [segment.when for segment in rules.segments.values()]
     prefix = f"segsync_{secrets.token_hex(4)}_"
-    made: list[str] = []
+    making = _Making(session)
     try:
         with stages.timed("plan"):
-            _check_patterns(connection, roots)
-            wanted, ordered = aggregates(roots), chains(roots)
+            for pattern in sorted({node.pattern for node in nodes(roots) if isinstance(node, ir.Matches)}):
+                session.check_pattern(pattern)
+            wanted, ordered, ranked_by = aggregates(roots), chains(roots), ranks(roots)
             activities = {
-                kind: tables.rows(connection, kind)
+                kind: tables.rows(session, kind)
                 for kind in sorted(kinds(roots))
                 if kind in tables.activity
             }
         with stages.timed("records"):
             for number, group in enumerate(record_aggregates(wanted)):
-                select = _present_states(connection, group, tables, clock, dialect)
+                select = _present_states(session, group, tables, clock)
                 if select is not None:
                     name = f"{prefix}d{number}"
-                    connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
-                    made.append(name)
-                    activities[group[0].kind] = activity_of(connection, name)
+                    making.make(Derived(name, select, reused=True))
+                    activities[group[0].kind] = activity_of(session, name)
         with stages.timed("plan"):
             plan = features_.plan(wanted, activities, clock, dialect=dialect, prefix=prefix)
             sequences = sequences_.plan(ordered, activities, clock, dialect=dialect, prefix=prefix)
         with stages.timed("features"):
-            for name, select in (*plan.passes, *sequences.tables):
-                connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
-                made.append(name)
+            for name, select in plan.passes:
+                making.make(Derived(name, select, reused=bool(ranked_by)))
+            for derived in sequences.tables:
+                making.make(derived)
             for name in sequences.passing:
-                connection.execute(f"DROP TABLE {name}")
-                made.remove(name)
+                session.unneeded(name)
         with stages.timed("places"):
             points: dict[sphere.Point, str] = {}
             for near in sorted(_near(roots), key=lambda node: node.key):
                 if sphere.point_of(near) not in points:
-                    name = f"{prefix}s{len(points)}"
-                    select = sphere.haversines_sql(near, tables.people, dialect)
-                    connection.execute(f"CREATE TEMP TABLE {name} AS {select}")
-                    made.append(name)
+                    name = f"{prefix}p{len(points)}"
+                    making.make(Derived(name, sphere.haversines_sql(near, tables.people, dialect)))
                     points[sphere.point_of(near)] = f"{name}.haversine"
         people, relations = f"{tables.people} AS p", [*(name for name, _ in plan.passes), *sequences.results]
         relations += [column.removesuffix(".haversine") for column in points.values()]
@@ -113,8 +114,8 @@ def evaluate(
             dialect, clock, alias="p", features=plan.scalars, points=points, chains=sequences.conditions
         )
         with stages.timed("thresholds"):
-            ranked = _Ranked(connection, emitter, prefix, made)
-            ranked.compute(ranks(roots), people, relations)
+            ranked = _Ranked(making, emitter, prefix)
+            ranked.compute(ranked_by, people, relations)
             emitter.rank = ranked.condition
         with stages.timed("predicates"):
             memberships = Memberships(emitter)
@@ -122,13 +123,35 @@ def evaluate(
                 memberships.add(segment.id, segment.when)
             columns = memberships.columns()
             source = joined(people, relations, columns + ranked.joins) + ranked.joins
-            table = connection.sql(f"SELECT {columns} FROM {source}").to_arrow_table()
+            table = session.select(f"SELECT {columns} FROM {source}")
         with stages.timed("bitmaps"):
             members = memberships.collect(table, standing or {}, held or {}, known or {}, asked or {})
     finally:
-        for name in made:
-            connection.execute(f"DROP TABLE IF EXISTS {name}")
+        making.undo()
     return Evaluation(members, table.num_rows, ranked.found, stages.seconds, memberships.kept)
+
+
+class _Making:
+    """What was made in a session, to be let go of at the end."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._made: list[str] = []
+
+    def make(self, derived: Derived) -> None:
+        """Makes a relation."""
+        self._made.append(derived.name)
+        self.session.make(derived)
+
+    def keep(self, name: str, table: pa.Table, types: Mapping[str, str]) -> None:
+        """A small relation of given rows."""
+        self._made.append(name)
+        self.session.keep(name, table, types)
+
+    def undo(self) -> None:
+        """Lets go of all, the last first."""
+        while self._made:
+            self.session.drop(self._made.pop())
 
 
 def _near(roots: list[ir.Predicate]) -> set[ir.Near]:
@@ -158,34 +181,24 @@ class _Stages:
 class _Ranked:
     """The thresholds of all ranks, and the predicates that use them."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, emitter: Emitter, prefix: str, made: list[str]
-    ) -> None:
-        self.connection, self.emitter, self.prefix, self.made = connection, emitter, prefix, made
+    def __init__(self, making: _Making, emitter: Emitter, prefix: str) -> None:
+        self.making, self.emitter, self.prefix = making, emitter, prefix
         self.found: dict[Rank, dict[object, Threshold]] = {}
         self.joins = ""
         self._relations: dict[Rank, str] = {}
 
     def compute(self, wanted: list[Rank], people: str, relations: list[str]) -> None:
-        """One query gives the values of all ranks; groups become small tables to join."""
+        """Asks for the thresholds of all at once; those of groups become small relations to join."""
         if not wanted:
             return
-        columns: dict[str, str] = {}
-        sharing: dict[tuple[str, str | None], list[Rank]] = {}
+        sharing: dict[tuple[str, str | None, bool], list[Rank]] = {}
         for rank in wanted:
-            value = self.emitter.ranked(rank.value).sql
+            value = self.emitter.ranked(rank.value)
             group = None if rank.by is None else self.emitter.value(rank.by).sql
-            for sql in (value, group):
-                if sql is not None:
-                    columns.setdefault(sql, f"v{len(columns)}")
-            sharing.setdefault((value, group), []).append(rank)
-        selected = ", ".join(f"{sql} AS {name}" for sql, name in columns.items())
-        values = self.connection.sql(
-            f"SELECT {selected} FROM {joined(people, relations, selected)}"
-        ).to_arrow_table()
-        for (value, group), ranks_ in sharing.items():
-            groups = None if group is None else values[columns[group]]
-            self.found |= thresholds(ranks_, values[columns[value]], groups)
+            sharing.setdefault((value.sql, group, value.double), []).append(rank)
+        asked = [Ranked(tuple(ranks_), *same) for same, ranks_ in sharing.items()]
+        mentioned = " ".join(f"{one.value} {one.group}" for one in asked)
+        self.found |= self.making.session.thresholds(asked, joined(people, relations, mentioned))
         for rank in wanted:
             if rank.by is not None and self.found[rank]:
                 self._join(rank)
@@ -194,7 +207,7 @@ class _Ranked:
         import pyarrow as pa
 
         assert rank.by is not None  # noqa: S101 - only called for ranks with groups
-        name, view = f"{self.prefix}r{len(self._relations)}", f"{self.prefix}view"
+        name = f"{self.prefix}r{len(self._relations)}"
         by = self.found[rank]
         bounds = {
             bound: [
@@ -207,13 +220,7 @@ class _Ranked:
         )
         scalar = self.emitter.ranked(rank.value)
         type_ = "DOUBLE" if scalar.double else self.emitter.dialect.wide if scalar.wide else "BIGINT"
-        self.connection.register(view, table)
-        try:
-            casts = ", ".join(f"{bound}::{type_} AS {bound}" for bound in bounds)
-            self.connection.execute(f"CREATE TEMP TABLE {name} AS SELECT key, {casts} FROM {view}")
-            self.made.append(name)
-        finally:
-            self.connection.unregister(view)
+        self.making.keep(name, table, dict.fromkeys(bounds, type_))
         self._relations[rank] = name
         self.joins += f" LEFT JOIN {name} ON {name}.key = {self.emitter.value(rank.by).sql}"
 
@@ -239,31 +246,14 @@ class _Ranked:
         return "(" + " AND ".join(bounds) + ")"
 
 
-def _check_patterns(connection: duckdb.DuckDBPyConnection, roots: list[ir.Predicate]) -> None:
-    """Every pattern compiles as RE2, also one that no row would meet."""
-    import duckdb
-
-    for pattern in sorted({node.pattern for node in nodes(roots) if isinstance(node, ir.Matches)}):
-        try:
-            connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
-        except duckdb.Error as error:
-            raise ValueError(
-                f"not a regular expression in the syntax of RE2: {pattern!r} ({error})"
-            ) from error
-
-
 def _present_states(
-    connection: duckdb.DuckDBPyConnection,
-    wanted: list[ir.RecordAggregate],
-    tables: Tables,
-    clock: Clock,
-    dialect: DuckDB,
+    session: Session, wanted: list[ir.RecordAggregate], tables: Tables, clock: Clock
 ) -> str | None:
     """The SELECT of the present states of one kind of record; None: there is no row to tell any."""
     relations = {
-        kind: (relation, connection.sql(f"SELECT * FROM {relation} LIMIT 0").columns)
+        kind: (relation, session.columns(relation))
         for kind in wanted[0].states
         if (relation := tables.activity.get(kind)) is not None
     }
     told = [kind for kind, (_, columns) in relations.items() if wanted[0].identity in columns]
-    return present_states_sql(wanted, relations, clock, dialect) if told else None
+    return present_states_sql(wanted, relations, clock, session.dialect) if told else None

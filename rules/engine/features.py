@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rules.engine.dialect import DuckDB
+from rules.engine.dialect import Dialect
 from rules.engine.emit import Emitter, Scalar
 from rules.engine.periods import Clock, Range, slices, window
 from rules.engine.points import age, earning, worth
@@ -73,7 +73,7 @@ def plan(
     activities: Mapping[str, Activity],
     clock: Clock,
     *,
-    dialect: DuckDB,
+    dialect: Dialect,
     prefix: str,
 ) -> Features:
     """The passes for these features; a kind without rows may be missing from
@@ -145,7 +145,7 @@ def _select(
     activity: Activity,
     clock: Clock,
     *,
-    dialect: DuckDB,
+    dialect: Dialect,
     scalars: dict[Feature, Scalar],
 ) -> str:
     emitter = Emitter(dialect, clock, alias="a")
@@ -179,7 +179,7 @@ def _at_ends(feature: Feature) -> bool:
     return isinstance(feature, Aggregate) and feature.where is None and feature.function in instants
 
 
-def edges(inner: Range, outer: Range, dialect: DuckDB) -> list[str]:
+def edges(inner: Range, outer: Range, dialect: Dialect) -> list[str]:
     """The bounds of `inner` that `outer` does not already give."""
     bounds = []
     if inner.start is not None and inner.start != outer.start:
@@ -215,14 +215,13 @@ def _compute(
     source = emitter.fact(field_name, Type.TEXT if field_name in activity.texts else type_)
     match aggregate.function:
         case AggregateFunction.SUM:
-            return Scalar(column(f"sum({source.sql}){only}"), type_, wide=True, or_zero=True)
+            return Scalar(column(dialect.total(source.sql) + only), type_, wide=True, or_zero=True)
         case AggregateFunction.AVG:
             count = column(f"count({source.sql}){only}")
-            return Scalar(column(f"sum({source.sql}){only}"), type_, wide=True, over=count)
+            return Scalar(column(dialect.total(source.sql) + only), type_, wide=True, over=count)
         case AggregateFunction.DISTINCT:
-            some = (
-                f"CASE WHEN count(*){only} > 0 THEN count(DISTINCT {source.sql}){only} * {NUMBER_SCALE} END"
-            )
+            different = dialect.different(source.sql, only)
+            some = f"CASE WHEN count(*){only} > 0 THEN {different} * {NUMBER_SCALE} END"
             return Scalar(column(some), type_)
         case AggregateFunction.LIST:
             return Scalar(column(dialect.distinct_list(source.sql, condition)), type_)
@@ -241,13 +240,12 @@ def _earn(part: Earned, condition: str, band: Pass, emitter: Emitter, name: str)
     only = "" if condition == "TRUE" else f" FILTER (WHERE {condition})"
     if part.at_most_per_day is not None:
         count = band.counts.setdefault(f"count(*){only}", f"n{len(band.counts)}")
-        earned = (
-            f"sum({dialect.at_most(f'd.{count}', part.at_most_per_day)} * {worth(dialect, part, 'd.age')})"
-        )
+        counted = dialect.at_most(f"d.{count}", part.at_most_per_day)
+        earned = dialect.total(f"({counted}) * {worth(dialect, part, 'd.age')}")
     elif part.half_life is None:
         earned = f"count(*){only}::{dialect.wide} * {part.points}"
     else:
-        earned = f"sum({worth(dialect, part, age(dialect, emitter.clock, band.range))}){only}"
+        earned = dialect.total(worth(dialect, part, age(dialect, emitter.clock, band.range))) + only
     return Scalar(f"{name}.{band.column(earned)}", Type.NUMBER, wide=True, or_zero=True)
 
 
@@ -274,7 +272,7 @@ def _most_frequent(
     return select, Scalar(dialect.part(value, 2), type_, raw=dialect.part(value, 3) if raw else None)
 
 
-def _nothing(aggregate: Feature, dialect: DuckDB) -> Scalar:
+def _nothing(aggregate: Feature, dialect: Dialect) -> Scalar:
     """The value over no activity at all."""
     if isinstance(aggregate, Earned):
         return Scalar("0::BIGINT", Type.NUMBER)

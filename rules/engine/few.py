@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rules import ir
 from rules.engine.features import Activity
 from rules.engine.periods import Range
+from rules.engine.session import Session
 from rules.engine.tables import ByPerson, Span, Tables, texts
 from rules.engine.walk import Feature, aggregates, kinds, nodes
 from rules.ruleset import RuleSet
@@ -83,7 +84,7 @@ class _Picked(Tables):
     names: Callable[[str], Collection[str]] = lambda _: ()
     pick: Callable[[str, Range, Sequence[Feature], bool], str] | None = None
 
-    def rows(self, _: duckdb.DuckDBPyConnection, kind: str, /) -> Activity:
+    def rows(self, _: Session, kind: str, /) -> Activity:
         """The rows of a kind, for features."""
         return Activity(kind, texts(self.names(kind)), self.pick)
 

@@ -17,7 +17,8 @@ from pyroaring import BitMap
 
 from rules import ir
 from rules.engine.crossings import crossed
-from rules.engine.dialect import DuckDB
+from rules.engine.dialect import Dialect
+from rules.engine.duckdb_dialect import DuckDB
 from rules.engine.evaluation import Evaluation
 from rules.engine.few import few
 from rules.engine.periods import Clock
@@ -130,7 +131,7 @@ def renew(
 
 
 def _classified(
-    rules: RuleSet, before: Before, then: Clock, now: Clock, dialect: DuckDB
+    rules: RuleSet, before: Before, then: Clock, now: Clock, dialect: Dialect
 ) -> tuple[dict[str, Edges], dict[str, str]]:
     """The edges to look at for each segment, and those that everybody must be asked, with the reason."""
     looked_for, in_full = dict[str, Edges](), dict[str, str]()

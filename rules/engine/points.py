@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 
-from rules.engine.dialect import DuckDB
+from rules.engine.dialect import Dialect
 from rules.engine.periods import DAY_US, Clock, Range, offsets, window
 from rules.ir import Earned, Score
 
@@ -40,13 +40,13 @@ def earning(part: Earned, clock: Clock) -> Range:
     return Range(oldest if found.start is None else max(found.start, oldest), found.end)
 
 
-def age(dialect: DuckDB, clock: Clock, rows: Range) -> str:
+def age(dialect: Dialect, clock: Clock, rows: Range) -> str:
     """The age of an activity `a` in business days as SQL, for rows of this range."""
     day = dialect.local_day("a.at", within(offsets(clock.zone), rows))
     return dialect.at_least(f"{clock.today} - {day}", 0)
 
 
-def worth(dialect: DuckDB, part: Earned, age: str) -> str:
+def worth(dialect: Dialect, part: Earned, age: str) -> str:
     """What one activity of an age is worth, as SQL."""
     if part.half_life is None:
         return f"{part.points}::BIGINT"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from rules import ir
-from rules.engine.dialect import DuckDB
+from rules.engine.dialect import Dialect
 from rules.engine.periods import Clock, microseconds
 from rules.engine.walk import nodes
 
@@ -37,7 +37,7 @@ def present_states_sql(
     wanted: Iterable[ir.RecordAggregate],
     relations: Mapping[str, tuple[str, Sequence[str]]],
     clock: Clock,
-    dialect: DuckDB,
+    dialect: Dialect,
 ) -> str:
     """A SELECT of the present states for aggregates over the same records: person, at, and the fields
     they use.

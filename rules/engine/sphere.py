@@ -12,7 +12,7 @@ import math
 from fractions import Fraction
 from typing import TypeAlias
 
-from rules.engine.dialect import DuckDB
+from rules.engine.dialect import Dialect
 from rules.ir import DistanceUnit, Near
 from rules.vocabulary import NUMBER_SCALE
 
@@ -89,13 +89,13 @@ def possible_sql(north: str, east: str) -> str:
     return f"({north} BETWEEN {-_RIGHT} AND {_RIGHT} AND {east} BETWEEN {-_STRAIGHT} AND {_STRAIGHT})"
 
 
-def within_sql(node: Near, haversine: str, dialect: DuckDB) -> str:
+def within_sql(node: Near, haversine: str, dialect: Dialect) -> str:
     """Whether a haversine, missing for impossible points, is as near as the node says."""
     limit = _limit(node)
     return f"{haversine} IS NOT NULL" if limit is None else f"{haversine} <= {dialect.double(limit)}"
 
 
-def haversines_sql(node: Near, people: str, dialect: DuckDB) -> str:
+def haversines_sql(node: Near, people: str, dialect: Dialect) -> str:
     """A SELECT of person and haversine for everybody whose coordinates are possible.
 
     Each step is a column of a selection of its own: as one expression, the polynomials would repeat their
@@ -121,7 +121,7 @@ def haversines_sql(node: Near, people: str, dialect: DuckDB) -> str:
     return f"SELECT t.person AS person, {haversine} AS haversine FROM ({sines}) AS t"
 
 
-def _sine_sql(angle: str, dialect: DuckDB) -> str:
+def _sine_sql(angle: str, dialect: Dialect) -> str:
     sum_ = dialect.double(_SINE[-1])
     for coefficient in reversed(_SINE[:-1]):
         sum_ = f"({dialect.double(coefficient)} + t.{angle}{angle} * {sum_})"

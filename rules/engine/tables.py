@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from rules.engine.features import Activity
 from rules.engine.periods import Range
+from rules.engine.session import Session
 
 if TYPE_CHECKING:
-    import duckdb
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -51,14 +51,14 @@ class Tables:
     activity: Mapping[str, str]  # kind → its rows; a kind without rows may be missing
     by_person: ByPerson | None = None
 
-    def rows(self, connection: duckdb.DuckDBPyConnection, kind: str, /) -> Activity:
+    def rows(self, session: Session, kind: str, /) -> Activity:
         """The rows of a kind, for features."""
-        return activity_of(connection, self.activity[kind])
+        return activity_of(session, self.activity[kind])
 
 
-def activity_of(connection: duckdb.DuckDBPyConnection, relation: str) -> Activity:
+def activity_of(session: Session, relation: str) -> Activity:
     """A relation of activity, for features."""
-    return Activity(relation, texts(connection.sql(f"SELECT * FROM {relation} LIMIT 0").columns))
+    return Activity(relation, texts(session.columns(relation)))
 
 
 def texts(columns: Collection[str] | Sequence[str]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rules import ir
-from rules.engine.dialect import DuckDB
+from rules.engine.dialect import Dialect
 from rules.engine.emit import Emitter, Scalar
 from rules.engine.features import union
 from rules.engine.periods import Clock, Range, length_us, resolve, slices, window
@@ -71,7 +71,7 @@ class Edges:
         self.facts |= other.facts
 
 
-def edges(condition: ir.Predicate, then: Clock, now: Clock, dialect: DuckDB) -> Edges:
+def edges(condition: ir.Predicate, then: Clock, now: Clock, dialect: Dialect) -> Edges:
     """What may change the condition for a person of whom no row changed between the two instants, other than
     the membership of other segments. Unsettled if that is not known."""
     finder = _Finder(then, now, dialect)
@@ -80,7 +80,7 @@ def edges(condition: ir.Predicate, then: Clock, now: Clock, dialect: DuckDB) -> 
 
 
 class _Finder:
-    def __init__(self, then: Clock, now: Clock, dialect: DuckDB) -> None:
+    def __init__(self, then: Clock, now: Clock, dialect: Dialect) -> None:
         self.clocks, self.dialect, self.found = (then, now), dialect, Edges()
 
     # ── predicates ──

@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path as FilePath
 
+from rules.engine.spark.starting import FIXED, what_is_missing
 from sync.config.problems import did_you_mean
 from sync.config.section import Section
 from sync.config.settings import (
@@ -17,10 +18,13 @@ from sync.config.settings import (
     IdentityKey,
     IdentitySettings,
     RulesSettings,
+    SparkSettings,
     StoreSettings,
 )
 from sync.secrets import Secret
 
+_DUCKDB, _SPARK = "duckdb", "spark"
+_MASTER = re.compile(r"local|local(-cluster)?\[[^\]]+\]|yarn|(spark|k8s)://\S+")
 _SQLITE = "sqlite:///"
 _DATABASE = re.compile(r"(sqlite|postgresql(\+psycopg)?)://.*")
 _MEMORY = re.compile(r"[1-9]\d*(\.\d+)? ?[KMGT]i?B")
@@ -53,11 +57,42 @@ def read_rules(section: Section) -> RulesSettings:
     """`[rules]`: how they are asked."""
     standard = RulesSettings()
     rules = RulesSettings(
+        spark=_spark(section),
         incremental=section.yes_no("incremental", standard.incremental),
         full_hours=section.whole("full_hours", standard.full_hours, low=1),
     )
     section.close()
     return rules
+
+
+def _spark(section: Section) -> SparkSettings | None:
+    """`engine` and `[rules.spark]`, which may stand there unused. What Spark needs must be installed."""
+    engine = section.choice("engine", (_DUCKDB, _SPARK), "engine")
+    table = section.table("spark")
+    master = table.optional_text(
+        "master", _MASTER, 'the address of a master, such as "spark://host:7077", "yarn" or "local[4]"'
+    )
+    own = table.table("settings")
+    settings = {name: own.required_text(name) for name in own.values}
+    for name in settings:
+        if not name.startswith("spark.") or name in FIXED:
+            why = (
+                "is fixed, or rules would mean something else"
+                if name in FIXED
+                else 'must begin with "spark."'
+            )
+            own.error(name, f"a setting of Spark; this one {why}")
+    own.close()
+    table.close()
+    if engine != _SPARK:
+        return None
+    if master is None:
+        section.error("engine", 'needs to know where Spark is: add master = "…" under [rules.spark]')
+        return None
+    missing = what_is_missing()
+    if missing is not None:
+        section.error("engine", f"{missing}; or leave out engine, to ask the rules on this machine")
+    return SparkSettings(master, settings)
 
 
 def _database(section: Section) -> str | Secret:

@@ -44,9 +44,18 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SparkSettings:
+    """An Apache Spark to ask the rules on: the address of its master, and settings of Spark's own."""
+
+    master: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RulesSettings:
     """How rules are asked. What they mean stands in the rule files."""
 
+    spark: SparkSettings | None = None  # None: on DuckDB, on this machine
     incremental: bool = False  # ask only people of whom something may have changed since the last run
     full_hours: int = 24  # … and so often everybody as well, to see that both tell the same
 

@@ -82,8 +82,10 @@ def diff(
     in_force = rules_or_problems(workspace.settings.rules_dir, vocabulary)
     as_of = workspace.clock.utc_now()
     progress.step("evaluate both")
-    before = assign(workspace.store, in_force, vocabulary=vocabulary, as_of=as_of)
-    after = assign(workspace.store, edited, vocabulary=vocabulary, as_of=as_of)
+    asked = partial(
+        assign, workspace.store, vocabulary=vocabulary, as_of=as_of, settings=workspace.settings.rules
+    )
+    before, after = asked(in_force), asked(edited)
     tried = try_out(
         workspace,
         Rules(in_force, before.members),

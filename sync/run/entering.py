@@ -25,7 +25,7 @@ from rules.engine.walk import ranks
 from rules.language import render
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
-from sync.assign import tables
+from sync.engines import opened, tables
 from sync.run.history import Asking
 from sync.run.past import Moment, moment_of
 from sync.run.workspace import Workspace
@@ -188,7 +188,12 @@ class _Then:
                 return None
             known = KnownRanks({})
             if ranks(conditions.values()):
-                everybody = evaluate(database, rules, there, as_of=as_of, zone=vocabulary.zone)
+                settings = self.asking.workspace.settings.rules
+                with opened(store, rules, vocabulary, settings, snapshots=moment.snapshots) as (
+                    session,
+                    all_,
+                ):
+                    everybody = evaluate(session, rules, all_, as_of=as_of, zone=vocabulary.zone)
                 known = KnownRanks(everybody.thresholds)
         context = Context(Clock(as_of, vocabulary.zone), known)
         condition = conditions[self.asking.segment]

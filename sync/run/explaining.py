@@ -23,8 +23,9 @@ from rules.engine.reading import read_person
 from rules.engine.walk import Rank, nodes
 from rules.language import render
 from rules.ruleset import RuleSet
-from sync.assign import assign, tables
+from sync.assign import assign
 from sync.config.problems import did_you_mean
+from sync.engines import tables
 from sync.errors import UserError
 from sync.fields import FieldSpec
 from sync.identify.explain import LinkedContact, explain_links
@@ -244,7 +245,9 @@ def _ranks(workspace: Workspace, rules: RuleSet, as_of: dt.datetime) -> KnownRan
     if not any(isinstance(node, Rank) for node in nodes(conditions)):
         return KnownRanks({})
     vocabulary, _ = workspace.vocabulary()
-    evaluation = assign(workspace.store, rules, vocabulary=vocabulary, as_of=as_of)
+    evaluation = assign(
+        workspace.store, rules, vocabulary=vocabulary, as_of=as_of, settings=workspace.settings.rules
+    )
     return KnownRanks(evaluation.thresholds)
 
 

@@ -17,7 +17,8 @@ from rules.language.checks.logic import Logic
 from rules.language.problems import Severity, nearest
 from rules.language.render import render_period
 from rules.vocabulary import Type, Vocabulary
-from sync.assign import assign, tables
+from sync.assign import assign
+from sync.engines import tables
 from sync.run.suspicious import cents, years
 from sync.run.workspace import Workspace
 
@@ -32,7 +33,13 @@ def held_against(
     """What the data says of correct rules: problems by place, and size, share and overlap by segment."""
     assert loaded.ruleset is not None  # noqa: S101 - only asked without errors
     as_of = workspace.clock.utc_now()
-    evaluation = assign(workspace.store, loaded.ruleset, vocabulary=vocabulary, as_of=as_of)
+    evaluation = assign(
+        workspace.store,
+        loaded.ruleset,
+        vocabulary=vocabulary,
+        as_of=as_of,
+        settings=workspace.settings.rules,
+    )
     database = workspace.store.lake.connect()
     try:
         relations = tables(workspace.store, vocabulary)

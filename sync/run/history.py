@@ -172,7 +172,10 @@ class Asking:
         store = self.workspace.store
         if moment is None or moment.snapshots is None or not moment.kept(store):
             return None
-        found = members_at(store, rules, self.vocabulary, moment=moment, as_of=as_of, run=run)
+        settings = self.workspace.settings.rules
+        found = members_at(
+            store, rules, self.vocabulary, moment=moment, as_of=as_of, run=run, settings=settings
+        )
         return found[self.segment]
 
     def edited(self, earlier: int, later: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 
 from pyroaring import BitMap
@@ -15,7 +14,9 @@ from rules.engine.periods import Clock
 from rules.engine.walk import nodes
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
-from sync.assign import READ, held, tables
+from sync.assign import held
+from sync.config.settings import RulesSettings
+from sync.engines import READ, opened
 from sync.standing import standing
 from sync.store import Run, Store
 
@@ -52,18 +53,18 @@ def members_at(
     moment: Moment,
     as_of: dt.datetime,
     run: int,
+    settings: RulesSettings,
 ) -> Mapping[str, BitMap]:
     """Segment → who was in it by these rules at that instant, over the lake as it was at a moment.
 
     For rules that ask who was in before, that is whom the runs before `run` had stored, under the numbers
     that people had at the moment.
     """
-    with closing(store.lake.connect()) as database:
-        then = tables(store, vocabulary, snapshots=moment.snapshots)
+    with opened(store, rules, vocabulary, settings, snapshots=moment.snapshots) as (session, then):
         before = standing(store, rules, as_of=as_of, before_run=run, people_of=moment.run)
         stayed = held(store, rules, Clock(as_of, vocabulary.zone), people_of=moment.run)
         found = evaluate(
-            database, rules, then, as_of=as_of, zone=vocabulary.zone, standing=before, held=stayed
+            session, rules, then, as_of=as_of, zone=vocabulary.zone, standing=before, held=stayed
         )
     return found.members
 

@@ -29,7 +29,13 @@ def preview(workspace: Workspace, segment: str) -> dict[str, Any]:
     if segment not in rules.segments:
         raise UserError(f"there is no segment {segment}{did_you_mean(segment, rules.segments)}")
     lake = workspace.store.lake
-    evaluation = assign(workspace.store, rules, vocabulary=vocabulary, as_of=workspace.clock.utc_now())
+    evaluation = assign(
+        workspace.store,
+        rules,
+        vocabulary=vocabulary,
+        as_of=workspace.clock.utc_now(),
+        settings=workspace.settings.rules,
+    )
     members = evaluation.members[segment]
     before = workspace.store.segments.latest().get(segment)
     database = lake.connect()

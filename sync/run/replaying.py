@@ -112,7 +112,13 @@ def replay(
                 one.days.append(Day(date, run, at, missing=missing))
         else:
             members = members_at(
-                workspace.store, asked, vocabulary, moment=moment, as_of=moment.as_of, run=moment.run
+                workspace.store,
+                asked,
+                vocabulary,
+                moment=moment,
+                as_of=moment.as_of,
+                run=moment.run,
+                settings=workspace.settings.rules,
             )
             for name, one in found.items():
                 one.add(moment, date, members[name])

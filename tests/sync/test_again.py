@@ -133,7 +133,7 @@ def test_few_are_asked_and_everybody_would_have_told_the_same(seed: int, tmp_pat
             rules = rule_set(conditions)
             found = evaluated(store, rules, tmp_path, as_of=as_of)
             assert (found.why is None) == (step > 0)
-            whole = assign(store, rules, vocabulary=VOCABULARY, as_of=as_of)
+            whole = assign(store, rules, vocabulary=VOCABULARY, as_of=as_of, settings=RulesSettings())
             assert found.evaluation.members == whole.members
             assert found.evaluation.people == whole.people
             if step:

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from rules import ir
-from rules.engine.dialect import DuckDB
+from rules.engine.duckdb_dialect import DuckDB
 from rules.engine.periods import Clock, Range
 from rules.engine.person import PersonFacts
 from rules.engine.touched import Unsettled, crossing, edges

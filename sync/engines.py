@@ -1,0 +1,77 @@
+"""Where rules are asked: on DuckDB in this process, or on Apache Spark, over the same files of the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+
+from rules.engine import Tables
+from rules.engine.session import DuckDBSession, Session
+from rules.engine.spark.session import SparkEvaluation
+from rules.engine.spark.starting import SparkFailed, SparkUnusable, failures, start
+from rules.engine.walk import kinds
+from rules.ruleset import RuleSet
+from rules.vocabulary import Vocabulary
+from sync.config.settings import RulesSettings
+from sync.errors import UserError
+from sync.store import Store
+from sync.store.shapes import NO_SNAPSHOT
+
+READ = ("people", "activity")
+"""Tables of the lake that rules are asked over."""
+
+
+@contextmanager
+def opened(
+    store: Store,
+    rules: RuleSet,
+    vocabulary: Vocabulary,
+    settings: RulesSettings,
+    *,
+    snapshots: Mapping[str, int] | None = None,
+) -> Iterator[tuple[Session, Tables]]:
+    """A session in which to ask these rules, and the lake's relations there; `snapshots`: as they were then,
+    by table (see READ). UserError if Spark does not do its part."""
+    if settings.spark is None:
+        with closing(store.lake.connect()) as database:
+            yield DuckDBSession(database), tables(store, vocabulary, snapshots=snapshots)
+        return
+    try:
+        spark = start(settings.spark.master, settings.spark.settings)
+        with failures():
+            session = SparkEvaluation(spark)
+            used = kinds(segment.when for segment in rules.segments.values()) & set(vocabulary.kinds)
+            yield session, _on_spark(session, store, sorted(used), snapshots or store.lake.snapshots())
+    except (SparkUnusable, SparkFailed) as error:
+        raise UserError(f"the rules could not be asked: {error}; nothing was changed anywhere") from error
+
+
+def tables(store: Store, vocabulary: Vocabulary, *, snapshots: Mapping[str, int] | None = None) -> Tables:
+    """The lake's relations as the rules read them on DuckDB; `snapshots`: as they were then."""
+    lake = store.lake
+    people, activity = (None if snapshots is None else snapshots[name] for name in READ)
+    return Tables(
+        people=lake.relation("people", snapshot=people),
+        activity={kind: lake.relation("activity", kind, snapshot=activity) for kind in vocabulary.kinds},
+    )
+
+
+def _on_spark(
+    session: SparkEvaluation, store: Store, used: list[str], snapshots: Mapping[str, int]
+) -> Tables:
+    """The same on Spark. Rows and positions are of one snapshot, whatever others commit meanwhile."""
+    lake = store.lake
+    columns = {name: lake.columns(name) for name in READ}
+
+    def relation(name: str, table: str, partition: str | None) -> str:
+        of = snapshots.get(table, NO_SNAPSHOT)
+        rows = lake.files(table, partition, snapshot=of)
+        gone = lake.positions(table, partition, snapshot=of)
+        return session.parquet(
+            name, [file.path for file in rows], columns[table], [file.path for file in gone]
+        )
+
+    return Tables(
+        people=relation("lake_people", "people", None),
+        activity={kind: relation(f"lake_kind_{n}", "activity", kind) for n, kind in enumerate(used)},
+    )
