@@ -75,13 +75,10 @@ def _spark(section: Section) -> SparkSettings | None:
     own = table.table("settings")
     settings = {name: own.required_text(name) for name in own.values}
     for name in settings:
-        if not name.startswith("spark.") or name in FIXED:
-            why = (
-                "is fixed, or rules would mean something else"
-                if name in FIXED
-                else 'must begin with "spark."'
-            )
-            own.error(name, f"a setting of Spark; this one {why}")
+        if not name.startswith("spark."):
+            own.error(name, 'a setting of Spark begins with "spark.", in quotes: "spark.executor.memory"')
+        elif name in FIXED:
+            own.error(name, "cannot be set: rules would mean something else")
     own.close()
     table.close()
     if engine != _SPARK:

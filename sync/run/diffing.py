@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TextIO
 
 from rules.ruleset import RuleSet

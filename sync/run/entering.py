@@ -188,12 +188,9 @@ class _Then:
                 return None
             known = KnownRanks({})
             if ranks(conditions.values()):
-                settings = self.asking.workspace.settings.rules
-                with opened(store, rules, vocabulary, settings, snapshots=moment.snapshots) as (
-                    session,
-                    all_,
-                ):
-                    everybody = evaluate(session, rules, all_, as_of=as_of, zone=vocabulary.zone)
+                settings, then = self.asking.workspace.settings.rules, moment.snapshots
+                with opened(store, rules, vocabulary, settings, snapshots=then) as (session, relations):
+                    everybody = evaluate(session, rules, relations, as_of=as_of, zone=vocabulary.zone)
                 known = KnownRanks(everybody.thresholds)
         context = Context(Clock(as_of, vocabulary.zone), known)
         condition = conditions[self.asking.segment]

@@ -87,7 +87,12 @@ def test_a_run_that_is_resumed_does_not_keep_whom_it_let_in_itself(firm: Company
         sizes = [
             len(
                 assign(
-                    workspace.store, rules, vocabulary=vocabulary, as_of=second.as_of, run_id=run_id
+                    workspace.store,
+                    rules,
+                    vocabulary=vocabulary,
+                    as_of=second.as_of,
+                    settings=workspace.settings.rules,
+                    run_id=run_id,
                 ).members["germans"]
             )
             for run_id in (second.run_id, None)
