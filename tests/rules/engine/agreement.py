@@ -11,10 +11,11 @@ import duckdb
 from pyroaring import BitMap
 
 from rules import ir
-from rules.engine import Evaluation, evaluate
+from rules.engine import Evaluation, Tables, evaluate
 from rules.engine.periods import Clock, edge_of
 from rules.engine.person import Context, PersonFacts, Population, holds
 from rules.engine.relations import relations
+from rules.engine.session import Session
 from rules.engine.standing import Standing
 from rules.engine.walk import nodes, ranks
 from rules.ruleset import Place, RuleSet, Segment
@@ -44,22 +45,39 @@ def by_duckdb(
 ) -> Evaluation:
     """The engine's evaluation of conditions over people given as values."""
     connection = connection or duckdb.connect()
+    with relations(connection, people, vocabulary) as tables:
+        return evaluated(
+            connection, conditions, tables, people, as_of=as_of, zone=zone, standing=standing, since=since
+        )
+
+
+def evaluated(
+    connection: duckdb.DuckDBPyConnection | Session,
+    conditions: Mapping[str, ir.Predicate],
+    tables: Tables,
+    people: Sequence[PersonFacts],
+    *,
+    as_of: dt.datetime,
+    zone: str,
+    standing: Mapping[str, Standing] | None = None,
+    since: Since | None = None,
+) -> Evaluation:
+    """The evaluation of conditions over relations that hold these people."""
     since = since or member_since(as_of)
     held: dict[ir.HeldSegment, BitMap] = {}
     for node in nodes(conditions.values()):
         if isinstance(node, ir.HeldSegment) and (edge := edge_of(node, Clock(as_of, zone))):
             dated = {one.person: since(node.segment, one.person) for one in people}
             held[node] = BitMap(person for person, at in dated.items() if at is not None and at <= edge)
-    with relations(connection, people, vocabulary) as tables:
-        return evaluate(
-            connection,
-            rule_set(conditions),
-            tables,
-            as_of=as_of,
-            zone=zone,
-            standing=standing,
-            held=held,
-        )
+    return evaluate(
+        connection,
+        rule_set(conditions),
+        tables,
+        as_of=as_of,
+        zone=zone,
+        standing=standing,
+        held=held,
+    )
 
 
 def member_since(as_of: dt.datetime) -> Since:
