@@ -46,13 +46,21 @@ def opened(
         raise UserError(f"the rules could not be asked: {error}; nothing was changed anywhere") from error
 
 
-def tables(store: Store, vocabulary: Vocabulary, *, snapshots: Mapping[str, int] | None = None) -> Tables:
-    """The lake's relations as the rules read them on DuckDB; `snapshots`: as they were then."""
+def tables(
+    store: Store,
+    vocabulary: Vocabulary,
+    *,
+    snapshots: Mapping[str, int] | None = None,
+    making: bool | None = None,
+) -> Tables:
+    """The lake's relations as the rules read them on DuckDB; `snapshots`: as they were then.
+    `making`: by person too, from the copies that there are (False), or making those that are missing."""
     lake = store.lake
     people, activity = (None if snapshots is None else snapshots[name] for name in READ)
     return Tables(
         people=lake.relation("people", snapshot=people),
         activity={kind: lake.relation("activity", kind, snapshot=activity) for kind in vocabulary.kinds},
+        by_person=None if making is None else lake.copies.indexed(vocabulary.kinds, making=making),
     )
 
 

@@ -80,9 +80,7 @@ def evaluate(
                 session.check_pattern(pattern)
             wanted, ordered, ranked_by = aggregates(roots), chains(roots), ranks(roots)
             activities = {
-                kind: tables.rows(session, kind)
-                for kind in sorted(kinds(roots))
-                if kind in tables.activity
+                kind: tables.rows(session, kind) for kind in sorted(kinds(roots)) if kind in tables.activity
             }
         with stages.timed("records"):
             for number, group in enumerate(record_aggregates(wanted)):
