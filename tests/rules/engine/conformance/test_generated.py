@@ -28,7 +28,7 @@ World = tuple[dt.datetime, dict[str, ir.Predicate], list[PersonFacts]]
 
 
 @st.composite
-def worlds(draw: st.DrawFn, rules: int = 12, people: int = 12) -> World:
+def worlds(draw: st.DrawFn, rules: int = 7, people: int = 10) -> World:
     as_of = draw(st.sampled_from(AS_OF))
     nodes = Nodes(draw, as_of)
     conditions: dict[str, ir.Predicate] = {}
