@@ -20,7 +20,7 @@ from sync.assign import IDENTIFIED
 from sync.fields import FieldSpec
 from sync.identify import BLOCKED_SCHEMA, Identified, MatchRules, identify
 from sync.identify.keys import email_key
-from sync.identify.people import build_people, build_some_people
+from sync.identify.people import build_all_people, build_some_people
 from sync.observe import came_back, doubt, observe, tells_all, trust
 from sync.progress import SILENT, Progress
 from sync.pull import listing_absorbed, named_everybody
@@ -193,7 +193,7 @@ def _identify(
             result.blocked = [_blocked(row) for row in found.blocked.to_pylist()]
             store.notes.set(BLOCKED, {"of": now, "rows": found.blocked.to_pylist()})
             if only is None or known.get("fields") != now["fields"]:
-                people = build_people(database, contacts=contacts, links=links, fields=fields)
+                people = build_all_people(database, contacts=contacts, links=links, fields=fields)
                 overwrite(lake, "people", people)
             else:
                 _amend_people(

@@ -21,6 +21,8 @@ from sync.identify.values import PHYSICAL, value_sql
 from sync.normalise import fold_column
 
 COUNTRY = "country"
+PORTION = 1 << 18
+"""Numbers of persons whose rows are made at once."""
 STOPS = (Consent.OPTED_OUT, Consent.UNDELIVERABLE)
 """Consents that suppress a person everywhere, whichever platform states them."""
 _FIXED = (
@@ -105,6 +107,29 @@ def build_people(
     database.execute("DROP TABLE people_holders")
     database.execute("DROP TABLE people_lists")
     return _finished(table, fields)
+
+
+def build_all_people(
+    database: duckdb.DuckDBPyConnection,
+    *,
+    contacts: str,
+    links: str,
+    fields: Sequence[FieldSpec],
+    portion: int = PORTION,
+) -> pa.Table:
+    """As `build_people`, a portion of the numbers of persons at a time: what it takes to make a million rows
+    at once is more than fits into memory."""
+    top = database.sql(f"SELECT max(person) FROM {links}").fetchall()[0][0]
+    made = [
+        build_people(
+            database,
+            contacts=contacts,
+            links=f"(SELECT * FROM {links} WHERE person >= {first} AND person < {first + portion})",
+            fields=fields,
+        )
+        for first in range(0, (top or 0) + 1, portion)
+    ]
+    return pa.concat_tables(made)
 
 
 def build_some_people(

@@ -19,11 +19,15 @@ from sync.run.pipeline import carry_out
 from sync.run.report import Report
 from sync.run.sharing import POLL_S, perform
 from sync.run.workspace import Workspace
-from sync.store import LeaseLost, Stopped, StoreError
+from sync.store import LeaseLost, NoSpaceLeft, Stopped, StoreError
 from sync.store.sole import worker as may_work
 
 THREADS = 2
 """Tasks of one run that a worker takes at a time, so that something is left for the others."""
+
+MOST_FAILURES = 8
+"""So often nothing at all can be done, with longer and longer pauses (a minute and a half in all)."""
+LONGEST_PAUSE_S = 30.0
 
 Ended = Callable[[Workspace, Report], object]
 """Told of a run that is over: its workspace and its report."""
@@ -53,6 +57,7 @@ class Worker:
         self._progress = progress
         self._ended = ended
         self._unable: set[int] = set()
+        self._failing: list[StoreError | ConnectorError] = []  # one after the other, without anything done
 
     @classmethod
     @contextmanager
@@ -66,9 +71,16 @@ class Worker:
         self.stopping.set()
 
     def run(self, *, until_idle: bool = False) -> None:
-        """Work until `stop` is called, or (`until_idle`) nothing waits and nobody is at work."""
+        """Work until `stop` is called, or (`until_idle`) nothing waits and nobody is at work.
+
+        `until_idle`: what goes on failing is raised in the end, a full disk at once: to wait does not help.
+        """
         while not self.stopping.is_set():
             if self.once():
+                failing = self._failing
+                full = failing and isinstance(failing[-1], NoSpaceLeft)
+                if until_idle and (full or len(failing) > MOST_FAILURES):
+                    raise failing[-1]
                 continue
             if until_idle and self.workspace.store.runs.running() is None:
                 return
@@ -79,6 +91,7 @@ class Worker:
 
         What goes wrong in it is recorded with the run and logged; the worker lives on.
         """
+        failing, self._failing = self._failing, []
         try:
             return work_once(
                 self.workspace,
@@ -96,7 +109,9 @@ class Worker:
             _log.error("%s", mistake)
         except (StoreError, ConnectorError) as error:
             _log.error("%s: %s", type(error).__name__, error)
-            self.stopping.wait(POLL_S)  # a database that is away is not asked without a pause
+            self._failing = [*failing[-MOST_FAILURES:], error]
+            # a database that is away, or a disk that is full, is not tried without a pause
+            self.stopping.wait(min(POLL_S * 2 ** len(failing), LONGEST_PAUSE_S))
         return True
 
 

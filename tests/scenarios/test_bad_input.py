@@ -343,3 +343,22 @@ def test_a_disk_that_is_full_while_the_lake_is_written(firm: Company, kilobytes:
     with no_file_larger_than(kilobytes * 1024):
         told(firm.segsync("plan"), 1, "no space left in the lake", "free space and run again")
     all_is_there(firm)
+
+
+def work_on_a_full_disk(firm: Company, *, kilobytes: int) -> None:
+    seeded(firm)
+    crowd(firm)
+    with firm.open() as workspace:
+        workspace.store.runs.enqueue("test", now=firm.clock.utc_now())
+    with no_file_larger_than(kilobytes * 1024):
+        told(firm.segsync("worker", "--until-idle"), 1, "no space left", "free space and run again")
+
+
+def test_a_worker_on_a_full_disk_says_so_and_ends(firm: Company) -> None:
+    work_on_a_full_disk(firm, kilobytes=320)
+    all_is_there(firm)
+
+
+def test_a_worker_that_cannot_even_record_a_failure_does_not_try_for_ever(firm: Company) -> None:
+    work_on_a_full_disk(firm, kilobytes=64)
+    nothing_written(firm)

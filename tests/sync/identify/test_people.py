@@ -13,7 +13,7 @@ import pytest
 from rules.text import fold
 from rules.vocabulary import Type
 from sync.fields import FieldSpec
-from sync.identify.people import build_people, people_schema, provenance
+from sync.identify.people import build_all_people, build_people, people_schema, provenance
 
 FIELDS = [
     FieldSpec("email", Type.TEXT, sources=(("shop", "mail"), ("news", "address"))),
@@ -143,6 +143,20 @@ def test_the_surviving_values_are_those_pandas_finds(seed: int) -> None:
     assert people.to_pylist() == [
         {name: row[name] for name in people.schema.names} for row in expected_people(contacts, links)
     ]
+
+
+def test_people_made_in_portions_are_those_made_at_once() -> None:
+    contacts, links = made(300, seed=1)
+    database = database_with(contacts, links)
+    whole = build_people(database, contacts="contacts", links="links", fields=FIELDS)
+    parts = build_all_people(database, contacts="contacts", links="links", fields=FIELDS, portion=16)
+    assert len(whole) > 2 * 16
+    assert parts == whole
+    nobody = links.slice(0, 0)
+    database.register("links", nobody)
+    none = build_all_people(database, contacts="contacts", links="links", fields=FIELDS)
+    assert none.schema == people_schema(FIELDS)
+    assert len(none) == 0
 
 
 def test_provenance_names_the_contact_each_value_came_from() -> None:
