@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 from tests.scenarios.commits import COMMIT, die_at_commits
 
@@ -20,9 +20,27 @@ _PRELOAD = [
 ]
 
 
+class Child(ForkServerProcess):
+    """Has the environment that the test has when it makes it. The parent that it is forked from may be of an
+    earlier test, and lack what this one set."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._environment = dict(os.environ)
+
+    def run(self) -> None:
+        os.environ.clear()
+        os.environ.update(self._environment)
+        super().run()
+
+
+class _Nursery(ForkServerContext):
+    Process = Child
+
+
 def nursery() -> ForkServerContext:
     """A context whose processes start in milliseconds: everything is imported, nothing is open."""
-    context = multiprocessing.get_context("forkserver")
+    context = _Nursery()
     context.set_forkserver_preload(_PRELOAD)
     return context
 
