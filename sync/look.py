@@ -18,7 +18,7 @@ from connectors.base import (
 from connectors.naming import only_one_named
 from connectors.owned_field import names_in
 from sync.marks import is_unseen, mark_of
-from sync.observe import field_rows, looked, must_look, not_taken
+from sync.observe import field_rows, looked, must_look
 from sync.push import CARRIER
 from sync.store import Store
 from sync.store.arrivals import arrived, not_arrived, not_removed
@@ -157,24 +157,13 @@ class Look:
             held = self._field_values(Audience(CARRIER, carrier.name, AudienceKind.FIELD, found.remote_id))
             for row in rows:
                 actual = held.get(row.segment, BitMap())
-                self._settle(row.id, actual=actual, gone=not_taken(self.store, row, actual=actual))
+                self._settle(row.id, actual=actual)
             for row in field_rows(self.store, self.connection):
                 if row.id not in {one.id for one in rows}:  # no rule fills them any more
                     self._settle(row.id, actual=held.get(row.segment, BitMap()))
             self._settle(carrier.id, actual=BitMap.union(BitMap(), *held.values()))
             looked(self.store, self.connection, [row.segment for row in rows])
-        else:
-            self._without_records(everyone)
         return [self._with_late(row.id) for row in everyone]
-
-    def _without_records(self, rows: Sequence[AudienceRow]) -> None:
-        """A value is gone with its record, so whose record was deleted has none."""
-        reachable = self.whereabouts.reachable(self.connection)
-        for row in rows:
-            gone = (row.actual | row.owned) - reachable
-            if gone:
-                actual = row.actual - gone
-                self.store.ledger.observed(row.id, actual=actual, remote_mark=row.remote_mark, gone=gone)
 
     def _field_values(self, audience: Audience) -> dict[str, BitMap]:
         held: dict[str, BitMap] = {}
@@ -207,16 +196,13 @@ class Look:
         self.store.ledger.adopt(audience_id, came, sent=True)
         return self.store.ledger.get(audience_id)
 
-    def _settle(
-        self, audience_id: int, *, actual: BitMap, remote_mark: str | None = None, gone: BitMap | None = None
-    ) -> None:
+    def _settle(self, audience_id: int, *, actual: BitMap, remote_mark: str | None = None) -> None:
         """Members were read: what was sent without an answer and is there came from us, and whom we were
-        removing without an answer and who is not there is no longer ours; `gone`: nor are these."""
+        removing without an answer and who is not there is no longer ours."""
         batches = self.open_batches.get(audience_id, [])
         arrived = BitMap.union(BitMap(), *(batch.adds for batch in batches)) & actual
         removed = BitMap.union(BitMap(), *(batch.removes for batch in batches)) - actual
         if arrived:
             self.store.ledger.adopt(audience_id, arrived, sent=True)
-        gone = removed | (gone or BitMap())
-        self.store.ledger.observed(audience_id, actual=actual, remote_mark=remote_mark, gone=gone)
+        self.store.ledger.observed(audience_id, actual=actual, remote_mark=remote_mark, gone=removed)
         settled(self.store.database, batches, actual=actual)

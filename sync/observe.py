@@ -8,10 +8,8 @@ here: a write reads what stands there and leaves it alone.
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import pyarrow as pa
 from pyroaring import BitMap
@@ -21,9 +19,6 @@ from sync.push import CARRIER
 from sync.store import Store
 from sync.store.ledger import AudienceRow
 from sync.store.shapes import literal
-
-BACK_BY = dt.timedelta(hours=1)
-"""A pull that begins so long after a write tells of everybody who was written to."""
 
 
 def must_look(store: Store, connection: str, segments: Iterable[str]) -> bool:
@@ -52,39 +47,10 @@ def trust(store: Store, connection: str) -> None:
     _keep(store, connection, known, certain=True)
 
 
-def field_written(store: Store, sent: Iterable[AudienceRow], *, took: BitMap, at: dt.datetime) -> None:
-    """What was sent until now; remembers of which connections the owned field was written to, and `took`:
-    the people whose value the platform said that it took."""
+def field_written(store: Store, sent: Iterable[AudienceRow], *, at: dt.datetime) -> None:
+    """What was sent until now; remembers of which connections the owned field was written to."""
     for connection in {row.connection for row in sent if row.kind == AudienceKind.FIELD}:
         store.notes.set(f"field_written:{connection}", at.isoformat())
-        if took:
-            waits = _waiting(store, connection)
-            before = waits or _Waiting(BitMap(), BitMap(), at)
-            _wait(store, connection, _Waiting(before.people | took, before.sought, at))
-
-
-def came_back(store: Store, connection: str, told: BitMap, *, began: dt.datetime, whole: bool) -> None:
-    """A pull told of these people. If it was `whole`, nobody who was written to before may be missing.
-
-    Whoever is, for the first time, is looked for; the second time they are left as they are.
-    """
-    waits = _waiting(store, connection)
-    if waits is None:
-        return
-    people, sought = waits.people - told, waits.sought - told
-    if whole and began - waits.at >= BACK_BY:
-        missing = people - sought
-        if missing:
-            _keep(store, connection, _known(store, connection)[0], certain=False)
-        people, sought = BitMap(), sought | missing
-    if (people, sought) != (waits.people, waits.sought):
-        _wait(store, connection, _Waiting(people, sought, waits.at))
-
-
-def not_taken(store: Store, row: AudienceRow, *, actual: BitMap) -> BitMap:
-    """All values were read: who is looked for, should have the segment by our hand, and has it not."""
-    waits = _waiting(store, row.connection)
-    return BitMap() if waits is None else (waits.sought & row.owned) - actual
 
 
 def tells_all(store: Store, connection: str, stream: Stream, *, began: dt.datetime) -> bool:
@@ -101,15 +67,14 @@ def field_rows(store: Store, connection: str) -> list[AudienceRow]:
     return [row for row in rows if row.kind == AudienceKind.FIELD and row.segment != CARRIER]
 
 
-def observe(store: Store, connection: str, told: pa.Table) -> BitMap:
+def observe(store: Store, connection: str, told: pa.Table) -> None:
     """Bring the ledger up to date with `told` (external_id, own_values) of contacts that are in the lake.
 
     A person has a segment if any of their contacts has it, and has it not if all were told and none has it.
-    Returns the people of whom something was told.
     """
     rows = field_rows(store, connection)
     if not rows or not told.num_rows:
-        return BitMap()
+        return
     database = store.lake.connect()
     try:
         database.register("told", told)
@@ -132,7 +97,6 @@ def observe(store: Store, connection: str, told: pa.Table) -> BitMap:
                 SEMI JOIN seen USING (person) ANTI JOIN seen USING (person, place))"""
             ).to_arrow_table()
         )
-        seen = _people(database.sql("SELECT DISTINCT person FROM seen").to_arrow_table())
         held = database.sql(
             "SELECT DISTINCT name, person FROM (SELECT person, unnest(own_values) AS name FROM seen)"
         ).to_arrow_table()
@@ -143,34 +107,6 @@ def observe(store: Store, connection: str, told: pa.Table) -> BitMap:
         actual = (row.actual | there) - (known - there)
         if actual != row.actual:
             store.ledger.observed(row.id, actual=actual, remote_mark=row.remote_mark)
-    return seen
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """`people` who were written to and have not come back since, the last of them at `at`; `sought`: those
-    who did not come back in time, and not since either."""
-
-    people: BitMap
-    sought: BitMap
-    at: dt.datetime
-
-
-def _waiting(store: Store, connection: str) -> _Waiting | None:
-    noted = store.notes.get(f"field_waiting:{connection}")
-    if not isinstance(noted, dict):
-        return None
-    people, sought = (BitMap.deserialize(base64.b64decode(str(noted[key]))) for key in ("people", "sought"))
-    return _Waiting(people, sought, dt.datetime.fromisoformat(str(noted["at"])))
-
-
-def _wait(store: Store, connection: str, waits: _Waiting) -> None:
-    noted = None
-    if waits.people or waits.sought:
-        some = {"people": waits.people, "sought": waits.sought}
-        noted = {key: base64.b64encode(one.serialize()).decode() for key, one in some.items()}
-        noted["at"] = waits.at.isoformat()
-    store.notes.set(f"field_waiting:{connection}", noted)
 
 
 def _people(table: pa.Table) -> BitMap:

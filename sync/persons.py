@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import duckdb
@@ -21,7 +21,7 @@ from sync.fields import FieldSpec
 from sync.identify import BLOCKED_SCHEMA, Identified, MatchRules, identify
 from sync.identify.keys import email_key
 from sync.identify.people import build_all_people, build_some_people
-from sync.observe import came_back, doubt, observe, tells_all, trust
+from sync.observe import doubt, observe, tells_all, trust
 from sync.progress import SILENT, Progress
 from sync.pull import listing_absorbed, named_everybody
 from sync.store import PersonEvent, Store
@@ -72,14 +72,12 @@ def absorb(
     began: dt.datetime,
     run_id: int,
     at: dt.datetime,
-    whole: Collection[str] = (),
     progress: Progress = SILENT,
 ) -> Absorbed:
     """Bring contacts, people and activity of the lake up to date with what was pulled.
 
     `own_names`: connection → names of our audiences there, which never count as news. `began`: when
-    the pull began; pages may not tell yet what was written into an owned field shortly before. `whole`:
-    connections of which everything was read that was to be had.
+    the pull began; pages may not tell yet what was written into an owned field shortly before.
     """
     result = Absorbed()
     before = store.lake.snapshots().get("contacts")
@@ -114,12 +112,10 @@ def absorb(
                     values.setdefault(connection, []).append(done.own_values)
     progress.step("people")
     _identify(store, fields, rules, before, changed, result, run_id=run_id, at=at)
-    for connection in streams:
-        tables = values.get(connection)
-        seen = observe(store, connection, pa.concat_tables(tables)) if tables else BitMap()
-        if connection in certain:
-            trust(store, connection)
-        came_back(store, connection, seen, began=began, whole=connection in whole)
+    for connection, tables in values.items():
+        observe(store, connection, pa.concat_tables(tables))
+    for connection in certain:
+        trust(store, connection)
     progress.step("activity")
     for connection, some in streams.items():
         for stream in some:

@@ -13,14 +13,12 @@ from contextlib import closing, suppress
 from dataclasses import asdict
 from typing import Any
 
-from pyroaring import BitMap
-
 from connectors.errors import BadSource, ConnectorError, Frozen
 from sync.doing import doing
 from sync.observe import field_written
 from sync.progress import SILENT, Progress
 from sync.pull import Pulled, pull
-from sync.push import CARRIER, Addresses, Pushed, push
+from sync.push import Addresses, Pushed, push
 from sync.run.marking import mark_audiences
 from sync.run.workspace import Workspace
 from sync.store import Lease, LeaseLost, Run, Step, Store, StoreError, Task, TaskState
@@ -157,18 +155,7 @@ def push_part(
             )
     except Frozen as frozen:
         return asdict(Pushed(name, stopped=str(frozen), frozen=True))
-    written = [batch for batch in store.plans.batches(plan_id) if batch.audience_id in sent]
-    took = [
-        batch.done_adds | batch.done_removes
-        for batch in written
-        if rows[batch.audience_id].segment == CARRIER
-    ]
-    field_written(
-        store,
-        [rows[audience] for audience in sent],
-        took=BitMap.union(BitMap(), *took),
-        at=workspace.clock.utc_now(),
-    )
+    field_written(store, [rows[audience] for audience in sent], at=workspace.clock.utc_now())
     mark_audiences(store, name, connector, pushed=sent)
     return asdict(pushed)
 

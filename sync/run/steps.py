@@ -116,7 +116,6 @@ class Pipeline:
                 began=self.run.started_at,  # also of a resumed run: its pages may be as old as that
                 run_id=self.report.run_id,
                 at=self.as_of,
-                whole=[name for name, pulled in self._pulled.items() if pulled.stopped is None],
                 progress=self.progress,
             )
             if done.changed_rows:

@@ -1,4 +1,4 @@
-"""A record that somebody deleted on a platform is on no list there any more, and has no value."""
+"""A record that somebody deleted on a platform is on no list there any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RULES = """
 id = "germans"
 name = "Germans"
 when = 'country = "DE"'
-to = [{ connection = "hub", as = "list" }, { connection = "hub", as = "field" }]
+to = [{ connection = "hub", as = "list" }]
 """
 TITLE = "segsync: Germans"
 
