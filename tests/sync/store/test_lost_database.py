@@ -16,7 +16,8 @@ from sync.store import Store
 from sync.store.database import Database
 from sync.store.errors import DatabaseGone, StoreError
 from sync.store.whole import overwrite
-from tests.databases import postgres_url
+from tests.databases import own_postgres, postgres_url
+from tests.scenarios.works import until
 
 
 def others(url: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -58,23 +59,31 @@ def read_catalog_while(store: Store, something: Callable[[], None]) -> None:
         connection.exec_driver_sql("SELECT 1")
 
 
+def answers(store: Store) -> bool:
+    """While the server recovers, that is told, too."""
+    try:
+        store.notes.get("kept")
+    except StoreError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("disturb", [end_connections, crash])
 def test_a_lost_connection_is_told_and_what_was_not_committed_is_undone(
     tmp_path: Path, disturb: Callable[[str], None]
 ) -> None:
-    url = postgres_url()
-    store = Store.open(url, tmp_path / "lake")
+    with own_postgres() as server:  # a crash throws everybody out, other tests' databases included
+        lose_it(server.url(), tmp_path / "lake", disturb)
+
+
+def lose_it(url: str, lake: Path, disturb: Callable[[str], None]) -> None:
+    store = Store.open(url, lake)
     try:
         store.notes.set("kept", "yes")
         with pytest.raises(DatabaseGone, match="went away; what was not committed yet is undone") as told:
             change_while(store, lambda: disturb(url))
         assert "person1" not in str(told.value)
-        for _ in range(10_000):  # the server may still be recovering, which is told, too
-            try:
-                assert store.notes.get("kept") == "yes"
-                break
-            except StoreError:
-                continue
+        until(lambda: answers(store), "the server has recovered")
         assert store.notes.get("kept") == "yes"
     finally:
         store.close()
