@@ -226,8 +226,10 @@ def own_values(record: Json, own_field: str) -> list[str] | None:
 
 def reach(record: Json, path: str) -> object:
     """The value at `Account.Name`; null if any part of the way is."""
-    found: object = record
-    for step in path.split("."):
+    step, dot, rest = path.partition(".")
+    found: object = record.get(step)
+    while dot:
+        step, dot, rest = rest.partition(".")
         found = found.get(step) if isinstance(found, Mapping) else None
     return found
 

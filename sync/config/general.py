@@ -6,6 +6,7 @@ import re
 import zoneinfo
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 from pathlib import Path as FilePath
 
 from rules.engine.spark.starting import FIXED, what_is_missing
@@ -118,12 +119,24 @@ def _sqlite(section: Section, key: str, written: str) -> str:
     return _SQLITE + str(section.report.document.folder / FilePath(place).expanduser())
 
 
+def check_zone(section: Section, zone: str) -> bool:
+    """Whether there is the time zone that the section's `zone` names; told if there is not."""
+    if zone == "UTC" or zone in _zones():
+        return True
+    section.error("zone", f"there is no such time zone{did_you_mean(zone, _zones())}")
+    return False
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Hundreds of files are looked at to find them."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def read_business(section: Section) -> BusinessSettings:
     """`[business]`: zone, currency and rates."""
     zone = section.text("zone", "UTC")
-    zones = zoneinfo.available_timezones()
-    if zone not in zones:
-        section.error("zone", f"there is no such time zone{did_you_mean(zone, zones)}")
+    check_zone(section, zone)
     shape = 'three capital letters, such as "EUR" (ISO 4217)'
     currency = section.text("currency", "EUR", _CURRENCY, shape)
     rates: dict[str, Decimal] = {}

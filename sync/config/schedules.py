@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from cronsim import CronSim, CronSimError
 
+from sync.config.general import check_zone
 from sync.config.problems import did_you_mean
 from sync.config.section import Section
 from sync.config.settings import ConnectionSettings
@@ -49,9 +49,7 @@ def _schedule(
         wrong = f"{' and '.join(written)} are both there" if written else "nothing says when it runs"
         section.error(written[1] if written else None, f"{wrong}; write one of {', '.join(_KINDS)}")
     own_zone = section.text("zone", zone)
-    zones = zoneinfo.available_timezones()
-    if own_zone not in zones:
-        section.error("zone", f"there is no such time zone{did_you_mean(own_zone, zones)}")
+    if not check_zone(section, own_zone):
         own_zone = "UTC"
     cron = _cron(section)
     after_pull, after_schedule = _after(section, connections, name=name, names=names)

@@ -46,6 +46,8 @@ class Transaction(IcebergTransaction):
 
     @property
     def table_metadata(self) -> TableMetadata:
+        if not self._updates:
+            return self._table.metadata
         made = self._made
         if made is None or made[0] is not self._updates or made[1] is not self._table.metadata:
             made = self._made = (self._updates, self._table.metadata, super().table_metadata)

@@ -205,7 +205,7 @@ class Lake:
                     )
             new = {name: kind for name, kind in columns.items() if name not in there}
             if new:
-                with loaded.update_schema() as change:
+                with Transaction(loaded) as transaction, transaction.update_schema() as change:
                     for name, kind in new.items():
                         change.add_column((name,), iceberg_type(kind))
 

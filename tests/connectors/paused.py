@@ -12,6 +12,7 @@ import pytest
 
 from connectors.registry import platform
 from tests.connectors.rig import Rig
+from tests.databases import furnish
 from tests.scenarios.company import STORE, command
 
 SHOP = """
@@ -61,6 +62,7 @@ def company(rig: Rig, folder: Path, patch: pytest.MonkeyPatch) -> Company:
     home = folder / "installation"
     (home / "rules").mkdir(parents=True)
     (home / "config.toml").write_text("\n".join([STORE, *lines, SHOP]))
+    furnish(home / "segsync.db")
     return Company(home)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -11,11 +12,12 @@ POD = "4S0"
 
 def long_id(short: str) -> str:
     """15 characters to 18: each of the last 3 tells which of five are capitals."""
-    suffix = ""
-    for start in (0, 5, 10):
-        capitals = sum(1 << n for n, char in enumerate(short[start : start + 5]) if "A" <= char <= "Z")
-        suffix += CHECKSUM[capitals]
-    return short + suffix
+    return short + _told(short[:5]) + _told(short[5:10]) + _told(short[10:15])
+
+
+@lru_cache(maxsize=10_000)
+def _told(five: str) -> str:
+    return CHECKSUM[sum(1 << n for n, char in enumerate(five) if "A" <= char <= "Z")]
 
 
 def made_id(prefix: str, number: int) -> str:

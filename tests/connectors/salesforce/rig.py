@@ -19,8 +19,8 @@ from tests.connectors.prescribing import Refusal, intercept
 from tests.connectors.rig import YEAR_S, Rig, keys
 from tests.connectors.salesforce.refusals import DOCUMENTED
 
-CONTACTS, LEADS = 900, 450
-PAGE = 300
+CONTACTS, LEADS = 300, 150
+PAGE = 100
 OWN_FIELD = "Segments__c"
 WRITABLE = {
     *("allOrNone", "records", "attributes", "type", "id", OWN_FIELD),  # the own field, by collections

@@ -11,12 +11,16 @@ from tests.connectors.contract import ConnectorContract
 from tests.connectors.rig import Rig, assert_kinds
 from tests.connectors.salesforce.rig import CONTACTS, PAGE, salesforce_rig
 
+CROWDS = {"any_order": 2100, "declared_size": 900}
+"""Tests that need more contacts than the others."""
+
 
 class TestSalesforce(ConnectorContract):
     @pytest.fixture
     def rig(self, request: pytest.FixtureRequest) -> Iterator[Rig]:
-        crowded = "any_order" in request.node.name
-        with salesforce_rig(page=PAGE, contacts=2100 if crowded else CONTACTS) as rig:
+        name = request.node.name
+        contacts = next((many for words, many in CROWDS.items() if words in name), CONTACTS)
+        with salesforce_rig(page=PAGE, contacts=contacts) as rig:
             yield rig
 
     def test_campaigns_are_the_default_kind_of_audience(self, rig: Rig) -> None:

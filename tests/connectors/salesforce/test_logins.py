@@ -32,7 +32,7 @@ from connectors.salesforce.settings import load, settings_problems
 from connectors.salesforce.simulator import USERNAME
 from connectors.simulation import Chance, Kind, Script
 from tests.connectors.rig import by_id, ensured
-from tests.connectors.salesforce.rig import SalesforceRig, salesforce_rig
+from tests.connectors.salesforce.rig import PAGE, SalesforceRig, salesforce_rig
 
 GIVEN = {"domain": "acme.my.salesforce.com", "consumer_key": "k", "consumer_secret": "s"}
 
@@ -77,7 +77,7 @@ def test_a_key_that_is_none_is_told(org: SalesforceRig) -> None:
 
 
 def test_a_session_that_ends_in_mid_read_is_renewed() -> None:
-    with salesforce_rig(page=300) as rig:
+    with salesforce_rig(page=PAGE) as rig:
         connector = rig.connect()
         stream = connector.features.streams[0]
         expected = by_id(stream, connector.read(stream, None))
