@@ -19,7 +19,7 @@ from sync.store import PlannedBatch, Store
 from sync.store.moves import Moves, finish_moves, note_moves
 from sync.store.plans import StoredBatch
 from sync.store.whole import overwrite
-from tests.databases import database_urls
+from tests.databases import postgres_url, sqlite_url
 from tests.scenarios.commits import AROUND, COMMIT, die_at_commits
 from tests.sync.store.records import AT, commit, read
 from tests.sync.test_persons import MEMBERS, ORDERS, absorbed
@@ -33,8 +33,8 @@ SHARED = "shared@x.example"
 class Town:
     """One person of three contacts, whom we put into two audiences on news: once nobody answered."""
 
-    def __init__(self, url: str, store: Store) -> None:
-        self.url, self.store, self.day = url, store, 0
+    def __init__(self, url: str, store: Store, every: int) -> None:
+        self.url, self.store, self.every, self.day = url, store, every, 0
         run = store.runs.claim("test", as_of=AT, now=AT)
         for connection, contacts in (("shop", ("s1", "s2")), ("news", ("n1",))):
             rows = [{"external_id": one, "mail": SHARED} for one in contacts]
@@ -92,11 +92,20 @@ class Town:
         assert BitMap([order["person"]]) == one
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+@pytest.fixture(
+    params=[
+        ("sqlite", 4),
+        pytest.param(("sqlite", 1), marks=pytest.mark.long),
+        pytest.param(("postgresql", 1), marks=pytest.mark.long),
+    ],
+    ids=lambda param: f"{param[0]}-every-{param[1]}",
+)
 def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Town]:
-    url = database_urls(tmp_path)[request.param]
+    """Kills at each fourth commit, in turn before, inside and after it; `make test-long` kills at all of them."""
+    database, every = request.param
+    url = sqlite_url(tmp_path) if database == "sqlite" else postgres_url()
     with Store.open(url, tmp_path / "lake") as store:
-        yield Town(url, store)
+        yield Town(url, store, every)
 
 
 def _absorb(url: str, lake: Path, point: str) -> None:
@@ -114,27 +123,28 @@ def _absorb(url: str, lake: Path, point: str) -> None:
 
 def test_after_a_kill_at_any_commit_of_a_split_or_a_merge_members_are_still_ours(town: Town) -> None:
     """A person that was split must not get a second number, under which nobody knows what was ours."""
-    store, number, died, splits = town.store, 0, {True: 0, False: 0}, 0
-    while died[True] == number:  # until a split had fewer commits than that
-        number += 1
+    store, tried, died, splits = town.store, 0, {True: 0, False: 0}, 0
+    while died[True] == tried:  # until a split had fewer commits than that
+        number = 1 + tried * town.every
+        tried += 1
         for apart in (True, False):
             town.arrive(apart=apart)
-            died[apart] += town.absorb_and_die(f"{AROUND[number % 3]}:{number}")
-            if apart and number % 2:  # and what came between two runs goes again before the second
+            died[apart] += town.absorb_and_die(f"{AROUND[tried % 3]}:{number}")
+            if apart and tried % 2:  # and what came between two runs goes again before the second
                 town.arrive(apart=False)
             absorbed(store)
             one = town.person_of("n1")
             town.check()
-            if apart and not number % 2:
+            if apart and not tried % 2:
                 assert one != town.person_of("s1")
                 assert [event.kind for event in store.person_events.of(one)] == ["split"]
                 splits += 1
-    assert min(*died.values(), splits) >= 3
+    assert min(*died.values(), splits) >= 3, (died, splits)
 
 
 def test_all_moves_of_one_pass_count_at_once(tmp_path: Path) -> None:
     """Somebody leaves person 2 while another one becomes part of it: nobody is carried on with them."""
-    with Store.open(database_urls(tmp_path)["sqlite"], tmp_path / "lake") as store:
+    with Store.open(sqlite_url(tmp_path), tmp_path / "lake") as store:
         rows = [store.ledger.audience(name, "vip", "tag", name="VIP") for name in ("news", "shop")]
         for row in rows:
             store.ledger.adopt(row.id, BitMap([1, 2, 7]))
