@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.patience import PATIENCE_S
 from tests.scenarios.company import command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +28,7 @@ def tool(name: str, *words: str, **more: Any) -> subprocess.CompletedProcess[str
     path = shutil.which(name)
     if path is None:
         pytest.skip(f"{name} is not installed here; install it to have deploy/ checked by it, too")
-    return subprocess.run([path, *words], capture_output=True, text=True, timeout=60, **more)
+    return subprocess.run([path, *words], capture_output=True, text=True, timeout=PATIENCE_S, **more)
 
 
 def test_hadolint_has_nothing_to_say() -> None:

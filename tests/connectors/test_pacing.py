@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from connectors.errors import RateLimited, Unauthorized, Unavailable
 from connectors.pacing import Limits, ManualClock, Pacer, SystemClock
 from connectors.standing import Window
+from tests.patience import PATIENCE_S
 
 
 def failing(*errors: Exception) -> tuple[Callable[[], str], list[float], ManualClock]:
@@ -163,7 +164,7 @@ def test_never_more_calls_at_once_than_allowed() -> None:
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        gate.wait(5)  # passes only if three are in at the same time
+        gate.wait(PATIENCE_S)  # passes only if three are in at the same time
         with lock:
             now[0] -= 1
 

@@ -28,6 +28,7 @@ from connectors.simulation import (
     run_forever,
     serve,
 )
+from tests.patience import PATIENCE_S
 
 
 class Counter(Simulation):
@@ -250,7 +251,7 @@ def forked(work: Callable[[], None]) -> int:
 def plain_post(address: str, marks: Path) -> None:
     """Three POSTs without threads; a line in `marks` for each answer that came back."""
     host = address.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=PATIENCE_S)
     register = json.dumps({"pid": os.getpid()})
     connection.request("POST", "/__control__/register", register)
     connection.getresponse().read()

@@ -23,8 +23,9 @@ from sync.serve.hooks import Hooks
 from sync.serve.service import Service
 from sync.store import RunState, Store
 from sync.store.tables import runs, schedules
+from tests.patience import PATIENCE_S
 from tests.scenarios.lives import nursery
-from tests.scenarios.works import PATIENCE_S, TERMS, Works, until
+from tests.scenarios.works import TERMS, Works, until
 
 HOURLY = '[schedules.hourly]\nevery = "1 hour"\n'
 HOUR_MS = 3_600_000
@@ -70,7 +71,7 @@ def service(workspace: Workspace, hooks: Hooks | None = None) -> Iterator[Servic
 def asked(address: str, path: str) -> tuple[int, str]:
     """(status, body) of one of its pages."""
     try:
-        with urllib.request.urlopen(f"{address}{path}", timeout=60) as answer:
+        with urllib.request.urlopen(f"{address}{path}", timeout=PATIENCE_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -13,6 +13,7 @@ from connectors.simulation.server import serve
 from sync.run.pipeline import run
 from sync.run.workspace import Workspace
 from tests.databases import database_urls
+from tests.patience import PATIENCE_S
 from tests.scenarios.commits import AROUND
 from tests.scenarios.lives import begin, nursery
 from tests.scenarios.test_kill import kills_at_commits
@@ -47,7 +48,7 @@ def test_random_kills_in_a_row_end_in_the_same_state(tmp_path: Path, kind: str, 
                 town.simulator.kills.register(process.pid or 0)
                 kill = Kill(choice.choice(list(Point)), nth=choice.randrange(1, 14), writes=False)
                 town.simulator.kills.arm(kill)
-                process.join(60)
+                process.join(PATIENCE_S)
                 kills += process.exitcode == -signal.SIGKILL
             town.simulator.kills.arm()
             with Workspace.open(config) as workspace:

@@ -22,6 +22,7 @@ from sync.serve.hooks import Hooks
 from sync.store import RunState, Store
 from sync.store.tables import runs
 from tests.databases import database_urls, own_postgres, postgres_url
+from tests.patience import PATIENCE_S
 from tests.scenarios.company import command
 from tests.scenarios.serving import (
     HOURLY,
@@ -34,7 +35,7 @@ from tests.scenarios.serving import (
     serve,
     service,
 )
-from tests.scenarios.works import PATIENCE_S, Works, until
+from tests.scenarios.works import Works, until
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from sync.run.pipeline import begin
+from tests.patience import PATIENCE_S
 from tests.scenarios.company import Company, join, people, segment
 
 WATCH = """
@@ -56,7 +57,7 @@ def test_status_beside_runs_is_never_locked_out(firm: Company) -> None:
     finally:
         stop.touch()
     for process in processes:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, err) == (0, "")
         assert len(out.split()) >= 2  # it went on beside the runs
     assert len(firm.tagged("germans")) == 200

@@ -24,8 +24,9 @@ from sync.run.working import Worker
 from sync.store import RunState, Step, TaskState
 from sync.store.tables import batches, runs
 from tests.databases import database_urls, postgres_url
+from tests.patience import PATIENCE_S
 from tests.scenarios.company import command
-from tests.scenarios.works import PATIENCE_S, Hand, Works, dismiss, hire, rows, until
+from tests.scenarios.works import Hand, Works, dismiss, hire, rows, until
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

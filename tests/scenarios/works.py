@@ -21,12 +21,12 @@ from connectors.simulation import Reply, Request, serve
 from sync.run.workspace import Workspace
 from sync.store import Store, Terms
 from sync.store.tables import metadata
+from tests.patience import PATIENCE_S
 from tests.scenarios.lives import nursery
 
 KEY = "SEGSYNC_WORKS_KEY"
 TERMS = Terms(lease_s=6, heartbeat_s=1, request_s=2)
 """Short, so that a take-over need not be waited for long."""
-PATIENCE_S = 180
 RULE = """
 [[segment]]
 id = "germans"

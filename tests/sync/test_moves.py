@@ -101,7 +101,7 @@ class Town:
     ids=lambda param: f"{param[0]}-every-{param[1]}",
 )
 def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Town]:
-    """Kills at each fourth commit, in turn before, inside and after it; `make test-long` kills at all of them."""
+    """Dies at each fourth commit, in turn before, inside and after it; in `make test-long` at each."""
     database, every = request.param
     url = sqlite_url(tmp_path) if database == "sqlite" else postgres_url()
     with Store.open(url, tmp_path / "lake") as store:

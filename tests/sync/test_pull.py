@@ -15,11 +15,11 @@ from connectors.errors import Unavailable
 from sync.pull import pull_all
 from sync.store import Store
 from tests.databases import sqlite_url
+from tests.patience import PATIENCE_S
 from tests.sync.memory import MemoryDestination
 
 AT = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 PEOPLE = Stream("people", StreamKind.CONTACTS, fields=(), standard={})
-PATIENCE_S = 20
 
 
 class Source(MemoryDestination):

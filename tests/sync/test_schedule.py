@@ -19,6 +19,7 @@ from sync.schedule import Schedules, first, instant, matching, millis
 from sync.store import Run, RunState, Scope, Step, Store
 from sync.store.tables import runs
 from tests.databases import postgres_url, sqlite_url
+from tests.patience import PATIENCE_S
 from tests.scenarios.lives import nursery
 
 START = dt.datetime(2026, 3, 1, 12, 0, 30, tzinfo=dt.UTC)
@@ -311,9 +312,9 @@ def test_processes_on_one_postgresql_never_run_a_slot_twice(tmp_path: Path, proc
         ]
         for process in hired:
             process.start()
-        queued = [counts.get(timeout=180) for _ in hired]
+        queued = [counts.get(timeout=PATIENCE_S) for _ in hired]
         for process in hired:
-            process.join(60)
+            process.join(PATIENCE_S)
             assert process.exitcode == 0
         found = slots_of(store)
         assert len(found) == len(set(found)) == sum(queued)

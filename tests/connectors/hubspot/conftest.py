@@ -15,6 +15,7 @@ from connectors.hubspot.simulator import KEY, HubspotSimulator
 from connectors.pacing import ManualClock
 from connectors.simulation import serve
 from tests.connectors.hubspot.rig import HubspotRig
+from tests.patience import PATIENCE_S
 
 
 class Portal(HubspotRig):
@@ -30,7 +31,7 @@ class Portal(HubspotRig):
             params={k: str(v) for k, v in query.items()},
             data=None if body is None else json.dumps(body),
             headers={"Authorization": f"Bearer {KEY}"},
-            timeout=10,
+            timeout=PATIENCE_S,
         )
 
     def search(self, *filters: dict[str, Any], type_: str = "contacts", **more: object) -> requests.Response:

@@ -27,6 +27,7 @@ from connectors.hubspot.simulated.schema import Schema, definition
 from connectors.hubspot.simulator import KEY, HubspotSimulator
 from connectors.pacing import ManualClock
 from connectors.simulation import serve
+from tests.patience import PATIENCE_S
 from tests.shared import shared
 
 Json = dict[str, Any]
@@ -72,7 +73,7 @@ class Replay:
             body = body.replace(f'"{recorded}"', f'"{ours}"')
         url = f"{address}{one['path']}"
         answer = requests.request(
-            one["method"], url, data=body, headers={"Authorization": f"Bearer {KEY}"}, timeout=10
+            one["method"], url, data=body, headers={"Authorization": f"Bearer {KEY}"}, timeout=PATIENCE_S
         )
         if one["path"].endswith("batch/create"):
             self._learn(one["response_body"]["results"], answer.json()["results"])
@@ -158,7 +159,7 @@ def test_other_types_get_answers_of_the_recorded_shape(name: str, type_: str) ->
                 f"{address}/crm/v3/objects/{type_}/batch/update",
                 json=update,
                 headers={"Authorization": f"Bearer {KEY}"},
-                timeout=10,
+                timeout=PATIENCE_S,
             )
             theirs = next(iter(answered(name, "update")))["response_body"]["results"][0]
             always = {p for p in theirs["properties"] if p in VOLATILE}
@@ -182,7 +183,7 @@ def test_results_of_batches_come_in_no_order_as_recorded() -> None:
             f"{address}/crm/v3/objects/contacts/batch/create",
             json={"inputs": inputs},
             headers={"Authorization": f"Bearer {KEY}"},
-            timeout=10,
+            timeout=PATIENCE_S,
         )
     back = [o["properties"]["email"] for o in answer.json()["results"]]
     assert back != [i["properties"]["email"] for i in inputs]
@@ -201,7 +202,9 @@ def test_rate_limit_headers_are_those_recorded() -> None:
         for key, name in ((KEY, "contacts_run"), ("token", "contacts_oauth_headers")):
             for verb, sent in (("search", body), ("create", {"inputs": []})):
                 url = f"{address}/crm/v3/objects/contacts/{'batch/' if verb != 'search' else ''}{verb}"
-                answer = requests.post(url, json=sent, headers={"Authorization": f"Bearer {key}"}, timeout=10)
+                answer = requests.post(
+                    url, json=sent, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_S
+                )
                 recorded = next(one for one in answered(name, verb) if one["status"] < 300)
                 assert limits(answer.headers) == limits(recorded["response_headers"]), (name, verb)
 
@@ -216,7 +219,7 @@ def test_a_429_of_search_is_the_recorded_one() -> None:
             f"{address}{recorded['path']}",
             json=recorded["request_body"],
             headers={"Authorization": f"Bearer {KEY}"},
-            timeout=10,
+            timeout=PATIENCE_S,
         )
     ignored = {"correlationId"}
     assert answer.status_code == 429

@@ -15,6 +15,7 @@ from connectors.registry import platform
 from connectors.simulation import serve
 from tests.connectors.hubspot.conftest import Portal
 from tests.connectors.hubspot.foreign import CONTACTS, LISTS, get, make
+from tests.patience import PATIENCE_S
 
 # ---- reading ------------------------------------------------------------------------------------
 
@@ -227,14 +228,17 @@ def test_a_key_without_the_scope_is_told_which(foreign: Portal) -> None:
 
 def test_no_key_a_wrong_key_and_nonsense_are_refused(foreign: Portal) -> None:
     for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": f"Basic {foreign.hubspot.key}"}):
-        assert requests.get(f"{foreign.address}{CONTACTS}", headers=headers, timeout=5).status_code == 401
+        assert (
+            requests.get(f"{foreign.address}{CONTACTS}", headers=headers, timeout=PATIENCE_S).status_code
+            == 401
+        )
     assert foreign.call("GET", "/crm/objects/2026-09/contacts/1/2/3").status_code == 404
     assert foreign.call("PUT", CONTACTS).status_code == 405
     broken = requests.post(
         f"{foreign.address}{CONTACTS}/search",
         data="{",
         headers={"Authorization": f"Bearer {foreign.hubspot.key}"},
-        timeout=5,
+        timeout=PATIENCE_S,
     )
     assert "Invalid input JSON" in broken.json()["message"]
 

@@ -19,6 +19,7 @@ from connectors.salesforce.client import Transport
 from connectors.salesforce.simulated.ids import is_id, long_id, made_id
 from connectors.salesforce.simulator import SalesforceSimulator
 from connectors.simulation import serve
+from tests.patience import PATIENCE_S
 
 
 class Org:
@@ -45,7 +46,7 @@ class Org:
             params=query,
             data=None if body is None else json.dumps(body),
             headers={"Authorization": f"Bearer {self.sdk.session_id}"},
-            timeout=10,
+            timeout=PATIENCE_S,
         )
 
     def ids(self, soql: str) -> list[str]:
@@ -309,9 +310,9 @@ def test_a_job_goes_through_its_states_and_takes_one_upload(org: Org) -> None:
     headers = {"Authorization": f"Bearer {org.sdk.session_id}", "Content-Type": "text/csv"}
     url = f"{org.address}/services/data/v66.0{place}/batches"
     assert org.http("PATCH", place, {"state": "UploadComplete"}).status_code == 400  # nothing uploaded
-    first = requests.put(url, data=f"Id,LastName\n{id},New\n".encode(), headers=headers, timeout=10)
+    first = requests.put(url, data=f"Id,LastName\n{id},New\n".encode(), headers=headers, timeout=PATIENCE_S)
     assert (first.status_code, first.content) == (201, b"")
-    assert requests.put(url, data=b"Id\n", headers=headers, timeout=10).status_code == 400
+    assert requests.put(url, data=b"Id\n", headers=headers, timeout=PATIENCE_S).status_code == 400
     org.http("PATCH", place, {"state": "UploadComplete"})
     states = [org.http("GET", place).json()["state"] for _ in range(3)]
     assert states == ["UploadComplete", "InProgress", "JobComplete"]
@@ -326,13 +327,13 @@ def test_a_job_goes_through_its_states_and_takes_one_upload(org: Org) -> None:
 def test_wrong_logins_and_methods_have_the_services_words(org: Org) -> None:
     token = f"{org.address}/services/oauth2/token"
     form = {"grant_type": "client_credentials"}
-    wrong = requests.post(token, data=form, auth=("k", "s"), timeout=10)
+    wrong = requests.post(token, data=form, auth=("k", "s"), timeout=PATIENCE_S)
     assert (wrong.status_code, wrong.json()["error"]) == (400, "invalid_client")
     form = {"grant_type": "password"}
-    assert requests.post(token, data=form, timeout=10).json()["error"] == "unsupported_grant_type"
+    assert requests.post(token, data=form, timeout=PATIENCE_S).json()["error"] == "unsupported_grant_type"
     assert org.http("DELETE", "/limits").status_code == 405
     assert org.http("GET", "/nothing").status_code == 404
-    stranger = requests.get(f"{org.address}/services/data/v66.0/limits", timeout=10)
+    stranger = requests.get(f"{org.address}/services/data/v66.0/limits", timeout=PATIENCE_S)
     assert (stranger.status_code, stranger.json()[0]["errorCode"]) == (401, "INVALID_SESSION_ID")
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from tests.patience import PATIENCE_S
 from tests.scenarios.company import Company, command, company, join, segment
 from tests.sync.cli.conftest import Segsync
 
@@ -126,10 +127,10 @@ def test_simulate_serves_any_client_until_it_is_stopped() -> None:
     request = urllib.request.Request(
         f"{told['address']}/3.0/lists/{told['list']}", headers={"Authorization": f"Bearer {told['api_key']}"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         assert json.load(answer)["id"] == told["list"]
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
 
 
