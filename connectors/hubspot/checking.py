@@ -10,7 +10,7 @@ from connectors.checking import Findings
 from connectors.errors import ConnectorError
 from connectors.health import Health, Needs
 from connectors.hubspot.audiences import Audiences
-from connectors.hubspot.client import DATED, Client
+from connectors.hubspot.client import Client
 from connectors.hubspot.consent import unsubscribed_path
 from connectors.hubspot.refusals import expected
 
@@ -78,9 +78,7 @@ class Checker:
         return self._found.health()
 
     def _who(self) -> None:
-        version = "v3" if self._client.api_version == "v3" else DATED
-        path = f"/account-info/{version}/details"
-        found = expected(lambda: self._client.ask("GET", path, expect="portalId"))
+        found = expected(self._client.who)
         self._found.account = str(found["portalId"])
         self._found.details = {
             "account type": str(found.get("accountType") or ""),

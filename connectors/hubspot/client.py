@@ -28,6 +28,7 @@ from connectors.errors import Unauthorized, Unavailable, UnexpectedResponse
 from connectors.hubspot.answers import DAILY_WAIT_S, Allowance, Json, Refused, parsed, reaction
 from connectors.hubspot.tokens import OAuthApp, OAuthTokens, ServiceKey, Tokens
 from connectors.pacing import Clock, Limits, Pacer
+from connectors.server_time import ServerTime
 from connectors.standing import AtOnce, Quota, Window
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -166,6 +167,7 @@ class Client:
         self.searches = Pacer(searches, clock=clock, budget=budget)
         self._lock = threading.Lock()
         self.allowance: Allowance | None = None
+        self.time = ServerTime(clock, self.who, refused=Refused)
         self.reads = 0
         self.writes = 0
 
@@ -198,6 +200,11 @@ class Client:
             )
 
         return self._call(self.pacer, send, (), {}, expect=expect) or {}
+
+    def who(self) -> Json:
+        """The account that the token belongs to; the cheapest call there is."""
+        path = f"/account-info/{'v3' if self.api_version == 'v3' else DATED}/details"
+        return self.ask("GET", path, expect="portalId")
 
     def _call(
         self,
@@ -254,6 +261,7 @@ class Client:
 
     def _learn(self, headers: Mapping[str, str]) -> None:
         """Pace by what the platform says it allows; leave a share of the day to the company's other tools."""
+        self.time.heard(headers)
         seen = Allowance.of(headers)
         if seen.window_calls:
             window = Window.of(FIRST_CALLS.name, calls=seen.window_calls, seconds=seen.window_s)

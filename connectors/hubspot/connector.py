@@ -195,7 +195,9 @@ class HubspotConnector:
         raise BadSource(f"hubspot has no stream '{stream.name}'; it has: contacts, deals")
 
     def _reader(self) -> Reader:
-        return Reader(self._client, clock=self._clock, reading=self._reading, connections=self._connections)
+        return Reader(
+            self._client, clock=self._client.time, reading=self._reading, connections=self._connections
+        )
 
     def members(self, audience: Audience) -> Iterator[Page]:
         """Who is on the list (by id, HubSpot tells no more), or has something in the own property."""

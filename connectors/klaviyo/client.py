@@ -19,6 +19,7 @@ from connectors.errors import ConnectorError, Unavailable, UnexpectedResponse
 from connectors.klaviyo.answers import Json, Refused, parsed, reaction, refusal, whole_number
 from connectors.klaviyo.operations import OPERATIONS, Operation, Rate
 from connectors.pacing import Clock, Limits, Pacer
+from connectors.server_time import ServerTime
 from connectors.standing import USED, Window
 
 TIMEOUT_S = (5, 60)
@@ -70,6 +71,7 @@ class Client:
         self._api.default_headers["Accept-Encoding"] = "gzip"
         self._faults = (urllib3.exceptions.HTTPError, openapi_client.ApiException, OSError)
         self._clock = clock
+        self.time = ServerTime(clock, lambda: self.call("get_accounts"), refused=Refused)
         self._connections = connections
         self._budget = budget or MemoryBudget("Klaviyo", clock=clock)
         self._daily_reserve = daily_reserve
@@ -147,6 +149,7 @@ class Client:
             else:
                 self.reads += 1
         status, headers, content = self._exchange(operation.method, path, query, body)
+        self.time.heard(headers)
         if status >= 300:
             refused = refusal(status, content)
             known = reaction(refused, headers, scopes=operation.scopes, now=self._clock.utc_now())

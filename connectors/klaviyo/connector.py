@@ -97,7 +97,7 @@ class KlaviyoConnector:
         self._settings = settings
         self._clock = clock
         self._account = Collections(client)
-        self._reader = Reader(self._account, settings, clock=clock)
+        self._reader = Reader(self._account, settings, clock=client.time)
         imports = Imports(client, clock=clock, patience_s=settings.job_patience_s)
         self._writer = Writer(client, imports, own_property=settings.own_property)
         self._opt_outs = OptOuts(client, clock=clock, allowed=settings.record_opt_outs)

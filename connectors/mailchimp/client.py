@@ -30,6 +30,7 @@ from connectors.budget import Budget
 from connectors.errors import ConnectorError, RateLimited, Unauthorized, Unavailable, UnexpectedResponse
 from connectors.pacing import Clock, Limits, Pacer, retry_after_s
 from connectors.redaction import without_addresses
+from connectors.server_time import ServerTime
 from connectors.standing import AtOnce
 
 Json = dict[str, Any]
@@ -84,11 +85,18 @@ class PooledApiClient(ApiClient):  # type: ignore[misc]
     """
 
     def __init__(
-        self, *, key: str, base_url: str, timeout_s: tuple[float, float] = (5, 130), connections: int = 6
+        self,
+        *,
+        key: str,
+        base_url: str,
+        timeout_s: tuple[float, float] = (5, 130),
+        connections: int = 6,
+        answered: Callable[[Mapping[str, str]], object] = lambda _: None,
     ) -> None:
         super().__init__({"api_key": key, "server": ""})  # "" switches the SDK's url.replace off
         self.host = base_url.rstrip("/") + "/3.0"
         self.timeout_s = timeout_s
+        self.answered = answered
         self.session = requests.Session()
         self.session.auth = ("segsync", key)
         # A company's proxy and certificates hold for Mailchimp, never for a simulator on this machine.
@@ -127,6 +135,7 @@ class PooledApiClient(ApiClient):  # type: ignore[misc]
             )
         except requests.RequestException as error:
             raise Refused(0, title=type(error).__name__) from None
+        self.answered(answer.headers)
         if answer.status_code == 204:
             return None
         try:
@@ -153,7 +162,12 @@ class Client:
     def __init__(
         self, *, key: str, base_url: str, connections: int, clock: Clock, budget: Budget | None = None
     ) -> None:
-        self._api = PooledApiClient(key=key, base_url=base_url, connections=connections)
+        self.time = ServerTime(
+            clock, lambda: self.read(self.ping.get, expect="health_status"), refused=Refused
+        )
+        self._api = PooledApiClient(
+            key=key, base_url=base_url, connections=connections, answered=self.time.heard
+        )
         self._clock = clock
         at_once = AtOnce("at once", connections)
         self.pacer = Pacer(Limits(concurrency=connections, at_once=at_once), clock=clock, budget=budget)

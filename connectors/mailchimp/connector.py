@@ -149,7 +149,7 @@ class MailchimpConnector:
         return Reader(
             self._client,
             self._list,
-            clock=self._clock,
+            clock=self._client.time,
             lookback_s=self._lookback_s,
             campaign_days=self._campaign_days,
             full_days=self._full_days,

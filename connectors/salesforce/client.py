@@ -28,8 +28,9 @@ from simple_salesforce.login import SalesforceLogin
 from connectors.budget import Budget
 from connectors.errors import Unauthorized, Unavailable
 from connectors.pacing import Clock, Limits, Pacer
-from connectors.salesforce.answers import QUOTA_WAIT_S, Answer, SessionOver, reaction
+from connectors.salesforce.answers import QUOTA_WAIT_S, Answer, Refused, SessionOver, reaction
 from connectors.salesforce.settings import SUFFIX, Settings
+from connectors.server_time import ServerTime
 from connectors.standing import Quota
 
 Json = dict[str, Any]
@@ -52,10 +53,17 @@ FAILURES = (
 class Transport(HTTPAdapter):
     """Bounded pool, timeout, another base address if wanted; keeps each thread's last answer."""
 
-    def __init__(self, *, base_url: str | None, connections: int) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str | None,
+        connections: int,
+        answered: Callable[[Mapping[str, str]], object] = lambda _: None,
+    ) -> None:
         super().__init__(pool_maxsize=connections, pool_block=True, max_retries=0)
         self._base = urlsplit(base_url.rstrip("/")) if base_url else None
         self._seen = threading.local()
+        self._answered = answered
 
     def forget(self) -> None:
         """What this thread got before belongs to another call."""
@@ -75,6 +83,7 @@ class Transport(HTTPAdapter):
         options["timeout"] = TIMEOUT_S
         answer = super().send(request, *args, **options)
         self._seen.answer = Answer(answer.status_code, answer.content, answer.headers)
+        self._answered(answer.headers)
         return answer
 
 
@@ -87,8 +96,11 @@ class Client:
         limits = Limits(concurrency=settings.connections, quota=self._day)
         self.pacer = Pacer(limits, clock=clock, budget=budget)
         self.clock = clock
+        self.time = ServerTime(clock, self.limits, refused=Refused)
         self._http = requests.Session()
-        self._transport = Transport(base_url=settings.base_url, connections=settings.connections)
+        self._transport = Transport(
+            base_url=settings.base_url, connections=settings.connections, answered=self.time.heard
+        )
         for scheme in ("https://", "http://"):
             self._http.mount(scheme, self._transport)
         # A company's proxy and certificates hold for Salesforce, never for a simulator on this machine.

@@ -61,11 +61,11 @@ class Reader:
 
         `listed`: a read from the start names everybody there is, so whoever is missing is gone.
         """
-        now = written(self._client.clock.utc_now())
+        now = written(self._client.time.utc_now())
         if after is None:
             position = Position(lane=lanes[0].name, started=now, listing=now if listed else "")
         else:
-            position = Position.load(after, now=self._client.clock.utc_now())
+            position = Position.load(after, now=self._client.time.utc_now())
         full = position.listing is not None
         if position.started is None or position.lane is None:
             position = replace(position, started=now, lane=lanes[0].name)

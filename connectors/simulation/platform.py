@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from connectors.simulation.faults import Faults
@@ -54,6 +55,12 @@ class Simulation(ABC):
         """How long every call takes at least, as real platforms do."""
         self.lock = threading.RLock()
         """Held while `answer` runs; take it to change state from a test while the server runs."""
+        self._now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        """The platform's time of day, which its answers tell in `Date`."""
+
+    def now(self) -> datetime:
+        """The platform's time of day."""
+        return self._now()
 
     @property
     @abstractmethod

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -48,6 +49,10 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
         except OSError:
             self.close_connection = True
+
+    def date_time_string(self, timestamp: float | None = None) -> str:  # noqa: ARG002 - as in the library
+        """The simulation's time, not the computer's."""
+        return formatdate(self.server.simulation.now().timestamp(), usegmt=True)
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent: what happened is in Traffic."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from connectors.base import Action, Audience, AudienceKind, Change, Connector, Page, Stream, StreamKind
@@ -13,6 +14,24 @@ from connectors.simulation import Reply, Request, Simulation
 from tests.connectors.prescribing import Refusal, intercept, intercepted, turn_round
 
 YEAR_S = 366 * 86_400
+
+
+class WrongClock(ManualClock):
+    """Tells a time of day that is `wrong_s` seconds ahead of the right clock, and goes with it otherwise."""
+
+    def __init__(self, right: ManualClock, wrong_s: float) -> None:
+        super().__init__()
+        self._right = right
+        self._wrong = timedelta(seconds=wrong_s)
+
+    def now_s(self) -> float:
+        return self._right.now_s()
+
+    def utc_now(self) -> datetime:
+        return self._right.utc_now() + self._wrong
+
+    def sleep(self, seconds: float) -> None:
+        self._right.sleep(seconds)
 
 
 class Rig(ABC):

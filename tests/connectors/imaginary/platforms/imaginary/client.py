@@ -10,6 +10,7 @@ import requests
 from connectors.budget import Budget
 from connectors.errors import RateLimited, Unauthorized, Unavailable, UnexpectedResponse
 from connectors.pacing import Clock, Limits, Pacer, retry_after_s
+from connectors.server_time import ServerTime
 from connectors.standing import AtOnce
 
 CONNECTIONS = 6
@@ -30,7 +31,7 @@ class Client:
     def __init__(self, key: str, base_url: str, clock: Clock, budget: Budget) -> None:
         at_once = AtOnce("at once", CONNECTIONS)
         self.pacer = Pacer(Limits(concurrency=CONNECTIONS, at_once=at_once), clock=clock, budget=budget)
-        self._clock = clock
+        self.time = ServerTime(clock, lambda: self.call("GET", "me", expect="account"), refused=Refused)
         self._base_url = base_url
         self._http = requests.Session()
         self._http.trust_env = False
@@ -61,9 +62,10 @@ class Client:
             )
         except requests.RequestException as error:
             raise Unavailable(f"Imaginary did not answer ({type(error).__name__})") from None
+        self.time.heard(answer.headers)
         status = answer.status_code
         if status == 429:
-            wait_s = retry_after_s(answer.headers.get("Retry-After"), now=self._clock.utc_now())
+            wait_s = retry_after_s(answer.headers.get("Retry-After"), now=self.time.utc_now())
             raise RateLimited("Imaginary has too many calls", retry_after_s=wait_s)
         if status == 401:
             raise Unauthorized("Imaginary does not know the api_key")

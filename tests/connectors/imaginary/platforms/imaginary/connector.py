@@ -46,7 +46,6 @@ class ImaginaryConnector:
         key, address = str(settings["api_key"]), str(settings["base_url"])
         budget = budgets.account("Imaginary", account_key(key, address))
         self._client = Client(key, address, clock, budget)
-        self._clock = clock
 
     @property
     def features(self) -> Features:
@@ -69,7 +68,7 @@ class ImaginaryConnector:
         """Contacts that changed before now, in that order; who changes meanwhile is for the next read."""
         if stream.name != mapping.CONTACTS.name:
             raise BadSource(f"imaginary has no stream '{stream.name}'; it has: contacts")
-        cursor, until = mapping.checked(after), self._clock.utc_now().isoformat(timespec="microseconds")
+        cursor, until = mapping.checked(after), self._client.time.utc_now().isoformat(timespec="microseconds")
         while True:
             found = self._client.call("GET", "contacts", expect="contacts", after=cursor, until=until)
             rows = found["contacts"]

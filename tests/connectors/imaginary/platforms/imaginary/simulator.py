@@ -23,7 +23,7 @@ class ImaginarySimulator(Simulation):
 
     def __init__(self, people: int, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         super().__init__()
-        self.now = now
+        self._now = now
         self.contacts: dict[str, dict[str, Any]] = {}
         self.tags: dict[str, tuple[str, set[str]]] = {"t0": ("Friends", set())}
         for number in range(people):
@@ -41,7 +41,7 @@ class ImaginarySimulator(Simulation):
             "first_name": f"Name{number}",
             "country": COUNTRIES[number % 3],
             "consent": CONSENTS[number % 4],
-            "changed": (self.now() - ago).isoformat(timespec="microseconds"),
+            "changed": (self._now() - ago).isoformat(timespec="microseconds"),
         }
 
     def operation(self, request: Request) -> str:

@@ -1,0 +1,72 @@
+"""The time at a platform, by its answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from connectors.errors import Unavailable
+from connectors.pacing import ManualClock
+from connectors.server_time import ServerTime
+from tests.connectors.rig import WrongClock
+
+START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+
+class NotAllowed(Exception):
+    """A platform's own refusal."""
+
+
+def date(moment: datetime) -> dict[str, str]:
+    return {"Date": format_datetime(moment, usegmt=True)}
+
+
+def test_a_clock_that_agrees_is_kept_to_the_millisecond() -> None:
+    clock = ManualClock(START + timedelta(milliseconds=700))
+    time = ServerTime(clock, lambda: None, refused=NotAllowed)
+    time.heard(date(START))
+    assert time.utc_now() == clock.utc_now()
+
+
+@pytest.mark.parametrize("wrong_s", [600, -600, 3600 * 24 * 400])
+def test_the_platforms_time_goes_on_from_its_last_answer(wrong_s: float) -> None:
+    right = ManualClock(START)
+    time = ServerTime(WrongClock(right, wrong_s), lambda: None, refused=NotAllowed)
+    time.heard(date(START))
+    right.advance(90)
+    assert time.utc_now() == START + timedelta(seconds=90)
+
+
+def test_our_clock_may_be_put_wrong_after_the_last_answer() -> None:
+    right = ManualClock(START)
+    ours = WrongClock(right, 0)
+    time = ServerTime(ours, lambda: None, refused=NotAllowed)
+    time.heard(date(START))
+    ours._wrong = timedelta(minutes=10)
+    assert time.utc_now() == START
+
+
+def test_without_an_answer_it_asks_once() -> None:
+    asked = []
+    clock = WrongClock(ManualClock(START), 600)
+
+    def ask() -> None:
+        asked.append(1)
+        time.heard(date(START))
+
+    time = ServerTime(clock, ask, refused=NotAllowed)
+    assert time.utc_now() == time.utc_now() == START
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("error", [NotAllowed(), Unavailable("no")])
+@pytest.mark.parametrize("headers", [{}, {"Date": "yesterday"}, {"Date": "Sun, 01 Nov 2026 12:00:00 -0000"}])
+def test_whoever_does_not_tell_leaves_ours(error: Exception, headers: dict[str, str]) -> None:
+    def ask() -> None:
+        time.heard(headers)
+        raise error
+
+    time = ServerTime(WrongClock(ManualClock(START), 600), ask, refused=NotAllowed)
+    assert time.utc_now() == START + timedelta(seconds=600)
