@@ -25,6 +25,13 @@ from sync.store.errors import DatabaseGone, NoSpaceLeft, StoreError, is_no_space
 from sync.store.leases import Guard, Terms
 
 BUSY_TIMEOUT_S = 30
+PATIENCE_MS = 30_000
+"""How long PostgreSQL tries one statement."""
+LONGEST_IDLE_MS = 15_000
+"""A process that is stopped in the middle of a transaction holds what others wait for: PostgreSQL ends it, well
+before their patience ends. Our transactions take milliseconds."""
+QUERY_CANCELED = "57014"
+"""SQLSTATE of a statement that took too long."""
 
 
 class Database:
@@ -109,6 +116,11 @@ class Database:
             raise DatabaseGone(
                 f"the database {self.place} went away; what was not committed yet is undone, "
                 "run again when it answers"
+            ) from None
+        if getattr(failure.original_exception, "sqlstate", None) == QUERY_CANCELED:
+            raise DatabaseGone(
+                f"the database {self.place} did not answer within {PATIENCE_MS // 1000} s, it is busy or"
+                " another process holds what we wait for; what was not committed yet is undone, run again"
             ) from None
         if self.is_sqlite and "database is locked" in str(failure.original_exception):
             raise DatabaseGone(
@@ -198,8 +210,8 @@ def _postgres_engine(url: URL) -> Engine:
             max_overflow=20,
             hide_parameters=True,
             connect_args={
-                "options": "-c statement_timeout=30000 -c timezone=UTC"
-                " -c idle_in_transaction_session_timeout=60000"
+                "options": f"-c statement_timeout={PATIENCE_MS} -c timezone=UTC"
+                f" -c idle_in_transaction_session_timeout={LONGEST_IDLE_MS}"
             },
         )
     except ModuleNotFoundError as error:

@@ -20,7 +20,7 @@ from sync.store.owners import is_dead, me
 from sync.store.runs import Step
 from sync.store.tables import runs, tasks
 
-_CLAIMING = 5_712_043_120
+CLAIMING = 5_712_043_120
 """Claims take turns under this lock of PostgreSQL; on SQLite every writing transaction does."""
 
 
@@ -93,7 +93,7 @@ class Tasks:
             query = query.where(tasks.c.step == step)
         with self._database.unguarded.writing() as database:
             if not self._database.is_sqlite:
-                database.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CLAIMING})
+                database.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CLAIMING})
             now_ms = self._database.now_ms(database)
             for row in database.execute(query).mappings().all():
                 if row["id"] not in without and self._free(database, row, now_ms):

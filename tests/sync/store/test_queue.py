@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from pyroaring import BitMap
-from sqlalchemy import Engine, event, update
+from sqlalchemy import Engine, event, text, update
 
 from sync.store import (
     NotShared,
@@ -22,8 +24,10 @@ from sync.store import (
     Store,
     TaskState,
 )
+from sync.store.errors import DatabaseGone
 from sync.store.sole import worker
 from sync.store.tables import runs, tasks
+from sync.store.tasks import CLAIMING
 from tests.databases import postgres_url, sqlite_url
 from tests.sync.store.conftest import NOW
 
@@ -188,6 +192,37 @@ def test_a_task_finished_while_another_looks_for_work_is_not_done_again(tmp_path
             event.remove(Engine, "before_cursor_execute", finish)
         assert finished
         assert [(one.state, len(one.results)) for one in store.tasks.of(run.id)] == [(TaskState.DONE, 1)]
+
+
+@contextmanager
+def stopped_while_it_claims(url: str, lake: Path) -> Iterator[None]:
+    """Another worker, which was stopped (by a debugger, or its machine) in the middle of claiming a task."""
+    with Store.open(url, lake) as other, suppress(DatabaseGone), other.database.writing() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CLAIMING})
+        yield
+
+
+def test_a_worker_stopped_while_it_claims_is_thrown_out_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.store.database.LONGEST_IDLE_MS", 300)
+    url = postgres_url()
+    with Store.open(url, tmp_path / "lake") as store, stopped_while_it_claims(url, tmp_path / "lake"):
+        assert store.tasks.claim() is None
+
+
+def test_whoever_waits_too_long_for_another_is_told_and_may_try_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.store.database.PATIENCE_MS", 200)
+    url = postgres_url()
+    with Store.open(url, tmp_path / "lake") as store:
+        with (
+            stopped_while_it_claims(url, tmp_path / "lake"),
+            pytest.raises(DatabaseGone, match="another process holds what we wait for"),
+        ):
+            store.tasks.claim()
+        assert store.tasks.claim() is None
 
 
 def test_what_a_process_cannot_do_is_left_to_others(store: Store) -> None:
