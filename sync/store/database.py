@@ -28,8 +28,8 @@ BUSY_TIMEOUT_S = 30
 PATIENCE_MS = 30_000
 """How long PostgreSQL tries one statement."""
 LONGEST_IDLE_MS = 15_000
-"""A process that is stopped in the middle of a transaction holds what others wait for: PostgreSQL ends it, well
-before their patience ends. Our transactions take milliseconds."""
+"""A process that is stopped in the middle of a transaction holds what others wait for: PostgreSQL ends it.
+Our transactions take milliseconds."""
 QUERY_CANCELED = "57014"
 """SQLSTATE of a statement that took too long."""
 
