@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Tests at a time: more than two cores have, for many wait for other processes.
+JOBS ?= 4
 
 .PHONY: install demo test test-long test-mutants bench grammar lint clean
 
@@ -23,7 +25,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long and not benchmark'
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m 'not long and not benchmark'
 
 test-long: $(STAMP)
 	SEGSYNC_THOROUGH=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests/rules tests/sync/identify tests/connectors/mailchimp  # with all examples

@@ -134,6 +134,9 @@ class Accounts:
         return {str(people[member]["Email"]) for member in self.crm.members(id_)}
 
 
+pytestmark = pytest.mark.xdist_group("demo")  # its runs are made once
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo") / "company"

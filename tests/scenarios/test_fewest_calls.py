@@ -282,9 +282,12 @@ def churn(crowd: Crowd, choice: random.Random) -> None:
 @pytest.mark.parametrize(
     ("people", "leads", "rounds"),
     [
-        pytest.param(700, 300, 2, id="few: collections on Salesforce"),
-        pytest.param(2450, 300, 1, id="many contacts and few leads: one bulk job and collections"),
-        pytest.param(2450, 1100, 1, id="many of both: two bulk jobs"),
+        pytest.param(700, 300, 1, id="few: collections on Salesforce"),
+        pytest.param(2450, 300, 0, id="many contacts and few leads: one bulk job and collections"),
+        pytest.param(2450, 1100, 0, id="many of both: two bulk jobs"),
+        pytest.param(700, 300, 3, id="few, and they come and go", marks=pytest.mark.long),
+        pytest.param(2450, 300, 2, id="many contacts, and they come and go", marks=pytest.mark.long),
+        pytest.param(2450, 1100, 2, id="many of both, and they come and go", marks=pytest.mark.long),
     ],
 )
 def test_the_forecast_is_the_fewest_calls_and_what_apply_uses(
@@ -305,6 +308,7 @@ def test_the_forecast_is_the_fewest_calls_and_what_apply_uses(
         planned_and_applied(crowd, config, {})
 
 
+@pytest.mark.long
 def test_imports_of_ten_thousand_and_lists_of_a_thousand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ def check(town: Town, statuses: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("point", list(Point))
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.long)])
 def test_after_a_kill_at_any_call_the_next_run_ends_in_the_same_state(
     tmp_path: Path, point: Point, every: int
 ) -> None:

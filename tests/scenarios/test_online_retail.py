@@ -289,6 +289,9 @@ class Shop:
     rejected: dict[tuple[str, str], int]  # by connection and stream
 
 
+pytestmark = pytest.mark.xdist_group("online retail")  # half a million lines are read once
+
+
 @pytest.fixture(scope="module")
 def raw() -> Raw:
     return read_raw()

@@ -115,7 +115,7 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_few_are_asked_and_everybody_would_have_told_the_same(seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)
     as_of, conditions, asked, people = AT, CONDITIONS, 0, 0
