@@ -13,7 +13,6 @@ from pathlib import Path
 
 import duckdb
 
-from rules.engine import Tables
 from rules.engine.ahead import Ahead
 from rules.engine.explain import explain
 from rules.engine.periods import Clock
@@ -23,10 +22,11 @@ from rules.engine.reading import read_person
 from rules.language import render
 from sync.run.outlook import outlook
 from tests.benchmarks import generator
-from tests.benchmarks.evaluation import ours as evaluation
-from tests.benchmarks.fifty import fifty_rules
+from tests.benchmarks.evaluation.ours import ours as evaluation
+from tests.benchmarks.evaluation.ours import tables as tables_of
+from tests.benchmarks.evaluation.rules import rules
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.generator import AS_OF, SHARES, ZONE, World
+from tests.benchmarks.generator import AS_OF, ZONE, World
 
 BOUND_MS = 100.0
 PEOPLE = 15
@@ -40,25 +40,21 @@ def run(*, people: int = 1_000_000, events: int = 10_000_000, folder: Path | Non
 
 def _measured(world: World) -> list[Figure]:
     connection = duckdb.connect()
-    tables = Tables(
-        people=f"read_parquet('{world.people_file}')",
-        activity={kind: f"read_parquet('{world.activity_file(kind)}')" for kind in SHARES},
-    )
-    ranks = KnownRanks(evaluation(connection, world).thresholds)
-    fifty = {name: one.when for name, one in fifty_rules().segments.items()}
-    hundred = [*fifty.values(), *fifty.values()]
+    tables = tables_of(world)
+    ranks = KnownRanks(evaluation(connection, world, variants=2).thresholds)
+    hundred = {name: one.when for name, one in rules(2).segments.items()}
     context = Context(Clock(AS_OF, ZONE), ranks)
     spent: dict[str, list[float]] = {"ours": [], "reading": [], "by hand": []}
     for number in range(PEOPLE + 1):  # the first warms the file cache and does not count
         person = (number * 7919 + 13) % world.people
         started = time.perf_counter()
-        facts = read_person(connection, tables, person=person, conditions=hundred)
+        facts = read_person(connection, tables, person=person, conditions=[*hundred.values()])
         read = time.perf_counter()
         assert facts is not None
-        ahead = Ahead(facts, context, fifty)
-        for condition in hundred:
-            explain(condition, facts, context, render=render, conditions=fifty)
-            outlook(condition, ahead, fifty, render=render)
+        ahead = Ahead(facts, context, hundred)
+        for condition in hundred.values():
+            explain(condition, facts, context, render=render, conditions=hundred)
+            outlook(condition, ahead, hundred, render=render)
         told = time.perf_counter()
         rows = connection.execute(f"SELECT * FROM {tables.people} WHERE person = {person}").fetchall()
         for relation in tables.activity.values():

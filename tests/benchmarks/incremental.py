@@ -26,7 +26,7 @@ from rules.engine.walk import nodes, ranks
 from rules.ir import InSegment
 from rules.ruleset import RuleSet
 from tests.benchmarks import generator
-from tests.benchmarks.fifty import fifty_rules
+from tests.benchmarks.evaluation.rules import rules as compiled
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.generator import AS_OF, SHARES, ZONE, World
 
@@ -45,7 +45,7 @@ def run(
 
 
 def _measured(world: World, rounds: int) -> list[Figure]:
-    rules = fifty_rules()
+    rules = compiled(1)
     comparing: set[str] = set()
     for name, one in rules.segments.items():
         used = {node.segment for node in nodes([one.when]) if isinstance(node, InSegment)}
