@@ -56,7 +56,6 @@ class Rows:
     """Whose the rows of a selection are: makes sets of people out of the bits of rows."""
 
     def __init__(self, people: NDArray[np.uint32]) -> None:
-        import numpy as np
 
         self.people = people
         self._end = int(people.max()) + 1 if len(people) else 0
@@ -101,9 +100,7 @@ def _written(numbers: NDArray[np.bool_]) -> BitMap:
     packed = np.packbits(numbers, bitorder="little").reshape(-1, _CONTAINER // 8)
     sizes = np.bitwise_count(packed.view(np.uint64)).sum(axis=1, dtype=np.int64)
     keys = np.flatnonzero(sizes)
-    parts = [
-        packed[key] if sizes[key] > _LONGEST_ARRAY else _listed(numbers, int(key)) for key in keys
-    ]
+    parts = [packed[key] if sizes[key] > _LONGEST_ARRAY else _listed(numbers, int(key)) for key in keys]
     lengths = np.array([part.nbytes for part in parts], np.int64)
     head = 8 + 8 * len(keys)
     described = np.stack([keys, sizes[keys] - 1], axis=1).astype("<u2")

@@ -19,7 +19,7 @@ from rules.engine.walk import Chain, Feature, Rank
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
-_MIRRORED = {
+MIRRORED = {
     ir.Comparison.EQ: ir.Comparison.EQ,
     ir.Comparison.LT: ir.Comparison.GT,
     ir.Comparison.LE: ir.Comparison.GE,
@@ -224,14 +224,11 @@ class Emitter:
 
     def _compare(self, node: ir.Compare) -> str:
         match node.left, node.right:
-            case ir.DaysSince(value), ir.Literal(int(limit), Type.NUMBER) if self._is_instant(value):
+            case ir.DaysSince(value), ir.Literal(int(limit), Type.NUMBER) if is_instant(value):
                 return self._age(self.value(value).sql, node.operator, limit)
-            case ir.Literal(int(limit), Type.NUMBER), ir.DaysSince(value) if self._is_instant(value):
-                return self._age(self.value(value).sql, _MIRRORED[node.operator], limit)
+            case ir.Literal(int(limit), Type.NUMBER), ir.DaysSince(value) if is_instant(value):
+                return self._age(self.value(value).sql, MIRRORED[node.operator], limit)
         return self._compared(node.operator, self.value(node.left), self.value(node.right))
-
-    def _is_instant(self, value: ir.Value) -> bool:
-        return not isinstance(value, ir.DaysSince | ir.Arithmetic) and value.type is Type.DATETIME
 
     def _age(self, instant: str, operator: ir.Comparison, limit: int) -> str:
         """floor((now − x) / 86 400) compared with a constant, as bounds on x itself."""
@@ -260,7 +257,7 @@ class Emitter:
             ]
             return "(" + " AND ".join([*finite, f"{sides[0]} {operator} {sides[1]}"]) + ")"
         if left.over is None and right.over is None:
-            right_sql = self._side(_MIRRORED[operator], right, left)
+            right_sql = self._side(MIRRORED[operator], right, left)
             return f"{self._side(operator, left, right)} {operator} {right_sql}"
         return f"{self._product(left, right.over)} {operator} {self._product(right, left.over)}"
 
@@ -334,3 +331,8 @@ class Emitter:
         if limit >= 2**32:
             return "TRUE"
         return f"{self.dialect.lot(salt, self.alias + '.person')} < '{limit:08x}'"
+
+
+def is_instant(value: ir.Value) -> bool:
+    """Whether a value is a point in time, so that its age is a matter of bounds on itself."""
+    return not isinstance(value, ir.DaysSince | ir.Arithmetic) and value.type is Type.DATETIME

@@ -18,18 +18,19 @@ from rules.engine import features as features_
 from rules.engine import sequences as sequences_
 from rules.engine import sphere
 from rules.engine.emit import Emitter
+from rules.engine.making import Making, joined
 from rules.engine.membership import Memberships
 from rules.engine.periods import Clock
+from rules.engine.ranked import RankedPeople
 from rules.engine.ranks import Threshold
 from rules.engine.records import present_states_sql
-from rules.engine.session import Derived, DuckDBSession, Ranked, Session
+from rules.engine.session import Derived, DuckDBSession, Session
 from rules.engine.standing import Standing
 from rules.engine.tables import Tables, activity_of
 from rules.engine.walk import Rank, aggregates, chains, kinds, nodes, ranks, record_aggregates
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
     from pyroaring import BitMap
 
     from rules.ruleset import RuleSet
@@ -73,7 +74,7 @@ def evaluate(
     clock, dialect = Clock(as_of, zone), session.dialect
     roots = [segment.when for segment in rules.segments.values()]
     prefix = f"segsync_{secrets.token_hex(4)}_"
-    making = _Making(session)
+    making = Making(session)
     try:
         with stages.timed("plan"):
             for pattern in sorted({node.pattern for node in nodes(roots) if isinstance(node, ir.Matches)}):
@@ -112,11 +113,11 @@ def evaluate(
             dialect, clock, alias="p", features=plan.scalars, points=points, chains=sequences.conditions
         )
         with stages.timed("thresholds"):
-            ranked = _Ranked(making, emitter, prefix)
+            ranked = RankedPeople(making, emitter, prefix)
             ranked.compute(ranked_by, people, relations)
             emitter.rank = ranked.condition
         with stages.timed("predicates"):
-            memberships = Memberships(emitter)
+            memberships = Memberships(emitter, ranked.comparisons)
             for segment in rules.segments.values():
                 memberships.add(segment.id, segment.when)
             columns = memberships.columns()
@@ -129,37 +130,8 @@ def evaluate(
     return Evaluation(members, table.num_rows, ranked.found, stages.seconds, memberships.kept)
 
 
-class _Making:
-    """What was made in a session, to be let go of at the end."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self._made: list[str] = []
-
-    def make(self, derived: Derived) -> None:
-        """Makes a relation."""
-        self._made.append(derived.name)
-        self.session.make(derived)
-
-    def keep(self, name: str, table: pa.Table, types: Mapping[str, str]) -> None:
-        """A small relation of given rows."""
-        self._made.append(name)
-        self.session.keep(name, table, types)
-
-    def undo(self) -> None:
-        """Lets go of all, the last first."""
-        while self._made:
-            self.session.drop(self._made.pop())
-
-
 def _near(roots: list[ir.Predicate]) -> set[ir.Near]:
     return {node for node in nodes(roots) if isinstance(node, ir.Near)}
-
-
-def joined(people: str, relations: list[str], expressions: str) -> str:
-    """The people with those relations of features that the expressions mention."""
-    used = [name for name in relations if f"{name}." in expressions]
-    return people + "".join(f" LEFT JOIN {name} ON {name}.person = p.person" for name in used)
 
 
 class _Stages:
@@ -174,74 +146,6 @@ class _Stages:
         start = time.perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-
-class _Ranked:
-    """The thresholds of all ranks, and the predicates that use them."""
-
-    def __init__(self, making: _Making, emitter: Emitter, prefix: str) -> None:
-        self.making, self.emitter, self.prefix = making, emitter, prefix
-        self.found: dict[Rank, dict[object, Threshold]] = {}
-        self.joins = ""
-        self._relations: dict[Rank, str] = {}
-
-    def compute(self, wanted: list[Rank], people: str, relations: list[str]) -> None:
-        """Asks for the thresholds of all at once; those of groups become small relations to join."""
-        if not wanted:
-            return
-        sharing: dict[tuple[str, str | None, bool], list[Rank]] = {}
-        for rank in wanted:
-            value = self.emitter.ranked(rank.value)
-            group = None if rank.by is None else self.emitter.value(rank.by).sql
-            sharing.setdefault((value.sql, group, value.double), []).append(rank)
-        asked = [Ranked(tuple(ranks_), *same) for same, ranks_ in sharing.items()]
-        mentioned = " ".join(f"{one.value} {one.group}" for one in asked)
-        self.found |= self.making.session.thresholds(asked, joined(people, relations, mentioned))
-        for rank in wanted:
-            if rank.by is not None and self.found[rank]:
-                self._join(rank)
-
-    def _join(self, rank: Rank) -> None:
-        import pyarrow as pa
-
-        assert rank.by is not None  # noqa: S101 - only called for ranks with groups
-        name = f"{self.prefix}r{len(self._relations)}"
-        by = self.found[rank]
-        bounds = {
-            bound: [
-                None if value is None else repr(value) for value in (getattr(t, bound) for t in by.values())
-            ]
-            for bound in ("at_least", "above", "at_most")
-        }
-        table = pa.table(
-            {"key": list(by)} | {bound: pa.array(texts, pa.string()) for bound, texts in bounds.items()}
-        )
-        scalar = self.emitter.ranked(rank.value)
-        type_ = "DOUBLE" if scalar.double else self.emitter.dialect.wide if scalar.wide else "BIGINT"
-        self.making.keep(name, table, dict.fromkeys(bounds, type_))
-        self._relations[rank] = name
-        self.joins += f" LEFT JOIN {name} ON {name}.key = {self.emitter.value(rank.by).sql}"
-
-    def condition(self, rank: Rank) -> str:
-        """The predicate of a rank whose thresholds are known."""
-        if not self.found[rank]:
-            return "FALSE"
-        value, dialect = self.emitter.ranked(rank.value), self.emitter.dialect
-        operators = {"at_least": ">=", "above": ">", "at_most": "<="}
-        bounds = []
-        for bound, operator in operators.items():
-            if rank.by is not None:
-                name = self._relations[rank]
-                if any(getattr(threshold, bound) is not None for threshold in self.found[rank].values()):
-                    bounds.append(f"({name}.{bound} IS NULL OR {value.sql} {operator} {name}.{bound})")
-                continue
-            limit = getattr(self.found[rank][None], bound)
-            if limit is not None:
-                constant = dialect.double(limit) if value.double else dialect.integer(limit)
-                bounds.append(f"{value.sql} {operator} {constant}")
-        if rank.by is not None:
-            bounds.append(f"{self._relations[rank]}.key IS NOT NULL AND {value.sql} IS NOT NULL")
-        return "(" + " AND ".join(bounds) + ")"
 
 
 def _present_states(

@@ -1,20 +1,22 @@
 """From predicates to bitmaps: one projection of booleans, then set operations.
 
-SQL answers what is no And, Or or Not, in one column for all segments that ask it; And, Or and Not are done on
-the packed bits of these columns, and where other segments are needed, on bitmaps.
+SQL answers what is no And, Or or Not, in one column for all segments that ask it; where a number is held
+against constants, it gives the number, once. And, Or and Not are done on packed bits, and where other
+segments are needed, on bitmaps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
 from rules import ir
 from rules.engine.bits import Rows, bits_of
 from rules.engine.emit import Emitter
+from rules.engine.intervals import Interval, Numbers, interval_of
 from rules.engine.standing import Standing, lasts
-from rules.engine.walk import uses_segments
+from rules.engine.walk import Rank, uses_segments
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,10 +30,13 @@ Predicates: TypeAlias = tuple[ir.Predicate, ...]
 class Memberships:
     """Collects the columns that all segments need, then makes the bitmaps."""
 
-    def __init__(self, emitter: Emitter) -> None:
-        self.emitter = emitter
+    def __init__(self, emitter: Emitter, comparisons: Callable[[Rank], ir.Predicate | None]) -> None:
+        """`comparisons`: a rank of known thresholds as comparisons of its value, where it can be said so."""
+        self.emitter, self.comparisons = emitter, comparisons
         self._conditions: dict[str, ir.Predicate] = {}  # segment → condition, in order of evaluation
-        self._columns: dict[ir.Predicate, str] = {}
+        self._columns: dict[str, str] = {}  # SQL → its name
+        self._leaves: dict[ir.Predicate, Interval | str] = {}  # str: SQL of the predicate itself
+        self._same: dict[ir.Predicate, ir.Predicate] = {}
         self.kept: dict[str, BitMap] = {}  # of segments that last: members for whom `when` is not true
 
     def add(self, segment: str, condition: ir.Predicate) -> None:
@@ -52,13 +57,21 @@ class Memberships:
                         self._collect(one)
             case ir.InSegment() | ir.HeldSegment():
                 pass
-            case _:
-                self._columns.setdefault(predicate, f"b{len(self._columns)}")
+            case ir.RankShare() | ir.RankCount() | ir.Quintile() if found := self.comparisons(predicate):
+                self._same[predicate] = found
+                self._collect(found)
+            case _ if predicate not in self._leaves:
+                leaf = interval_of(predicate, self.emitter) or self.emitter.predicate(predicate)
+                self._leaves[predicate] = leaf
+                self._column(leaf if isinstance(leaf, str) else leaf.number)
+
+    def _column(self, sql: str) -> str:
+        """The name under which it is selected."""
+        return self._columns.setdefault(sql, f"b{len(self._columns)}")
 
     def columns(self) -> str:
-        """The columns to select of every person: its number and the booleans, NULL for false."""
-        booleans = [f"{self.emitter.predicate(p)} AS {name}" for p, name in self._columns.items()]
-        return ", ".join(["p.person AS person", *booleans])
+        """The columns to select of every person: its number, the numbers asked about, and booleans."""
+        return ", ".join(["p.person AS person", *(f"{sql} AS {name}" for sql, name in self._columns.items())])
 
     def collect(
         self,
@@ -76,7 +89,8 @@ class Memberships:
 
         rows = Rows(table["person"].to_numpy().astype(np.uint32))
         everyone = rows.everyone()
-        answers = {predicate: bits_of(table[name]) for predicate, name in self._columns.items()}
+        numbers: dict[str, Numbers] = {}
+        answers: dict[ir.Predicate, Bits] = {}
         atoms: dict[ir.Predicate, BitMap] = {}
         members = dict(known)
 
@@ -88,7 +102,19 @@ class Memberships:
                     return reduce(np.bitwise_and, map(bits, parts))
                 case ir.Or(parts):
                     return reduce(np.bitwise_or, map(bits, parts))
+            if predicate in self._same:
+                return bits(self._same[predicate])
+            if predicate not in answers:
+                answers[predicate] = answer(self._leaves[predicate])
             return answers[predicate]
+
+        def answer(leaf: Interval | str) -> Bits:
+            if isinstance(leaf, str):
+                return bits_of(table[self._column(leaf)])
+            name = self._column(leaf.number)
+            if name not in numbers:
+                numbers[name] = Numbers(table[name])
+            return numbers[name].within(leaf)
 
         def resolve(predicate: ir.Predicate) -> BitMap:
             if predicate in atoms:
