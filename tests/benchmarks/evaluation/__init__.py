@@ -14,6 +14,9 @@ def run(
     *, people: int = 1_000_000, events: int = 10_000_000, rounds: int = 3, folder: Path | None = None
 ) -> list[Figure]:
     """Generates the world (in `folder`, or for the time being), measures and draws."""
+    import json_logic  # noqa: F401 - told now, not after many minutes
+    import rule_engine  # noqa: F401
+
     from tests.benchmarks import generator
     from tests.benchmarks.evaluation.compared import compared
     from tests.benchmarks.evaluation.plot import draw
