@@ -106,7 +106,9 @@ def _written(numbers: NDArray[np.bool_]) -> BitMap:
     described = np.stack([keys, sizes[keys] - 1], axis=1).astype("<u2")
     starts = (head + np.cumsum(lengths) - lengths).astype("<u4")
     pieces = [struct.pack("<II", _WITHOUT_RUNS, len(keys)), described.tobytes(), starts.tobytes()]
-    return BitMap.deserialize(b"".join([*pieces, *(part.tobytes() for part in parts)]))
+    found = BitMap.deserialize(b"".join([*pieces, *(part.tobytes() for part in parts)]))
+    found.run_optimize()  # as pyroaring does with what it makes of members
+    return found
 
 
 def _listed(numbers: NDArray[np.bool_], key: int) -> NDArray[np.uint16]:
