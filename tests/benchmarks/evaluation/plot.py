@@ -19,7 +19,7 @@ SIDES = {
     "json_logic": "json-logic, features given",
 }
 _OURS, _OTHERS, _LINE, _TEXT = "#1b6ca8", "#9a9a9a", "#d8d8d8", "#333333"
-_HEIGHT, _TOP, _BOTTOM = 300, 48, 48
+_HEIGHT, _TOP, _BOTTOM = 300, 60, 48
 
 
 def draw(figures: Sequence[Figure], place: Path = PLACE) -> None:
@@ -54,7 +54,7 @@ def _sides(values: Mapping[str, float], people: str) -> str:
     for number, (name, label) in enumerate(SIDES.items()):
         y, colour = _TOP + step * (number + 0.5), _OURS if name == "ours" else _OTHERS
         parts += [_text(10, y + 4, label), _dot(scale(found[name]), y, colour)]
-        parts.append(_text(scale(found[name]) + 9, y + 4, f"{found[name]:.3g}"))
+        parts.append(_text(scale(found[name]) + 9, y + 4, _short(found[name])))
     return "\n".join(parts)
 
 
@@ -76,13 +76,17 @@ def _growth(values: Mapping[str, float], left: float, what: str, title: str) -> 
     parts.append(f'<polyline points="{path}" fill="none" stroke="{_OURS}" stroke-width="2"/>')
     for people, value in points.items():
         parts += [_dot(across(people), up(value), _OURS)]
-        parts.append(_text(across(people) - 8, up(value) - 8, f"{value:.3g}", anchor="end"))
-    x, y = across(LIMITED), up(little)
-    parts.append(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="#ffffff" stroke="{_OURS}" stroke-width="2"/>'
-    )
-    parts.append(_text(x - 8, y + 16, f"{little:.3g} with a limit of {LIMIT_MB} MB", anchor="end"))
+        parts.append(_text(across(people) - 8, up(value) - 8, _short(value), anchor="end"))
+    for x, y in ((across(LIMITED), up(little)), (left + 5, 36)):
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#ffffff" stroke="{_OURS}" stroke-width="2"/>'
+        )
+    parts.append(_text(left + 14, 40, f"{_short(little)} with a limit of {LIMIT_MB} MB for DuckDB"))
     return "\n".join(parts)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 class _Scale:
