@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 JOBS ?= 4
 BENCH := .venv/.bench
 
-.PHONY: install demo test test-long test-mutants bench grammar lint clean
+.PHONY: install demo test tests test-long test-mutants bench grammar lint clean
 
 install: $(STAMP)
 
@@ -25,7 +25,11 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+# Lint and tests at the same time: neither uses a core all of the time.
+test: $(STAMP)
+	$(MAKE) --no-print-directory --jobs 2 lint tests
+
+tests: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m 'not long and not benchmark'
 
 test-long: $(STAMP)

@@ -44,7 +44,7 @@ def in_words(firm: Company) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("target", ["folder", "postgresql"])
+@pytest.mark.parametrize("target", ["folder", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_a_restored_store_goes_on_where_the_old_one_was(synced: Company, target: str, tmp_path: Path) -> None:
     told, state = in_words(synced), synced.tagged("germans")
     (tmp_path / "safe").mkdir()

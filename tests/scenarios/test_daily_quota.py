@@ -40,7 +40,7 @@ def members(region: Region) -> list[set[str]]:
     ]
 
 
-@pytest.mark.parametrize("left_over", [0, 1])
+@pytest.mark.parametrize("left_over", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_plan_that_costs_more_than_half_of_what_the_day_has_left_waits(
     tmp_path: Path, left_over: int
 ) -> None:

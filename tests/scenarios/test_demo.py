@@ -196,7 +196,7 @@ def test_the_second_run_has_nothing_to_do(demo: Demo) -> None:
     assert second["lake_rows_changed"] == second["changes"] == 0
     for name, part in second["connections"].items():
         assert (part["changes"], part["calls"], part["created"]) == (0, 0, 0), name
-        if name in ("shop", "newsletter"):
+        if name == "shop":
             assert part["read"] == 0
     assert second["segments"] == demo.runs[0]["segments"]
     assert second["as_of"] == demo.runs[0]["as_of"]

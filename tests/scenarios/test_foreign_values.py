@@ -109,7 +109,7 @@ def _plan(pipeline: Pipeline):  # type: ignore[no-untyped-def]
     return pipeline.plan(segments, members)
 
 
-@pytest.mark.parametrize("drift", [Drift.RESPECT, Drift.READD])
+@pytest.mark.parametrize("drift", [Drift.RESPECT, pytest.param(Drift.READD, marks=pytest.mark.long)])
 def test_foreign_values_stay_and_what_others_took_out_follows_the_policy(
     tmp_path: Path, drift: Drift
 ) -> None:

@@ -97,7 +97,7 @@ def lets_others_write(works: Works, sleeper: Hand) -> bool:
     return True
 
 
-@pytest.mark.parametrize("moment", [is_page, is_write])
+@pytest.mark.parametrize("moment", [pytest.param(is_page, marks=pytest.mark.long), is_write])
 def test_a_sleeper_that_wakes_after_its_lease_changes_nothing(
     works: Works, moment: Callable[[Request], bool]
 ) -> None:
@@ -123,7 +123,7 @@ def test_a_sleeper_that_wakes_after_its_lease_changes_nothing(
         dismiss(sleeper)
 
 
-@pytest.mark.parametrize("moment", [is_page, is_write])
+@pytest.mark.parametrize("moment", [pytest.param(is_page, marks=pytest.mark.long), is_write])
 def test_a_worker_told_to_end_records_what_it_did_and_lets_go_at_once(
     works: Works, moment: Callable[[Request], bool]
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_worker_told_to_end_records_what_it_did_and_lets_go_at_once(
         dismiss(worker)
 
 
-@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("nth", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_a_resumed_run_ends_as_one_that_was_never_interrupted(works: Works, tmp_path: Path, nth: int) -> None:
     twin = Works(tmp_path / "twin", database_urls(tmp_path)["sqlite"])
     with twin.served(), twin.open() as workspace:
