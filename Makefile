@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-# Tests at a time: more than two cores have, for many wait for other processes.
-JOBS ?= 4
+# Tests at a time: one more than two cores can do, for many wait for other processes.
+JOBS ?= 3
 BENCH := .venv/.bench
 
 .PHONY: install demo test tests test-long test-mutants bench grammar lint clean
