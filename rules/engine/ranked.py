@@ -94,15 +94,10 @@ class RankedPeople:
                     constant = dialect.double(limit) if value.double else dialect.integer(limit)
                     bounds.append(f"{value.sql} {operator} {constant}")
             return "(" + " AND ".join(bounds) + ")"
-        everywhere = False
+        # One of them binds in every group, so that whoever has no group or no value is not let in.
         for bound, column in self._bounds[rank].items():
             inside = f"{value.sql} {_OPERATORS[bound]} {column}"
-            if all(getattr(threshold, bound) is not None for threshold in self.found[rank].values()):
-                everywhere = True
-                bounds.append(inside)
-            else:
-                bounds.append(f"({column} IS NULL OR {inside})")
-        if not everywhere:  # then a missing group or value would be let in
-            key = next(iter(self._bounds[rank].values())).split(".")[0] + ".key"
-            bounds.append(f"{key} IS NOT NULL AND {value.sql} IS NOT NULL")
+            if any(getattr(threshold, bound) is None for threshold in self.found[rank].values()):
+                inside = f"({column} IS NULL OR {inside})"
+            bounds.append(inside)
         return "(" + " AND ".join(bounds) + ")"
