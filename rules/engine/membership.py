@@ -73,6 +73,21 @@ class Memberships:
         """The columns to select of every person: its number, the numbers asked about, and booleans."""
         return ", ".join(["p.person AS person", *(f"{sql} AS {name}" for sql, name in self._columns.items())])
 
+    def _answers(self, table: pa.Table) -> dict[ir.Predicate, Bits]:
+        """The rows for which each leaf is true. The numbers of one column at a time are at hand: at a number
+        for each of many people they are what takes memory."""
+        answers: dict[ir.Predicate, Bits] = {}
+        compared: dict[str, list[tuple[ir.Predicate, Interval]]] = {}
+        for predicate, leaf in self._leaves.items():
+            if isinstance(leaf, str):
+                answers[predicate] = bits_of(table[self._column(leaf)])
+            else:
+                compared.setdefault(self._column(leaf.number), []).append((predicate, leaf))
+        for name, leaves in compared.items():
+            numbers = Numbers(table[name])
+            answers |= {predicate: numbers.within(interval) for predicate, interval in leaves}
+        return answers
+
     def collect(
         self,
         table: pa.Table,
@@ -89,8 +104,7 @@ class Memberships:
 
         rows = Rows(table["person"].to_numpy().astype(np.uint32))
         everyone = rows.everyone()
-        numbers: dict[str, Numbers] = {}
-        answers: dict[ir.Predicate, Bits] = {}
+        answers = self._answers(table)
         atoms: dict[ir.Predicate, BitMap] = {}
         members = dict(known)
 
@@ -104,17 +118,7 @@ class Memberships:
                     return reduce(np.bitwise_or, map(bits, parts))
             if predicate in self._same:
                 return bits(self._same[predicate])
-            if predicate not in answers:
-                answers[predicate] = answer(self._leaves[predicate])
             return answers[predicate]
-
-        def answer(leaf: Interval | str) -> Bits:
-            if isinstance(leaf, str):
-                return bits_of(table[self._column(leaf)])
-            name = self._column(leaf.number)
-            if name not in numbers:
-                numbers[name] = Numbers(table[name])
-            return numbers[name].within(leaf)
 
         def resolve(predicate: ir.Predicate) -> BitMap:
             if predicate in atoms:
