@@ -17,6 +17,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from rules.vocabulary import Type
@@ -33,13 +34,30 @@ class Node:
     @property
     def key(self) -> str:
         """16 hex digits; equal for equal nodes, in any process."""
-        return hashlib.sha256(json.dumps([VERSION, dump(self)], sort_keys=True).encode()).hexdigest()[:16]
+        return _key(self)
+
+
+@lru_cache(maxsize=20_000)
+def _key(node: Node) -> str:
+    return hashlib.sha256(json.dumps([VERSION, dump(node)], sort_keys=True).encode()).hexdigest()[:16]
+
+
+_FIELDS: dict[type[Node], tuple[str, ...]] = {}
+
+
+def _names(node: Node) -> tuple[str, ...]:
+    """The names of its fields: asking the dataclass each time is most of walking a tree."""
+    found = _FIELDS.get(type(node))
+    if found is None:
+        found = tuple(field.name for field in dataclasses.fields(node))  # type: ignore[arg-type]
+        _FIELDS[type(node)] = found
+    return found
 
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly inside `node`, in order; periods are nodes too."""
-    for field in dataclasses.fields(node):  # type: ignore[arg-type]
-        value = getattr(node, field.name)
+    for name in _names(node):
+        value = getattr(node, name)
         if isinstance(value, Node):
             yield value
         elif isinstance(value, tuple):
@@ -49,8 +67,7 @@ def children(node: Node) -> Iterator[Node]:
 def dump(value: object) -> object:
     """The node as JSON-ready lists and scalars: `["Class", field, …]`. Stable over versions of Python."""
     if isinstance(value, Node):
-        fields = dataclasses.fields(value)  # type: ignore[arg-type]
-        return [type(value).__name__, *(dump(getattr(value, f.name)) for f in fields)]
+        return [type(value).__name__, *(dump(getattr(value, name)) for name in _names(value))]
     if isinstance(value, tuple):
         return [dump(v) for v in value]
     if isinstance(value, StrEnum):

@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -216,10 +217,8 @@ def _renewed(
             held=held(store, rules, Clock(as_of, vocabulary.zone)),
         )
 
-        def ask(
-            rules: RuleSet, tables: Tables, known: Mapping[str, BitMap], asked: Mapping[str, BitMap]
-        ) -> Evaluation:
-            return plain(rules, tables, known=known, asked=asked)
+        def ask(rules: RuleSet, tables: Tables, **more: Any) -> Evaluation:
+            return plain(rules, tables, **more)
 
         return renew(
             database,

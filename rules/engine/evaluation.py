@@ -20,6 +20,7 @@ from rules.engine import sphere
 from rules.engine.emit import Emitter
 from rules.engine.making import Making, joined
 from rules.engine.membership import Memberships
+from rules.engine.order import Order
 from rules.engine.periods import Clock
 from rules.engine.ranked import RankedPeople
 from rules.engine.ranks import Threshold
@@ -46,6 +47,8 @@ class Evaluation:
     seconds: Mapping[str, float] = field(default_factory=dict)  # wall seconds by stage
     kept: Mapping[str, BitMap] = field(default_factory=dict)
     """Of every segment that lasts: its members for whom `when` is not true (any more)."""
+    order: Order = field(default_factory=Order)
+    """What people were compared by, of the ranks of which the thresholds were not given."""
 
 
 def evaluate(
@@ -59,11 +62,12 @@ def evaluate(
     held: Mapping[ir.HeldSegment, BitMap] | None = None,
     known: Mapping[str, BitMap] | None = None,
     asked: Mapping[str, BitMap] | None = None,
+    given: Mapping[Rank, Mapping[object, Threshold]] | None = None,
 ) -> Evaluation:
     """The members of every segment at `as_of` (aware), calendar words in `zone`. `held`: for each such node
     who was in its segment since its edge, by the stored runs; nobody, where it says nothing.
     `known`: who is in segments that these use and `rules` lacks. `asked`: of these segments only the people
-    that are asked; of the others `known` tells who is in.
+    that are asked; of the others `known` tells who is in. `given`: the thresholds of ranks that are known.
 
     `connection`: to DuckDB, or a session of any engine; the answer is the same.
     `standing`: who was in before, by segment that lasts; of a segment that is not there, nobody was.
@@ -113,7 +117,7 @@ def evaluate(
             dialect, clock, alias="p", features=plan.scalars, points=points, chains=sequences.conditions
         )
         with stages.timed("thresholds"):
-            ranked = RankedPeople(making, emitter, prefix)
+            ranked = RankedPeople(making, emitter, prefix, given or {})
             ranked.compute(ranked_by, people, relations)
             emitter.rank = ranked.condition
         with stages.timed("predicates"):
@@ -127,7 +131,7 @@ def evaluate(
             members = memberships.collect(table, standing or {}, held or {}, known or {}, asked or {})
     finally:
         making.undo()
-    return Evaluation(members, table.num_rows, ranked.found, stages.seconds, memberships.kept)
+    return Evaluation(members, table.num_rows, ranked.found, stages.seconds, memberships.kept, ranked.order)
 
 
 def _near(roots: list[ir.Predicate]) -> set[ir.Near]:

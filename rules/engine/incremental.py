@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 from pyroaring import BitMap
 
 from rules import ir
@@ -21,11 +22,13 @@ from rules.engine.dialect import Dialect
 from rules.engine.duckdb_dialect import DuckDB
 from rules.engine.evaluation import Evaluation
 from rules.engine.few import few
+from rules.engine.order import Order, Sort, aged, sort_of
 from rules.engine.periods import Clock
+from rules.engine.ranks import Thresholds, Values
 from rules.engine.tables import Tables
-from rules.engine.touched import Edges, Unsettled, edges
-from rules.engine.walk import kinds, nodes
-from rules.ruleset import RuleSet
+from rules.engine.touched import Edges, Unsettled, edges, value_edges
+from rules.engine.walk import Rank, kinds, nodes, ranks
+from rules.ruleset import Place, RuleSet, Segment
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,11 +36,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """An evaluation before this one: when it was, and per segment its members and the rule's version."""
+    """An evaluation before this one: when it was, and per segment its members and the rule's version; by what
+    people were compared, as far as it is known."""
 
     as_of: dt.datetime
     members: Mapping[str, BitMap]
     versions: Mapping[str, str]
+    order: Order = field(default_factory=Order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,15 @@ class Ask(Protocol):
     """`evaluate` with everything given but what this decides."""
 
     def __call__(
-        self, rules: RuleSet, tables: Tables, known: Mapping[str, BitMap], asked: Mapping[str, BitMap]
+        self,
+        rules: RuleSet,
+        tables: Tables,
+        *,
+        known: Mapping[str, BitMap],
+        asked: Mapping[str, BitMap],
+        given: Mapping[Rank, Thresholds],
     ) -> Evaluation:
-        """The members of these segments; `known`, `asked`: as `evaluate` has them."""
+        """The members of these segments; `known`, `asked`, `given`: as `evaluate` has them."""
 
 
 def renew(
@@ -82,21 +93,25 @@ def renew(
     zone: str,
     ask: Ask,
 ) -> Renewed:
-    """What `ask(rules, tables, {}, {})` tells, at the price of what changed.
+    """What `ask` tells of everybody, at the price of what changed.
 
     `changed`: since `before`. The zone, and what the columns mean, are those of then; `as_of` is no earlier.
     """
     if as_of < before.as_of:
         raise ValueError("an evaluation cannot be renewed backwards in time")
     then, now, dialect = Clock(before.as_of, zone), Clock(as_of, zone), DuckDB()
-    looked_for, in_full = _classified(rules, before, then, now, dialect)
+    ordering = _Ordering(connection, tables, before, changed, then, now, ask)
+    looked_for, in_full = _classified(rules, before, ordering.settled(rules), then, now, dialect)
+    order = ordering.renewed(_some(rules, looked_for))
+    given = {rank: order.thresholds(rank, now) for rank in ranks(rules.segments[n].when for n in looked_for)}
     first, between, rest = _stages(rules, in_full)
     found = crossed(connection, tables, looked_for, dialect)
     people: dict[str, BitMap] = {}
-    for name, segment in rules.segments.items():
-        if name not in in_full:
-            used = [people[one] for one in _uses(segment.when) if one in people]
-            people[name] = changed.of(segment.when).union(found[name], *used)
+    for name in looked_for:
+        condition = rules.segments[name].when
+        moved = [ordering.moved(rank, order) for rank in ranks([condition])]
+        used = [people[one] for one in _uses(condition) if one in people]
+        people[name] = changed.of(condition).union(found[name], *moved, *used)
     members: dict[str, BitMap] = {}
 
     def again(names: Collection[str]) -> None:
@@ -109,29 +124,91 @@ def renew(
         known |= {name: bitmap & some for name, bitmap in members.items()}
         wanted = _some(rules, asked)
         with few(connection, wanted, tables, asked) as restricted:
-            told = ask(wanted, restricted, known, asked).members
+            told = ask(wanted, restricted, known=known, asked=asked, given=given).members
         for name, whom in asked.items():
             members[name] = (before.members[name] - whom) | (told[name] & whom)
 
     again(first)
     told = Evaluation({}, 0, {})
     if between:
-        told = ask(_some(rules, between), tables, members, {})
+        told = ask(_some(rules, between), tables, known=members, asked={}, given=given)
         for name in between:
             members[name] = told.members[name]
         for name in rest:
             for one in _uses(rules.segments[name].when):
-                moved = members[one] ^ before.members[one] if one in between else people[one]
-                people[name] |= moved
+                moved_ = members[one] ^ before.members[one] if one in between else people[one]
+                people[name] |= moved_
         again(rest)
     total = connection.sql(f"SELECT count(*) FROM {tables.people}").fetchall()[0][0]
-    ordered = {name: members[name] for name in rules.segments}
-    asked = BitMap.union(BitMap(), *people.values())
-    return Renewed(replace(told, members=ordered, people=total), len(asked), in_full)
+    evaluation = Evaluation(
+        {name: members[name] for name in rules.segments},
+        total,
+        {**told.thresholds, **given},
+        told.seconds,
+        order=order.beside(told.order),
+    )
+    return Renewed(evaluation, len(BitMap.union(BitMap(), *people.values())), in_full)
+
+
+class _Ordering:
+    """Everybody's place among the others, renewed by asking those whose values may have changed."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: Tables,
+        before: Before,
+        changed: Changed,
+        then: Clock,
+        now: Clock,
+        ask: Ask,
+    ) -> None:
+        self.connection, self.tables, self.before, self.changed = connection, tables, before, changed
+        self.then, self.now, self.ask, self.dialect = then, now, ask, DuckDB()
+        self._asked: dict[Sort, BitMap] = {}
+        self._edges: dict[Rank, Edges] = {}
+
+    def settled(self, rules: RuleSet) -> Collection[Rank]:
+        """The ranks of which it is known whose values may have changed."""
+        for rank in ranks(one.when for one in rules.segments.values()):
+            if self.before.order.knows(rank):
+                value = aged(rank.value) or rank.value
+                try:
+                    found = value_edges(value, self.then, self.now, self.dialect)
+                except Unsettled:
+                    continue
+                self._edges[rank] = Edges() if self.then == self.now else found
+        return self._edges.keys()
+
+    def renewed(self, rules: RuleSet) -> Order:
+        """The order now, as far as these rules need it."""
+        wanted = ranks(one.when for one in rules.segments.values())
+        if not wanted:
+            return Order()
+        names = {rank: f"rank {number}" for number, rank in enumerate(wanted)}
+        looked_for = {names[rank]: self._edges[rank] for rank in wanted}
+        found = crossed(self.connection, self.tables, looked_for, self.dialect)
+        for rank in wanted:
+            whom = self.changed.of(rank) | found[names[rank]]
+            self._asked[sort_of(rank)] = self._asked.get(sort_of(rank), BitMap()) | whom
+        asked = {names[rank]: whom for rank in wanted if (whom := self._asked[sort_of(rank)])}
+        fresh: dict[Sort, Values] = {}
+        people = {sort: np.array(whom.to_array(), np.uint32) for sort, whom in self._asked.items()}
+        if asked:
+            place = Place("", 0, 0)
+            each = {n: Segment(n, n, rank, "", place) for rank, n in names.items() if n in asked}
+            with few(self.connection, RuleSet(each), self.tables, asked) as restricted:
+                told = self.ask(RuleSet(each), restricted, known={}, asked={}, given={}).order
+            fresh = {sort: values.only(people[sort]) for sort, values in told.values.items()}
+        return self.before.order.renewed(wanted, people, fresh)
+
+    def moved(self, rank: Rank, order: Order) -> BitMap:
+        """Whoever may be in where they were not, or the reverse."""
+        return self._asked[sort_of(rank)] | order.moved(rank, self.before.order, self.then, self.now)
 
 
 def _classified(
-    rules: RuleSet, before: Before, then: Clock, now: Clock, dialect: Dialect
+    rules: RuleSet, before: Before, settled: Collection[Rank], then: Clock, now: Clock, dialect: Dialect
 ) -> tuple[dict[str, Edges], dict[str, str]]:
     """The edges to look at for each segment, and those that everybody must be asked, with the reason."""
     looked_for, in_full = dict[str, Edges](), dict[str, str]()
@@ -144,7 +221,7 @@ def _classified(
             in_full[name] = "it uses a segment that is new"
         else:
             try:
-                found = edges(segment.when, then, now, dialect)
+                found = edges(segment.when, then, now, dialect, ranked=settled)
                 looked_for[name] = Edges() if then == now else found
             except Unsettled as reason:
                 in_full[name] = str(reason)

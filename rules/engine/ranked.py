@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rules import ir
 from rules.engine.emit import Emitter
 from rules.engine.making import Making, joined
+from rules.engine.order import Order, aged
 from rules.engine.ranks import Threshold
 from rules.engine.session import Ranked
 from rules.engine.walk import Rank
@@ -16,31 +19,45 @@ _OPERATORS = {"at_least": ir.Comparison.GE, "above": ir.Comparison.GT, "at_most"
 class RankedPeople:
     """The thresholds of all ranks, and the predicates that use them."""
 
-    def __init__(self, making: Making, emitter: Emitter, prefix: str) -> None:
-        self.making, self.emitter, self.prefix = making, emitter, prefix
-        self.found: dict[Rank, dict[object, Threshold]] = {}
+    def __init__(
+        self,
+        making: Making,
+        emitter: Emitter,
+        prefix: str,
+        given: Mapping[Rank, Mapping[object, Threshold]],
+    ) -> None:
+        self.making, self.emitter, self.prefix, self.given = making, emitter, prefix, given
+        self.found: dict[Rank, Mapping[object, Threshold]] = {}
+        self.order = Order()
         self.joins = ""
         self._bounds: dict[Rank, dict[str, str]] = {}  # of a rank by group: bound → its column
 
     def compute(self, wanted: list[Rank], people: str, relations: list[str]) -> None:
-        """Asks for the thresholds of all at once; those of groups become small relations to join."""
-        if not wanted:
-            return
-        sharing: dict[tuple[str, str | None, bool], list[Rank]] = {}
+        """Asks for thresholds that are not given, all at once; those of groups become relations to join."""
+        self.found |= {rank: self.given[rank] for rank in wanted if rank in self.given}
+        sharing: dict[tuple[str, str | None, bool, str], list[Rank]] = {}
         for rank in wanted:
-            value = self.emitter.ranked(rank.value)
-            group = None if rank.by is None else self.emitter.value(rank.by).sql
-            sharing.setdefault((value.sql, group, value.double), []).append(rank)
-        asked = [Ranked(tuple(ranks_), *same) for same, ranks_ in sharing.items()]
-        mentioned = " ".join(f"{one.value} {one.group}" for one in asked)
-        self.found |= self.making.session.thresholds(asked, joined(people, relations, mentioned))
+            if rank in self.found:
+                continue
+            value, since = self.emitter.ranked(rank.value), aged(rank.value)
+            kept = value.sql if since is None else f"(-({self.emitter.ranked(since).sql}))"
+            sharing.setdefault((value.sql, self._group(rank), value.double, kept), []).append(rank)
+        if sharing:
+            asked = [Ranked(tuple(ranks_), *same) for same, ranks_ in sharing.items()]
+            mentioned = " ".join(f"{one.value} {one.group}" for one in asked)
+            source, clock = joined(people, relations, mentioned), self.emitter.clock
+            found, self.order = self.making.session.thresholds(asked, source, clock)
+            self.found |= found
         alike: dict[tuple[str, frozenset[object]], list[Rank]] = {}
-        for one in asked:
-            for rank in one.ranks:
-                if one.group is not None and self.found[rank]:
-                    alike.setdefault((one.group, frozenset(self.found[rank])), []).append(rank)
+        for rank in wanted:
+            group = self._group(rank)
+            if group is not None and self.found[rank]:
+                alike.setdefault((group, frozenset(self.found[rank])), []).append(rank)
         for number, ((group, _), ranks_) in enumerate(alike.items()):
             self._join(f"{self.prefix}r{number}", group, ranks_)
+
+    def _group(self, rank: Rank) -> str | None:
+        return None if rank.by is None else self.emitter.value(rank.by).sql
 
     def _join(self, name: str, group: str, ranks_: list[Rank]) -> None:
         """Makes one relation of the bounds of ranks that have members in the same groups."""

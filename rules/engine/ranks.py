@@ -7,16 +7,17 @@ integers. No percentile of an engine is used: they take a float and round it dif
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rules.engine.walk import Rank
 from rules.ir import Quintile, RankCount, RankShare, Side
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
 Number: TypeAlias = int | float
 
@@ -63,27 +64,80 @@ def positions(rank: Rank, population: int) -> dict[str, int] | None:
             return {"at_most": up_to - 1} | ({"above": below - 1} if below else {})
 
 
-def thresholds(
-    ranks: Sequence[Rank], values: pa.ChunkedArray, groups: pa.ChunkedArray | None
-) -> dict[Rank, dict[Group, Threshold]]:
-    """The thresholds of ranks that share value and group, from everyone's value (NULL: not ranked) and
-    group (NULL: not ranked)."""
-    import numpy as np
-    import pyarrow.compute as pc
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Of everybody who is compared, in order of persons: what they are compared by, and their group."""
 
-    if groups is None:
-        numbers = _numbers(values.drop_null())
-        bounds = {rank: positions(rank, len(numbers)) for rank in ranks}
+    persons: NDArray[np.uint32]
+    values: NDArray[Any]
+    codes: NDArray[np.int32] | None = None
+    names: tuple[object, ...] = (None,)
+
+    def of(self, group: Group) -> NDArray[Any]:
+        """The values within a group."""
+        return self.values if self.codes is None else self.values[self.codes == self.names.index(group)]
+
+    def groups_of(self, people: NDArray[np.uint32]) -> set[Group]:
+        """The groups of these people."""
+        if self.codes is None:
+            return {None}
+        places, there = self._places(people)
+        return {self.names[code] for code in np.unique(self.codes[places[there]]).tolist()}
+
+    def _places(self, people: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        places = np.searchsorted(self.persons, people)
+        there = np.zeros(len(people), bool)
+        inside = places < len(self.persons)
+        there[inside] = self.persons[places[inside]] == people[inside]
+        return places, there
+
+    def renewed(self, people: NDArray[np.uint32], fresh: Values) -> Values:
+        """With what these people (ascending) have now; who is not in `fresh` is compared no more."""
+        places, there = self._places(people)
+        if fresh.values.dtype != self.values.dtype:  # the numbers have become too large
+            return replace(self, values=self.values.astype(object)).renewed(
+                people, replace(fresh, values=fresh.values.astype(object))
+            )
+        names = dict.fromkeys((*self.names, *fresh.names))
+        index = {name: number for number, name in enumerate(names)}
+        codes = self.codes
+        fresh_codes = None
+        if fresh.codes is not None:
+            fresh_codes = np.array([index[name] for name in fresh.names], np.int32)[fresh.codes]
+        if np.array_equal(people[there], fresh.persons):
+            values = self.values.copy()
+            values[places[there]] = fresh.values
+            if codes is not None and fresh_codes is not None:
+                codes = codes.copy()
+                codes[places[there]] = fresh_codes
+            return Values(self.persons, values, codes, tuple(names))
+        gone = places[there]
+        persons, values = np.delete(self.persons, gone), np.delete(self.values, gone)
+        into = np.searchsorted(persons, fresh.persons)
+        if codes is not None and fresh_codes is not None:
+            codes = np.insert(np.delete(codes, gone), into, fresh_codes)
+        persons = np.insert(persons, into, fresh.persons)
+        return Values(persons, np.insert(values, into, fresh.values), codes, tuple(names))
+
+    def only(self, people: NDArray[np.uint32]) -> Values:
+        """Those of these people."""
+        some = np.isin(self.persons, people)
+        codes = None if self.codes is None else self.codes[some]
+        return Values(self.persons[some], self.values[some], codes, self.names)
+
+
+def thresholds(ranks: Sequence[Rank], values: Values) -> dict[Rank, dict[Group, Threshold]]:
+    """The thresholds of ranks that share value and group."""
+    numbers_ = values.values
+    if values.codes is None:
+        bounds = {rank: positions(rank, len(numbers_)) for rank in ranks}
         needed = sorted({index for found in bounds.values() if found for index in found.values()})
-        ordered = np.partition(numbers, needed) if needed else numbers
+        ordered = np.partition(numbers_, needed) if needed else numbers_
         return {rank: _bounded(ordered, {None: (0, found)}) for rank, found in bounds.items()}
-    known = pc.and_(pc.is_valid(values), pc.is_valid(groups))
-    encoded = groups.filter(known).combine_chunks().dictionary_encode()
-    numbers, codes = _numbers(values.filter(known)), encoded.indices.to_numpy(zero_copy_only=False)
-    names = encoded.dictionary.to_pylist()
-    ordered, sizes = numbers[np.lexsort((numbers, codes))], np.bincount(codes, minlength=len(names))
+    ordered = numbers_[np.lexsort((numbers_, values.codes))]
+    sizes = np.bincount(values.codes, minlength=len(values.names))
     starts = np.cumsum(sizes) - sizes
-    places = list(zip(names, starts.tolist(), sizes.tolist(), strict=True))
+    places = list(zip(values.names, starts.tolist(), sizes.tolist(), strict=True))
     return {
         rank: _bounded(ordered, {name: (start, positions(rank, size)) for name, start, size in places})
         for rank in ranks
@@ -91,28 +145,27 @@ def thresholds(
 
 
 def _bounded(
-    ordered: NDArray[np.generic], groups: Mapping[Group, tuple[int, dict[str, int] | None]]
+    ordered: NDArray[Any], groups: Mapping[Group, tuple[int, dict[str, int] | None]]
 ) -> dict[Group, Threshold]:
     """The values at the positions of each group, which starts somewhere in `ordered`."""
     return {
-        name: Threshold(**{bound: _plain(ordered[start + index]) for bound, index in found.items()})
+        name: Threshold(**{bound: plain(ordered[start + index]) for bound, index in found.items()})
         for name, (start, found) in groups.items()
         if found is not None
     }
 
 
-def _plain(number: np.generic | int) -> Number:
+def plain(number: np.generic | int) -> Number:
     """A number of Python's own."""
     return number if isinstance(number, int) else number.item()
 
 
-def _numbers(values: pa.ChunkedArray) -> NDArray[np.generic]:
+def numbers(values: pa.ChunkedArray) -> NDArray[Any]:
     """Whole numbers or doubles as numpy; 128-bit ones as int64 where they all fit, else Python's own."""
-    import numpy as np
     import pyarrow as pa
 
     if not pa.types.is_decimal(values.type):
-        found: NDArray[np.generic] = values.to_numpy()
+        found: NDArray[Any] = values.to_numpy()
         return found
     try:
         return values.cast(pa.int64()).to_numpy()  # type: ignore[no-any-return]

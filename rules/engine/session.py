@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from rules.engine.dialect import Dialect
 from rules.engine.duckdb_dialect import DuckDB
-from rules.engine.ranks import Threshold, thresholds
+from rules.engine.order import Order, Sort, sort_of, values_of
+from rules.engine.periods import Clock
+from rules.engine.ranks import Threshold, Values, thresholds
 from rules.engine.walk import Rank
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+Found: TypeAlias = Mapping[Rank, Mapping[object, Threshold]]
+"""Thresholds by rank and group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +37,14 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Ranks that share a value and a group, as SQL; NULL is not ranked. `double`: the value is one."""
+    """Ranks that share a value and a group, as SQL; NULL is not ranked. `double`: the value is one.
+    `kept`: the value, or what keeps people in order while that becomes another with time; see `Order`."""
 
     ranks: tuple[Rank, ...]
     value: str
     group: str | None
     double: bool
+    kept: str = ""
 
 
 @runtime_checkable
@@ -64,8 +71,9 @@ class Session(Protocol):
     def select(self, select: str) -> pa.Table:
         """The rows of a selection, one of each person."""
 
-    def thresholds(self, ranked: Sequence[Ranked], source: str) -> dict[Rank, dict[object, Threshold]]:
-        """The thresholds of ranks over the rows of a source, by group."""
+    def thresholds(self, ranked: Sequence[Ranked], source: str, clock: Clock, /) -> tuple[Found, Order]:
+        """The thresholds of ranks over the rows of a source, by group; and what they were found among, as far
+        as the engine can hand it out."""
 
     def check_pattern(self, pattern: str) -> None:
         """ValueError if it is not a regular expression in the syntax of RE2."""
@@ -110,20 +118,23 @@ class DuckDBSession:
         """See `Session`."""
         return self.connection.sql(select).to_arrow_table()
 
-    def thresholds(self, ranked: Sequence[Ranked], source: str) -> dict[Rank, dict[object, Threshold]]:
+    def thresholds(self, ranked: Sequence[Ranked], source: str, clock: Clock) -> tuple[Found, Order]:
         """See `Session`. One query gives the values of all."""
         columns: dict[str, str] = {}
         for one in ranked:
-            for sql in (one.value, one.group):
+            for sql in (one.kept, one.group):
                 if sql is not None:
                     columns.setdefault(sql, f"v{len(columns)}")
         selected = ", ".join(f"{sql} AS {name}" for sql, name in columns.items())
-        values = self.select(f"SELECT {selected} FROM {source}")
-        found: dict[Rank, dict[object, Threshold]] = {}
+        table = self.select(f"SELECT p.person AS person, {selected} FROM {source}")
+        values, cuts = dict[Sort, Values](), dict[str, Mapping[object, Threshold]]()
         for one in ranked:
-            groups = None if one.group is None else values[columns[one.group]]
-            found |= thresholds(one.ranks, values[columns[one.value]], groups)
-        return found
+            groups = None if one.group is None else table[columns[one.group]]
+            found = values_of(table["person"], table[columns[one.kept]], groups)
+            values |= {sort_of(rank): found for rank in one.ranks}
+            cuts |= {rank.key: cut for rank, cut in thresholds(one.ranks, found).items()}
+        order = Order(values, cuts)
+        return {rank: order.thresholds(rank, clock) for one in ranked for rank in one.ranks}, order
 
     def check_pattern(self, pattern: str) -> None:
         """See `Session`."""

@@ -8,7 +8,7 @@ them must ask everybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rules import ir
@@ -17,6 +17,7 @@ from rules.engine.emit import Emitter, Scalar
 from rules.engine.features import union
 from rules.engine.periods import Clock, Range, length_us, resolve, slices, window
 from rules.engine.points import earning
+from rules.engine.walk import Rank
 from rules.vocabulary import Type
 
 _FUNCTION = ir.AggregateFunction
@@ -71,17 +72,26 @@ class Edges:
         self.facts |= other.facts
 
 
-def edges(condition: ir.Predicate, then: Clock, now: Clock, dialect: Dialect) -> Edges:
+def edges(
+    condition: ir.Predicate, then: Clock, now: Clock, dialect: Dialect, *, ranked: Collection[Rank] = ()
+) -> Edges:
     """What may change the condition for a person of whom no row changed between the two instants, other than
-    the membership of other segments. Unsettled if that is not known."""
-    finder = _Finder(then, now, dialect)
+    the membership of other segments, and than who is in these `ranked`. Unsettled if that is not known."""
+    finder = _Finder(then, now, dialect, ranked)
     finder.predicate(condition)
     return finder.found
 
 
+def value_edges(value: ir.Value, then: Clock, now: Clock, dialect: Dialect) -> Edges:
+    """What may change a value that no clock is in, of a person of whom no row changed. Unsettled as above."""
+    finder = _Finder(then, now, dialect, ())
+    finder.steady(value)
+    return finder.found
+
+
 class _Finder:
-    def __init__(self, then: Clock, now: Clock, dialect: Dialect) -> None:
-        self.clocks, self.dialect, self.found = (then, now), dialect, Edges()
+    def __init__(self, then: Clock, now: Clock, dialect: Dialect, ranked: Collection[Rank]) -> None:
+        self.clocks, self.dialect, self.found, self.ranked = (then, now), dialect, Edges(), ranked
 
     # ── predicates ──
 
@@ -105,7 +115,7 @@ class _Finder:
             ):
                 pass
             case ir.IsKnown(ir.DaysSince(value)):
-                self._steady(value)
+                self.steady(value)
             case ir.Compare(_, left, right):
                 self._test(node, (left, right))
             case (
@@ -134,7 +144,8 @@ class _Finder:
                 before = [Range(0, 0) if start is None else Range(None, start) for start in starts]
                 self._crossing(_kinds(last), *before)
             case ir.RankShare() | ir.RankCount() | ir.Quintile():
-                raise Unsettled("it compares people with people")
+                if node not in self.ranked:
+                    raise Unsettled("it compares people with people")
             case _:
                 raise Unsettled(_NOT_KNOWN)
 
@@ -143,19 +154,20 @@ class _Finder:
             self._moving(node, values)
         else:
             for value in values:
-                self._steady(value)
+                self.steady(value)
 
     # ── values that no clock is in ──
 
-    def _steady(self, value: ir.Value) -> None:
+    def steady(self, value: ir.Value) -> None:
+        """Looks at a value that no clock is in; Unsettled if there is one."""
         match value:
             case ir.Literal() | ir.Fact():
                 pass
             case ir.Aggregate():
                 self._aggregate(value)
             case ir.Arithmetic(_, left, right):
-                self._steady(left)
-                self._steady(right)
+                self.steady(left)
+                self.steady(right)
             case ir.Score(_, parts):
                 for part in parts:
                     if isinstance(part, ir.Earned):

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 from pyroaring import BitMap
@@ -71,20 +71,18 @@ def _compared(
     versions = {name: one.version for name, one in rules.segments.items()}
     whole = partial(plain, rules, tables, as_of=AS_OF)
 
-    def ask(
-        rules: RuleSet, tables: Tables, known: Mapping[str, BitMap], asked: Mapping[str, BitMap]
-    ) -> Evaluation:
-        return plain(rules, tables, as_of=AS_OF, known=known, asked=asked)
+    def ask(rules: RuleSet, tables: Tables, **more: Any) -> Evaluation:
+        return plain(rules, tables, as_of=AS_OF, **more)
 
     few: dict[str, Callable[[], Renewed]] = {}
     for name, span in SPANS.items():
-        members = plain(rules, tables, as_of=AS_OF - span).members
+        then = plain(rules, tables, as_of=AS_OF - span)
         few[name] = partial(
             renew,
             connection,
             rules,
             tables,
-            before=Before(AS_OF - span, members, versions),
+            before=Before(AS_OF - span, then.members, versions, then.order),
             changed=Changed(BitMap([world.people // 2]) if name == "person" else BitMap(), {}),
             as_of=AS_OF,
             zone=ZONE,

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rules.engine.dialect import Dialect
-from rules.engine.ranks import Threshold
-from rules.engine.session import Derived, DuckDBSession, Ranked
+from rules.engine.order import Order
+from rules.engine.periods import Clock
+from rules.engine.session import Derived, DuckDBSession, Found, Ranked
 from rules.engine.spark.dialect import MATCHES, Spark
 from rules.engine.spark.order import MOST_SORTED, thresholds
 from rules.engine.spark.starting import FIXED
-from rules.engine.walk import Rank
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,9 +90,9 @@ class SparkEvaluation:
         """See `rules.engine.session.Session`."""
         return self.spark.sql(select).toArrow()
 
-    def thresholds(self, ranked: Sequence[Ranked], source: str) -> dict[Rank, dict[object, Threshold]]:
-        """See `rules.engine.session.Session`."""
-        return thresholds(self.spark, ranked, source, most_sorted=self._most_sorted)
+    def thresholds(self, ranked: Sequence[Ranked], source: str, _: Clock) -> tuple[Found, Order]:
+        """See `rules.engine.session.Session`. Everybody's values stay with Spark."""
+        return thresholds(self.spark, ranked, source, most_sorted=self._most_sorted), Order()
 
     def check_pattern(self, pattern: str) -> None:
         """See `rules.engine.session.Session`."""

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -63,10 +64,8 @@ class Walk:
         with relations(self.connection, moment.people, VOCABULARY) as tables:
             plain = partial(evaluate, self.connection, as_of=moment.as_of, zone=zone)
 
-            def ask(
-                rules: RuleSet, tables: Tables, known: Mapping[str, BitMap], asked: Mapping[str, BitMap]
-            ) -> Evaluation:
-                return plain(rules, tables, known=known, asked=asked)
+            def ask(rules: RuleSet, tables: Tables, **more: Any) -> Evaluation:
+                return plain(rules, tables, **more)
 
             whole = plain(rules, tables)
             told = None
@@ -86,7 +85,7 @@ class Walk:
                     assert told.evaluation.members == whole.members
         found = whole if told is None else told.evaluation
         versions = {name: one.version for name, one in rules.segments.items()}
-        self.before, self.people = Before(moment.as_of, found.members, versions), now
+        self.before, self.people = Before(moment.as_of, found.members, versions, found.order), now
         return told, whole.members
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from rules import ir
 from rules.engine import ranks
+from rules.engine.order import values_of
 from rules.engine.person import PersonFacts
 from rules.engine.session import Ranked
 from rules.engine.spark.order import thresholds
@@ -50,7 +51,9 @@ def test_thresholds_are_those_of_sorting_everybody() -> None:
     found = thresholds(session.spark, wanted, "ranked_people", most_sorted=MOST_SORTED)
     table, expected = pa.table(columns), dict[Rank, Any]()
     for one in wanted:
-        expected |= ranks.thresholds(one.ranks, table[one.value], table[one.group] if one.group else None)
+        everybody = pa.chunked_array([pa.array(range(PEOPLE), pa.int32())])
+        values = values_of(everybody, table[one.value], table[one.group] if one.group else None)
+        expected |= ranks.thresholds(one.ranks, values)
     assert found == expected
 
 
