@@ -8,6 +8,7 @@ import pytest
 
 from rules import ir
 from rules.language import Loaded, load, render
+from rules.vocabulary import Type
 from tests.rules.vocabulary import VOCABULARY
 
 HOT = "[[segment]]\nid = 'hot'\nwhen = 'engagement >= 50'\n"
@@ -45,8 +46,8 @@ points = [
     )
     gift = ir.And(
         (
-            ir.IsTrue(ir.Fact("gift", ir.Type.BOOLEAN)),
-            ir.Compare(ir.Comparison.GT, ir.Fact("amount", ir.Type.MONEY), ir.Literal(500, ir.Type.MONEY)),
+            ir.IsTrue(ir.Fact("gift", Type.BOOLEAN)),
+            ir.Compare(ir.Comparison.GT, ir.Fact("amount", Type.MONEY), ir.Literal(500, Type.MONEY)),
         )
     )
     assert score_of(tmp_path, text) == ir.Score(
@@ -54,7 +55,7 @@ points = [
         (
             ir.Earned("email_click", None, ir.Ever(), 5 * P, 1, 14),
             ir.Earned("purchase", gift, ir.Last(30, ir.Unit.DAY), -P // 4, None, 14),
-            ir.Granted(ir.IsTrue(ir.Fact("vip", ir.Type.BOOLEAN)), 20 * P),
+            ir.Granted(ir.IsTrue(ir.Fact("vip", Type.BOOLEAN)), 20 * P),
         ),
         0,
         99_500_000,
