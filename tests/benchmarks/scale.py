@@ -85,6 +85,10 @@ def measure(people: int) -> list[Document]:
                 hours = platforms.ask("later")["hours"]
                 document = _run(folder / "config.toml", as_of, hours, platforms.secrets)
                 found.append({"run": name, **document, "calls": platforms.ask("counts")})
+                sys.stderr.write(
+                    f"{json.dumps(found[-1])}\n"
+                )  # a million people take long: what is known is told
+                sys.stderr.flush()
     return found
 
 
