@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from connectors.base import (
     AudienceKind,
     Connector,
     ManagesAudiences,
+    Page,
     RemoteAudience,
 )
 from connectors.naming import only_one_named
@@ -26,6 +27,9 @@ from sync.store.ledger import AudienceRow
 from sync.store.plans import StoredBatch
 from sync.store.unsettled import answered, late, settled, unsettled
 from sync.whereabouts import Whereabouts
+
+PORTION = 65_536
+"""Rows of members for which it is found out together who they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,18 @@ def remembered(store: Store, connection: str, wanted: Sequence[Sought]) -> list[
 
 def _has_field(wanted: Sequence[Sought]) -> bool:
     return any(one.kind is AudienceKind.FIELD for one in wanted)
+
+
+def portions(pages: Iterable[Page]) -> Iterator[pa.Table]:
+    """The rows of pages, many pages together: to find out who they are costs much the same for one."""
+    waiting: list[pa.Table] = []
+    for page in pages:
+        waiting.append(page.rows)
+        if sum(rows.num_rows for rows in waiting) >= PORTION:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 @dataclass(slots=True)
@@ -111,8 +127,8 @@ class Look:
             audience = Audience(row.segment, row.name, one.kind, found.remote_id)
             unlisted = self.connector.features.unlisted
             actual = row.actual & self.whereabouts.of_consent(self.connection, unlisted)
-            for page in self.connector.members(audience):
-                actual |= self.whereabouts.people(self.connection, page.rows)
+            for rows in portions(self.connector.members(audience)):
+                actual |= self.whereabouts.people(self.connection, rows)
             if is_unseen(row.remote_mark):
                 self._see(row, actual)
             self._settle(row.id, actual=actual, remote_mark=mark)
@@ -167,8 +183,7 @@ class Look:
 
     def _field_values(self, audience: Audience) -> dict[str, BitMap]:
         held: dict[str, BitMap] = {}
-        for page in self.connector.members(audience):
-            rows: pa.Table = page.rows
+        for rows in portions(self.connector.members(audience)):
             for value in set(rows.column("value").to_pylist()):
                 theirs = rows.filter(pa.compute.equal(rows.column("value"), value))
                 people = self.whereabouts.people(self.connection, theirs)
