@@ -32,6 +32,7 @@ class ServerTime:
         self._ask = ask
         self._ask_fails = (ConnectorError, refused)
         self._lock = threading.Lock()
+        self._asking = threading.RLock()
         self._told: tuple[datetime, float] | None = None
         self._asked = False
 
@@ -52,11 +53,11 @@ class ServerTime:
 
         It goes on from the last answer by a clock that nobody sets, so ours may be put right meanwhile.
         """
-        with self._lock:
-            ask, self._asked = self._told is None and not self._asked, True
-        if ask:
-            with suppress(*self._ask_fails):  # what is read next meets it again, if it matters
-                self._ask()
+        with self._asking:  # other threads wait for the answer; the call may want the time itself
+            if self._told is None and not self._asked:
+                self._asked = True
+                with suppress(*self._ask_fails):  # what is read next meets it again, if it matters
+                    self._ask()
         ours = self._clock.utc_now()
         with self._lock:
             if self._told is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from connectors.base import Action, Batch, StreamKind
 from connectors.errors import CursorExpired
-from tests.connectors.rig import Rig, by_id, changes, contacts, ensured, stream_of
+from tests.connectors.rig import Rig, WrongClock, by_id, changes, contacts, ensured, stream_of
 
 
 class ChangingContract:
@@ -85,3 +87,20 @@ class ChangingContract:
         assert rig.carriers(audience) == {people[0][1], people[2][1]}
         connector.write(batch)
         assert rig.carriers(audience) == {address for _, address in people}
+
+    @pytest.mark.parametrize("wrong_s", [600, -600], ids=["fast", "slow"])
+    def test_whoever_changes_is_found_though_our_clock_is_wrong(self, rig: Rig, wrong_s: float) -> None:
+        """A read that a fast clock ends in the platform's future would lose what changes until then."""
+        right, rig.clock = rig.clock, WrongClock(rig.clock, wrong_s)
+        connector = rig.connect()
+        rig.clock = right
+        stream = stream_of(connector, StreamKind.CONTACTS)[0]
+        pages = list(connector.read(stream, None))
+        known = set(by_id(stream, pages))
+        for number in range(3):
+            rig.clock.advance(90)
+            rig.add_contact(9_000_001 + number)
+            rig.clock.advance(90)
+            pages = list(connector.read(stream, pages[-1].cursor))
+            known |= set(by_id(stream, pages))
+            assert len(known) == rig.people + number + 1

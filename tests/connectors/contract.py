@@ -29,7 +29,6 @@ from tests.connectors.owned_field import OwnedFieldContract
 from tests.connectors.refusing import RefusingContract
 from tests.connectors.rig import (
     Rig,
-    WrongClock,
     assert_kinds,
     by_id,
     changes,
@@ -114,23 +113,6 @@ class ConnectorContract(ChangingContract, RefusingContract, ManagingContract, Ow
         found = by_id(stream, connector.read(stream, pages[-1].cursor))
         assert len(set(found) - set(by_id(stream, pages))) == 1
         assert len(found) == 1 + rig.read_again
-
-    @pytest.mark.parametrize("wrong_s", [600, -600], ids=["fast", "slow"])
-    def test_whoever_changes_is_found_though_our_clock_is_wrong(self, rig: Rig, wrong_s: float) -> None:
-        """A read that a fast clock ends in the platform's future would lose what changes until then."""
-        right, rig.clock = rig.clock, WrongClock(rig.clock, wrong_s)
-        connector = rig.connect()
-        rig.clock = right
-        stream = stream_of(connector, StreamKind.CONTACTS)[0]
-        pages = list(connector.read(stream, None))
-        known = set(by_id(stream, pages))
-        for number in range(3):
-            rig.clock.advance(90)
-            rig.add_contact(9_000_001 + number)
-            rig.clock.advance(90)
-            pages = list(connector.read(stream, pages[-1].cursor))
-            known |= set(by_id(stream, pages))
-            assert len(known) == rig.people + number + 1
 
     def test_contacts_that_change_while_we_read_hide_nobody(self, rig: Rig) -> None:
         """More contacts change than pages overlap, so offsets alone would skip some that did not."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -11,6 +13,7 @@ from connectors.errors import Unavailable
 from connectors.pacing import ManualClock
 from connectors.server_time import ServerTime
 from tests.connectors.rig import WrongClock
+from tests.patience import PATIENCE_S
 
 START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
@@ -59,6 +62,26 @@ def test_without_an_answer_it_asks_once() -> None:
     time = ServerTime(clock, ask, refused=NotAllowed)
     assert time.utc_now() == time.utc_now() == START
     assert len(asked) == 1
+
+
+def test_whoever_wants_the_time_while_it_is_asked_for_waits_for_it() -> None:
+    asking, may_answer = threading.Event(), threading.Event()
+    clock = WrongClock(ManualClock(START), 600)
+
+    def ask() -> None:
+        asking.set()
+        assert may_answer.wait(PATIENCE_S)
+        time.heard(date(START))
+
+    time = ServerTime(clock, ask, refused=NotAllowed)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(time.utc_now)
+        assert asking.wait(PATIENCE_S)
+        second = threads.submit(time.utc_now)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.2)
+        may_answer.set()
+        assert first.result() == second.result() == START
 
 
 @pytest.mark.parametrize("error", [NotAllowed(), Unavailable("no")])

@@ -341,7 +341,7 @@ def test_a_disk_that_is_full_while_the_lake_is_written(firm: Company, kilobytes:
     with firm.open() as workspace, begin(workspace, "pull") as pipeline:
         pipeline.pull()
     with no_file_larger_than(kilobytes * 1024):
-        told(firm.segsync("plan"), 1, "no space left", "free space and run again")
+        told(firm.segsync("plan"), 1, "no space left in the lake", "free space and run again")
     all_is_there(firm)
 
 
