@@ -78,9 +78,11 @@ def test_whoever_wants_the_time_while_it_is_asked_for_waits_for_it() -> None:
         first = threads.submit(time.utc_now)
         assert asking.wait(PATIENCE_S)
         second = threads.submit(time.utc_now)
-        with pytest.raises(TimeoutError):
-            second.result(timeout=0.2)
-        may_answer.set()
+        try:
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.2)
+        finally:
+            may_answer.set()
         assert first.result() == second.result() == START
 
 
