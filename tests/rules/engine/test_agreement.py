@@ -31,6 +31,7 @@ def connection() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": "1"})
 
 
+@pytest.mark.means("the same data, files and `as_of` give the same bitmaps on every engine.")
 @settings(
     max_examples=examples(120), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
@@ -44,3 +45,18 @@ def test_both_evaluators_agree_bit_for_bit(
     found = by_duckdb(conditions, everyone, as_of=as_of, zone=ZONE, connection=connection)
     assert {id_: set(bitmap) for id_, bitmap in found.members.items()} == expected
     assert found.people == len(everyone)
+
+
+@pytest.mark.means("So everyone is in `X` or in `not X`,")
+@settings(max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_everyone_is_in_a_rule_or_in_its_opposite(
+    connection: duckdb.DuckDBPyConnection,
+    world: tuple[dt.datetime, dict[str, ir.Predicate], list[PersonFacts]],
+) -> None:
+    as_of, conditions, people = world
+    opposites = {f"not {id_}": ir.Not(condition) for id_, condition in conditions.items()}
+    found = by_duckdb(conditions | opposites, people, as_of=as_of, zone=ZONE, connection=connection).members
+    everyone = {one.person for one in people}
+    for id_ in conditions:
+        assert set(found[id_]) ^ set(found[f"not {id_}"]) == everyone

@@ -56,6 +56,9 @@ def test_aggregates_are_those_of_pandas(world: World, evaluation: Evaluation) ->
         assert found, segment
 
 
+@pytest.mark.means(
+    "`in top p%`: the number of people with a strictly greater value is less than `p/100 × N`,"
+)
 def test_ranks_are_those_of_pandas(world: World, evaluation: Evaluation) -> None:
     people = pd.read_parquet(world.people_file).set_index("person")
     total = _rows(world, "purchase", 365).groupby("person")["amount"].sum()
@@ -68,6 +71,8 @@ def test_ranks_are_those_of_pandas(world: World, evaluation: Evaluation) -> None
     assert set(evaluation.members["country-top"]) == {int(p) for p in ltv.index[inside * 10 < sizes]}
 
 
+@pytest.mark.means("and the result does not depend on row order or engine.")
+@pytest.mark.means("the order of rows never changes a result.")
 def test_shuffled_rows_give_the_same_bitmaps(world: World, evaluation: Evaluation, tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     shuffled = World(tmp_path, world.people, world.events)

@@ -87,6 +87,7 @@ def test_rolling_days_on_dates_count_whole_days_up_to_today(as_of: dt.datetime, 
         assert (days(today - dt.timedelta(days=ago)) in found) == (0 <= ago < n)
 
 
+@pytest.mark.means("`months` in a rolling window are calendar months clamped to the month's last day.")
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(INSTANTS, st.integers(1, 40))
 def test_rolling_months_start_at_the_same_wall_clock(as_of: dt.datetime, n: int) -> None:
@@ -103,6 +104,7 @@ def test_rolling_months_start_at_the_same_wall_clock(as_of: dt.datetime, n: int)
     )  # 23 h: a skipped hour
 
 
+@pytest.mark.means("29 February has its anniversary on 28 February in other years.")
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(INSTANTS, st.integers(1, 60), st.dates(dt.date(1930, 1, 1), dt.date(2020, 1, 1)))
 def test_an_anniversary_is_the_date_itself_in_another_year(as_of: dt.datetime, n: int, born: dt.date) -> None:

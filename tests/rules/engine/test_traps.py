@@ -130,6 +130,7 @@ def test_nothing_is_left_behind_in_the_connection() -> None:
     assert (left, views) == ([(0,)], [(0,)])
 
 
+@pytest.mark.means("One `as_of` instant per run, UTC.")
 def test_a_naive_as_of_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         by_duckdb({"a": ir.Suppressed()}, [], as_of=AS_OF.replace(tzinfo=None))

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from rules import ir
 from rules.language import Loaded, Severity, compile_expression, describe, load
 from rules.ruleset import Expect, Mode, Place, Target
@@ -134,6 +136,7 @@ def test_tiers_take_over_what_the_group_says_unless_they_say_it_themselves(tmp_p
     assert (active.why, active.owner, active.mode, active.expect) == ("w", "p", Mode.MIRROR, Expect(max=9))
 
 
+@pytest.mark.means("Segments that use other segments are evaluated after them;")
 def test_segments_come_after_those_they_use_across_files(tmp_path: Path) -> None:
     result = loaded(
         tmp_path,
@@ -150,6 +153,7 @@ def test_segments_come_after_those_they_use_across_files(tmp_path: Path) -> None
         assert order.index(earlier) < order.index(later)
 
 
+@pytest.mark.means("a cycle is an error that names it.")
 def test_a_circle_of_segments_is_named(tmp_path: Path) -> None:
     assert told(
         tmp_path,

@@ -194,6 +194,14 @@ def test_a_problem_is_told_at_its_place(expression: str, message: str) -> None:
     assert problems(expression) == [message]
 
 
+@pytest.mark.means("or a rule that mixes currencies is an error.")
+def test_an_amount_in_a_currency_of_its_own_is_an_error() -> None:
+    """All money is in the currency of the config, so a rule could mix currencies only by naming one."""
+    for code in ("EUR", "USD", "CHF"):
+        assert problems(f"ltv > 500 {code} and vip") == [f'1:11: remove "{code}": {ALONE}']
+        assert problems(f"sum(purchase.amount) + 20 {code} > ltv") == [f'1:27: remove "{code}": {ALONE}']
+
+
 def test_all_problems_of_an_expression_are_told_at_once() -> None:
     assert problems(
         'contry = "DE"\n and (score = "x" or sum(purchase.sku) > 3)\n and birthday on 2026-02-30'

@@ -31,6 +31,7 @@ SHOWN = {
 }
 
 
+@pytest.mark.means("the admin writes `500` or `499.90`.")
 @pytest.mark.parametrize(("expression", "shown"), SHOWN.items())
 def test_a_rule_is_shown_in_the_units_of_the_admin(expression: str, shown: str) -> None:
     node = compile_expression(expression, VOCABULARY)

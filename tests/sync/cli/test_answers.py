@@ -191,6 +191,7 @@ def test_a_fresh_start_has_no_traceback(tmp_path: Path, words: tuple[str, ...]) 
     assert answer.code == 0 or answer.err.strip()
 
 
+@pytest.mark.means("`segsync check --data` warns where that matters: how many people have the fact missing.")
 def test_check_holds_the_rules_against_the_data(segsync: Segsync, demo_config: Path, tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     file.write_text(

@@ -282,3 +282,14 @@ def test_the_config_makes_a_place_of_two_number_facts(tmp_path: Path) -> None:
     assert '"newsletter.Land" is text, not a number' in told
     named = place.replace("places.location", "places.country")
     assert "has another meaning already" in complaints(tmp_path, TWO + named, streams)[0]
+
+
+@pytest.mark.means(
+    "Calendar words (`today`, `this month`, anniversaries) use the business time zone of the config;"
+)
+@pytest.mark.means("is exact: integer minor units and a currency;")
+def test_rules_know_the_zone_and_the_currency_of_the_business(tmp_path: Path) -> None:
+    there = TWO.replace('currency = "EUR"', 'currency = "CHF"\nzone = "Asia/Tokyo"')
+    vocabulary, _ = build(load_text(tmp_path, there), STREAMS)
+    assert (vocabulary.zone, vocabulary.currency) == ("Asia/Tokyo", "CHF")
+    assert vocabulary.kinds["purchase"].fields["amount"].unit == "CHF"

@@ -20,12 +20,16 @@ TEXTS = st.lists(
 QUICK = settings(max_examples=150, deadline=None, derandomize=True)
 
 
+@pytest.mark.means("is stripped, Unicode NFC, and compared by its casefold,")
 @QUICK
 @given(TEXTS)
 def test_columns_are_cleaned_like_single_texts(texts: list[str | None]) -> None:
     assert clean_column(pa.array(texts, type=pa.string())).to_pylist() == [clean(text) for text in texts]
 
 
+@pytest.mark.means(
+    "computed once at ingest in Python (engines only compare bytes: their own `lower` differ)."
+)
 @QUICK
 @given(TEXTS)
 def test_columns_are_folded_like_single_texts(texts: list[str | None]) -> None:

@@ -37,6 +37,8 @@ def test_the_latest_record_wins_and_keeps_its_number(store: Store) -> None:
     assert store.inbox.waiting() == []
 
 
+@pytest.mark.means("is exact: integer minor units and a currency;")
+@pytest.mark.means("Other currencies are converted at load by the table in the config,")
 def test_values_are_held_exactly_and_texts_clean(lake_store: Store) -> None:
     row = {
         "external_id": "a",
@@ -72,6 +74,7 @@ def test_values_are_held_exactly_and_texts_clean(lake_store: Store) -> None:
     }
 
 
+@pytest.mark.means("Other currencies are converted at load by the table in the config,")
 def test_a_value_that_cannot_be_held_is_missing_and_told(lake_store: Store) -> None:
     rows = [
         {"external_id": "huge", "score": 1e300},

@@ -42,6 +42,7 @@ def by_hand(seen: Seen, since: dt.datetime, before: dt.datetime) -> set[int]:
     return set.intersection(earlier[-1], *later)
 
 
+@pytest.mark.means("`for 30 days` looks at history.")
 def test_held_is_membership_at_the_edge_and_in_every_run_since(runs: Store) -> None:
     draw = random.Random(3)
     seen: Seen = []
@@ -65,6 +66,7 @@ def test_held_is_membership_at_the_edge_and_in_every_run_since(runs: Store) -> N
     assert shorter > 10
 
 
+@pytest.mark.means("`for 30 days` looks at history.")
 def test_for_30_days_looks_back_from_as_of_and_the_edge_counts(runs: Store) -> None:
     save(runs, NOW, {1, 2})
     save(runs, NOW + 10 * DAY, {1, 3})

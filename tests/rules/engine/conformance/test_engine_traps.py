@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 
+import pytest
+
 from rules import ir
 from rules.engine.person import PersonFacts
 from rules.text import clean
@@ -48,6 +50,7 @@ NULLS = trap(
 )
 
 
+@pytest.mark.means("`not` is the plain complement.")
 @on_every_engine
 def test_not_of_a_comparison_with_null_is_true(engine: str) -> None:
     assert NULLS.on(engine) == {"not_german": {1, 2}, "neither": {2}, "inside": {1, 2}}
@@ -60,6 +63,8 @@ HUNDRED = trap(
 )
 
 
+@pytest.mark.means("computed in integers (parts per million, never a float percentile),")
+@pytest.mark.means("and the result does not depend on row order or engine.")
 @on_every_engine
 def test_seven_percent_of_a_hundred_are_seven(engine: str) -> None:
     assert HUNDRED.on(engine) == {"bottom_7": set(range(7)), "top_7": set(range(93, 100))}
@@ -82,6 +87,7 @@ TIES = trap(
 )
 
 
+@pytest.mark.means("Quintiles from thresholds: equal values, equal quintile.")
 @on_every_engine
 def test_equal_values_are_in_one_quintile(engine: str) -> None:
     assert TIES.on(engine) == {"q1": {0, 1, 2, 3}, "q2": set(), "q3": {4, 5}, "q4": set(), "q5": {6}}
@@ -95,6 +101,7 @@ RANKED = trap(
 )
 
 
+@pytest.mark.means("Only people for whom the value is known are ranked.")
 @on_every_engine
 def test_who_has_no_value_has_no_rank(engine: str) -> None:
     assert RANKED.on(engine) == {"first": {0}, "last": {2}, "of_group": {0, 2}}
@@ -103,6 +110,7 @@ def test_who_has_no_value_has_no_rank(engine: str) -> None:
 TENTHS = trap(buyers([(AS_OF, 10)] * 10), one=ir.Compare(C.EQ, aggregate(F.SUM), minor(100)))
 
 
+@pytest.mark.means("is exact: integer minor units and a currency;")
 @on_every_engine
 def test_ten_times_ten_cents_are_one_euro(engine: str) -> None:
     assert TENTHS.on(engine)["one"] == {0}
@@ -119,6 +127,7 @@ SUMS = trap(
 )
 
 
+@pytest.mark.means("is exact: integer minor units and a currency;")
 @on_every_engine
 def test_sums_leave_64_bits_and_are_exact(engine: str) -> None:
     assert SUMS.on(engine) == {"above": {0}, "below": {1}, "average": {0}, "as_double": {0}}
@@ -194,6 +203,9 @@ FOLDED = trap(
 )
 
 
+@pytest.mark.means(
+    "computed once at ingest in Python (engines only compare bytes: their own `lower` differ)."
+)
 @on_every_engine
 def test_case_is_folded_once_at_ingest(engine: str) -> None:
     assert FOLDED.on(engine) == {"istanbul": {0}, "sigma": {1, 2}, "street": {3, 4}}
@@ -222,6 +234,7 @@ COMPOSED = trap(
 )
 
 
+@pytest.mark.means("is stripped, Unicode NFC, and compared by its casefold,")
 @on_every_engine
 def test_composed_and_stripped_texts_are_equal(engine: str) -> None:
     assert COMPOSED.on(engine)["zoe"] == {0, 1}
@@ -240,6 +253,9 @@ IN_BERLIN = trap(
 )
 
 
+@pytest.mark.means(
+    "Calendar words (`today`, `this month`, anniversaries) use the business time zone of the config;"
+)
 @on_every_engine
 def test_half_past_midnight_in_berlin_is_of_berlin_s_month(engine: str) -> None:
     assert IN_BERLIN.on(engine) == {"march": {0}, "bought": {0}, "yearly": {0}}
@@ -270,6 +286,7 @@ EMPTY = trap(
 )
 
 
+@pytest.mark.means("An empty string is missing.")
 @on_every_engine
 def test_an_empty_text_is_missing(engine: str) -> None:
     assert EMPTY.on(engine) == {"known": {2}, "contains": {2}}
@@ -282,6 +299,8 @@ FROZEN = trap(
 )
 
 
+@pytest.mark.means("One `as_of` instant per run, UTC.")
+@pytest.mark.means("activity after `as_of` is ignored.")
 @on_every_engine
 def test_now_is_one_instant_and_what_is_later_is_not_yet(engine: str) -> None:
     assert FROZEN.on(engine) == {"ever": {0}, "day": {0}}
@@ -298,6 +317,7 @@ LINES = trap(
 )
 
 
+@pytest.mark.means("`matches` is RE2 (no catastrophic backtracking) and case-sensitive unless `(?i)`.")
 @on_every_engine
 def test_patterns_are_those_of_re2_and_never_take_for_ever(engine: str) -> None:
     assert LINES.on(engine) == {"dollar": {0, 1}, "dot": {1}, "space": set(), "slow": set()}

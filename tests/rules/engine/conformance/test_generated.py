@@ -47,6 +47,7 @@ def agree(world: World, most_sorted: int, settings: Mapping[str, str] | None = N
     assert found.people == len(everyone)
 
 
+@pytest.mark.means("the same data, files and `as_of` give the same bitmaps on every engine.")
 def test_spark_agrees_with_duckdb_bit_for_bit() -> None:
     require_spark()
 
