@@ -10,9 +10,10 @@ from itertools import islice
 from typing import TypeAlias
 
 from rules import ir
+from rules.engine.activity import Row
 from rules.engine.edits import Edit, Fewer, More, SetFact
 from rules.engine.periods import Range, instant_of, microseconds, slices, window
-from rules.engine.person import Row, counted
+from rules.engine.person import counted
 from rules.engine.scopes import PersonScope, RowScope
 from rules.engine.walk import Feature, Rank
 from rules.text import fold

@@ -13,6 +13,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from rules import ir
+from rules.engine.activity import Row
 from rules.engine.periods import (
     Clock,
     calendar_start,
@@ -27,7 +28,7 @@ from rules.engine.periods import (
     offsets,
     wall_clock,
 )
-from rules.engine.person import Context, PersonFacts, Row, fits, holds
+from rules.engine.person import Context, PersonFacts, fits, holds
 from rules.engine.walk import Feature, children
 
 _HOUR_US = 3_600_000_000

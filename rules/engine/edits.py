@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from rules import ir
-from rules.engine.person import PersonFacts, Row
+from rules.engine.activity import Row
+from rules.engine.person import PersonFacts
 from rules.vocabulary import Type
 
 

@@ -13,11 +13,11 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from rules import ir
+from rules.engine.activity import Known
 from rules.engine.history import Trace
 from rules.engine.periods import instant_of, microseconds
 from rules.engine.person import (
     Context,
-    Known,
     Lasts,
     PersonFacts,
     counted,

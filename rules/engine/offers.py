@@ -9,11 +9,12 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from rules import ir
+from rules.engine.activity import Known
 from rules.engine.activity_offers import ActivityOffers
 from rules.engine.edits import Edit, SetConsent, SetFact, SetList, SetSuppressed
 from rules.engine.order_offers import ordered
 from rules.engine.periods import date_of, days, instant_of, microseconds, resolve, returning
-from rules.engine.person import Known, rank_value
+from rules.engine.person import rank_value
 from rules.engine.ranks import KnownRanks
 from rules.engine.scopes import PersonScope, Scope
 from rules.engine.walk import Rank

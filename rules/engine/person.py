@@ -13,39 +13,30 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from rules import ir
 from rules.engine import sphere
+from rules.engine.activity import Known, Row, Seen, comparable, ordinal
 from rules.engine.history import Trace, comeback, trace
 from rules.engine.periods import (
     Clock,
-    Range,
     date_of,
-    days,
     edge_of,
     local_day,
     microseconds,
     resolve,
     returning,
-    slices,
     window,
 )
 from rules.engine.points import bounds, weights
-from rules.engine.records import present_states
-from rules.engine.walk import Feature, Rank
+from rules.engine.walk import Rank
 from rules.text import fold
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
 if TYPE_CHECKING:
     import duckdb
-
-Known: TypeAlias = str | int | bool | float | Fraction | dt.date | dt.datetime | Sequence[str]
-Row: TypeAlias = Mapping[str, object]
-"""A fact sheet: column → value in physical units (NUMBER millionths, MONEY minor units, texts unfolded,
-DATE `date`, DATETIME aware `datetime`, TEXTS a list), None or absent: missing. Activity also has `at`."""
 
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 
@@ -98,10 +89,12 @@ def counted(node: ir.Node, person: PersonFacts, context: Context) -> list[tuple[
     one = _Evaluator(person, context)
     match node:
         case ir.Aggregate() | ir.Earned():
-            return [(node.kind, row) for row in one.rows(node)]
+            return [(node.kind, row) for row in one.seen.rows(node)]
         case ir.Step() | ir.Unless() | ir.Restarted():
             period = node.period if isinstance(node, ir.Restarted) else ir.Ever()
-            return [(node.kind, row) for row in one.fitting(node.kind, node.where, window(period, one.clock))]
+            return [
+                (node.kind, row) for row in one.seen.fitting(node.kind, node.where, window(period, one.clock))
+            ]
     return []
 
 
@@ -117,8 +110,8 @@ def observed_order(
     """Which activity made a sequence, or a return, as far as there was any."""
     one = _Evaluator(person, context)
     if isinstance(node, ir.Sequence):
-        return trace(node, one.instants, one.clock)
-    return comeback(node, one.instants, one.clock)
+        return trace(node, one.seen.instants, one.clock)
+    return comeback(node, one.seen.instants, one.clock)
 
 
 def rank_value(rank: Rank, person: PersonFacts, context: Context) -> tuple[Known, object] | None:
@@ -143,6 +136,7 @@ def lasting(node: ir.Lasting, person: PersonFacts, context: Context) -> Lasts:
 class _Evaluator:
     def __init__(self, person: PersonFacts, context: Context) -> None:
         self.person, self.context, self.clock = person, context, context.clock
+        self.seen = Seen(person.activity, context.clock, self.holds)
 
     # ── predicates; `row` is the person's facts, or one activity inside a `where` ──
 
@@ -188,12 +182,12 @@ class _Evaluator:
                 ranked = self.ranked(node, row)
                 return ranked is not None and self.context.ranks.holds(node, *ranked)
             case ir.Sequence():
-                return trace(node, self.instants, self.clock).holds
+                return trace(node, self.seen.instants, self.clock).holds
             case ir.Restarted():
-                return comeback(node, self.instants, self.clock) is not None
+                return comeback(node, self.seen.instants, self.clock) is not None
             case ir.Stopped(last, quiet):
                 at = self.value(last, row)
-                return at is not None and _ordinal(at) not in resolve(quiet, self.clock, Type.DATETIME)
+                return at is not None and ordinal(at) not in resolve(quiet, self.clock, Type.DATETIME)
             case ir.Compare(operator, left, right):
                 return self._compare(operator, left, right, row)
             case ir.InSet(value, options):
@@ -238,7 +232,7 @@ class _Evaluator:
                 return _re2_search(pattern, str(value))
             case ir.InPeriod(_, period):
                 type_ = Type.DATETIME if isinstance(value, dt.datetime) else Type.DATE
-                return _ordinal(value) in resolve(period, self.clock, type_)
+                return ordinal(value) in resolve(period, self.clock, type_)
             case ir.Anniversary(_, period):
                 date = date_of(self._day(value))
                 return date.month * 100 + date.day in returning(period, self.clock)
@@ -258,7 +252,7 @@ class _Evaluator:
             if x is None or y is None:
                 return False
         else:
-            x, y = _comparable(a), _comparable(b)
+            x, y = comparable(a), comparable(b)
         match operator:
             case ir.Comparison.EQ:
                 return x == y
@@ -282,11 +276,11 @@ class _Evaluator:
         if isinstance(rank.value, ir.Aggregate) and rank.value.function is ir.AggregateFunction.AVG:
             value = self._double(rank.value, row)  # averages rank as doubles in major units
         elif isinstance(value, dt.date):
-            value = _ordinal(value)
+            value = ordinal(value)
         if rank.by is None or value is None:
             return None if value is None else (value, None)
         group = self.value(rank.by, row)
-        return None if group is None else (value, _comparable(group))
+        return None if group is None else (value, comparable(group))
 
     # ── values ──
 
@@ -297,14 +291,14 @@ class _Evaluator:
             case ir.Fact(name):
                 return row.get(name)  # type: ignore[return-value]
             case ir.Aggregate():
-                return self._aggregate(node)
+                return self.seen.value(node)
             case ir.DaysSince(inner):
                 then = self.value(inner, row)
                 if then is None:
                     return None
                 if isinstance(then, dt.datetime):
                     return (self.clock.now - microseconds(then)) // 86_400
-                return (self.clock.today - _ordinal(then)) * NUMBER_SCALE
+                return (self.clock.today - ordinal(then)) * NUMBER_SCALE
             case ir.Arithmetic():
                 return self._arithmetic(node, row)
             case ir.Score(_, parts):
@@ -316,7 +310,7 @@ class _Evaluator:
     def _points(self, part: ir.ScorePart) -> int:
         if isinstance(part, ir.Granted):
             return part.points if self.holds(part.condition, self.person.facts) else 0
-        days_ = Counter(self._day(row["at"]) for row in self.rows(part))  # type: ignore[arg-type]
+        days_ = Counter(self._day(row["at"]) for row in self.seen.rows(part))  # type: ignore[arg-type]
         total = 0
         for day, count in days_.items():
             worth = weights(part.points, part.half_life) if part.half_life else None
@@ -345,7 +339,7 @@ class _Evaluator:
     def _double(self, node: ir.Value, row: Row) -> float | None:
         """A number in major units."""
         if isinstance(node, ir.Aggregate) and node.function is ir.AggregateFunction.AVG:
-            known = self._field_values(node)
+            known = self.seen.numbers(node)
             if not known:
                 return None
             return float(sum(known)) / float(len(known) * _SCALES[node.type])
@@ -354,95 +348,14 @@ class _Evaluator:
             return value  # type: ignore[return-value]
         return float(value) / float(_SCALES[_type(node)])  # type: ignore[arg-type]
 
-    def rows(self, node: Feature) -> list[Row]:
-        """The activity that counts: in the window, not after as_of, and as `where` says."""
-        rows: Sequence[Row] = self.person.activity.get(node.kind, ())
-        if isinstance(node, ir.RecordAggregate):
-            rows = present_states(node, self.person.activity, self.clock)
-        return self._fitting(rows, node.where, window(node.period, self.clock))
-
-    def _fitting(self, rows: Sequence[Row], where: ir.Predicate | None, inside: Range) -> list[Row]:
-        return [
-            row for row in rows if _ordinal(row["at"]) in inside and (where is None or self.holds(where, row))
-        ]
-
-    def instants(self, kind: str, where: ir.Predicate | None, found: Range) -> list[int]:
-        """When the activity happened that fits and lies in the range, in order."""
-        return sorted(_ordinal(row["at"]) for row in self.fitting(kind, where, found))
-
-    def fitting(self, kind: str, where: ir.Predicate | None, found: Range) -> list[Row]:
-        """The activity of the kind that fits and lies in the range."""
-        return self._fitting(self.person.activity.get(kind, ()), where, found)
-
-    def _field_values(self, node: ir.Aggregate) -> list[int]:
-        known = [row.get(node.field or "") for row in self.rows(node)]
-        return [value for value in known if value is not None]  # type: ignore[misc]
-
-    def _aggregate(self, node: ir.Aggregate) -> Known | None:
-        rows = self.rows(node)
-        name = node.field or ""
-        known = [row for row in rows if row.get(name) is not None]
-        values = [row[name] for row in known]
-        match node.function:
-            case ir.AggregateFunction.COUNT:
-                return len(rows) * NUMBER_SCALE
-            case ir.AggregateFunction.SUM:
-                return sum(self._field_values(node))
-            case ir.AggregateFunction.SLICES:
-                assert isinstance(node.period, ir.Last)  # noqa: S101 - as the representation says
-                parts = slices(node.period, self.clock)
-                return sum(any(_ordinal(row["at"]) in part for row in rows) for part in parts) * NUMBER_SCALE
-            case ir.AggregateFunction.LAST_AT:
-                return max((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
-            case ir.AggregateFunction.FIRST_AT:
-                return min((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
-            case ir.AggregateFunction.DISTINCT:
-                return len({_comparable(v) for v in values}) * NUMBER_SCALE if rows else None
-        if not values:
-            return None
-        match node.function:
-            case ir.AggregateFunction.AVG:
-                return Fraction(sum(self._field_values(node)), len(values))
-            case ir.AggregateFunction.LIST:
-                return sorted({fold(str(value)) for value in values})
-            case ir.AggregateFunction.MOST_FREQUENT:
-                counts = Counter(_comparable(value) for value in values)
-                return min(values, key=lambda value: (-counts[_comparable(value)], _order(value)))  # type: ignore[return-value]
-            case ir.AggregateFunction.MIN:
-                return min(values, key=_order)  # type: ignore[return-value]
-            case ir.AggregateFunction.MAX:
-                return max(values, key=_order)  # type: ignore[return-value]
-            case ir.AggregateFunction.LATEST:
-                return max(known, key=lambda row: (row["at"], _order(row[name])))[name]  # type: ignore[return-value]
-            case ir.AggregateFunction.EARLIEST:
-                return min(known, key=lambda row: (row["at"], _order(row[name])))[name]  # type: ignore[return-value]
-
     def _day(self, value: Known) -> int:
         """The day of a date, or of an instant in the business zone."""
-        ordinal = _ordinal(value)
-        return local_day(ordinal, self.clock.zone) if isinstance(value, dt.datetime) else ordinal
+        found = ordinal(value)
+        return local_day(found, self.clock.zone) if isinstance(value, dt.datetime) else found
 
 
 def _type(node: ir.Value) -> Type:
     return Type.NUMBER if isinstance(node, ir.DaysSince) else node.type
-
-
-def _comparable(value: object) -> object:
-    """The form in which values compare: texts folded."""
-    return fold(value) if isinstance(value, str) else value
-
-
-def _order(value: object) -> tuple[object, object]:
-    """Folded first; texts that differ only unfolded still have one order."""
-    return (_comparable(value), value)
-
-
-def _ordinal(value: object) -> int:
-    """Microseconds of an instant, days of a date."""
-    if isinstance(value, dt.datetime):
-        return microseconds(value)
-    assert isinstance(value, dt.date), f"{value!r} is no date"  # noqa: S101
-    return days(value)
 
 
 @cache

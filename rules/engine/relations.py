@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rules.engine.person import PersonFacts, Row
+from rules.engine.activity import Row
+from rules.engine.person import PersonFacts
 from rules.engine.tables import Tables
 from rules.text import fold
 from rules.vocabulary import Field, Type, Vocabulary

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, Self
 
 from rules import ir
+from rules.engine.activity import Known, Row
 from rules.engine.edits import Edit, SetFact, applied
 from rules.engine.explain import one_person
 from rules.engine.periods import Clock
-from rules.engine.person import Context, Known, PersonFacts, Row, fits, holds, observed
+from rules.engine.person import Context, PersonFacts, fits, holds, observed
 
 MOST_ASKED = 600
 """Questions to the evaluator for one condition."""
