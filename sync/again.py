@@ -10,8 +10,8 @@ import datetime as dt
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
@@ -25,19 +25,17 @@ from rules import ir
 from rules.engine import Evaluation, Tables, evaluate
 from rules.engine.incremental import Before, Changed, Renewed, renew
 from rules.engine.periods import Clock, offsets
-from rules.engine.walk import kinds, nodes
+from rules.engine.walk import kinds, nodes, ranks
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
-from sync.assign import IDENTIFIED, assign, held, read_now
+from sync.assign import IDENTIFIED, Earlier, assign, earlier, read_now
 from sync.config.settings import BusinessSettings, RulesSettings
 from sync.engines import READ, tables
-from sync.standing import standing
 from sync.store import Store
 from sync.store.changes import changed_activity, changed_people
 from sync.store.events import Notes
+from sync.store.recalled import EVALUATED, File, Recall, named
 
-EVALUATED = "evaluated"
-"""The note on the last evaluation; none while its result is being stored."""
 _DIFFERED = "evaluations_differed"
 """The note that asking few people told something else than asking everybody."""
 _ALWAYS = frozenset({"person", "suppressed", "in_lists"})
@@ -47,13 +45,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What an evaluation was asked over. `whole_at`: the instant of the last one that asked everybody."""
+    """What an evaluation was asked over. `whole_at`: the instant of the last one that asked everybody.
+    `recalled`: what it went by; see `sync.store.recalled`."""
 
     run: int
     as_of: dt.datetime
     lake: Mapping[str, int]
     circumstances: str
     whole_at: dt.datetime
+    recalled: File | None = None
 
     def document(self) -> dict[str, object]:
         """As JSON."""
@@ -65,6 +65,7 @@ class Noted:
             "lake": lake,
             "circumstances": self.circumstances,
             "whole_at": whole_at,
+            "recalled": None if self.recalled is None else self.recalled.document(),
         }
 
 
@@ -78,6 +79,8 @@ class Assigned:
     why: str | None = None
     in_full: Mapping[str, str] = field(default_factory=dict)  # segment → why everybody was asked about it
     differed: Mapping[str, int] = field(default_factory=dict)  # segment → people of whom few told otherwise
+    recall: Recall | None = None  # what it went by, for the next one; None: nothing is handed on
+    before: Recall = field(default_factory=Recall)  # what the one before went by, as far as it was needed
 
     @property
     def notices(self) -> list[str]:
@@ -115,20 +118,28 @@ def assign_again(
 ) -> Assigned:
     """As `sync.assign.assign`, asking as few people as can be. `whole`: asks everybody, too, and compares."""
     now = Noted(run_id, as_of, read_now(store), _circumstances(store, vocabulary, business), as_of)
-    ask_all = partial(
-        assign, store, rules, vocabulary=vocabulary, as_of=as_of, settings=settings, run_id=run_id
-    )
+    told = earlier(store, rules, Clock(as_of, vocabulary.zone), before_run=run_id)
+    ask_all = partial(assign, store, rules, vocabulary=vocabulary, as_of=as_of, settings=settings, told=told)
     before = last(store)
     why = _reason(store, before, now, settings)
+    recalled = Recall()
+
+    def done(assigned: Assigned) -> Assigned:
+        if settings.incremental and settings.spark is None:
+            recall = Recall(assigned.evaluation.order, told.memory(rules))
+            assigned = replace(assigned, recall=recall, before=recalled)
+        return _told(assigned)
+
     if before is None or why is not None:
         evaluation = ask_all()
-        return _told(Assigned(evaluation, now, evaluation.people, why))
-    renewed = _renewed(store, rules, before, vocabulary=vocabulary, as_of=as_of, run_id=run_id)
+        return done(Assigned(evaluation, now, evaluation.people, why))
+    recalled = store.recalled.read(before.recalled)
+    renewed = _renewed(store, rules, before, recalled, told, vocabulary=vocabulary, as_of=as_of)
     few = Assigned(
         renewed.evaluation, replace(now, whole_at=before.whole_at), renewed.asked, None, renewed.in_full
     )
     if not whole and as_of - before.whole_at < dt.timedelta(hours=settings.full_hours):
-        return _told(few)
+        return done(few)
     evaluation = ask_all()
     otherwise = {
         name: len(found ^ renewed.evaluation.members[name])
@@ -139,7 +150,7 @@ def assign_again(
         found = {"run": run_id, "at": as_of.isoformat(), "segments": otherwise, "version": _software()}
         store.notes.set(_DIFFERED, found)
     reason = "asked for" if whole else f"to compare, every {settings.full_hours} hours"
-    return _told(Assigned(evaluation, now, evaluation.people, reason, differed=otherwise))
+    return done(Assigned(evaluation, now, evaluation.people, reason, differed=otherwise))
 
 
 def last(store: Store) -> Noted | None:
@@ -153,6 +164,7 @@ def last(store: Store) -> Noted | None:
         {name: int(snapshot) for name, snapshot in found["lake"].items()},
         str(found["circumstances"]),
         dt.datetime.fromisoformat(found["whole_at"]),
+        named(found),
     )
 
 
@@ -172,9 +184,23 @@ def differed(notes: Notes) -> Differed | None:
     return Differed(int(found["run"]), len(found["segments"]))
 
 
-def note(store: Store, noted: Noted | None) -> None:
-    """Say what the stored memberships are of. None, while they are being stored: a crash leaves no half."""
-    store.notes.set(EVALUATED, None if noted is None else noted.document())
+@contextmanager
+def noted(store: Store, rules: RuleSet, assigned: Assigned) -> Iterator[None]:
+    """Around the storing of the memberships: what they are of stands in a note afterwards, and in none while
+    they are being stored, so that a crash leaves no half. Call it only while holding the run's lease."""
+    file = None
+    if assigned.recall is not None:
+        wanted = ranks(one.when for one in rules.segments.values())
+        file = store.recalled.keep(assigned.recall.order, wanted, assigned.recall.memory, assigned.before)
+    store.notes.set(EVALUATED, None)
+    yield
+    note(store, replace(assigned.noted, recalled=file))
+    store.recalled.sweep(file)
+
+
+def note(store: Store, noted: Noted) -> None:
+    """Say what the stored memberships are of."""
+    store.notes.set(EVALUATED, noted.document())
 
 
 def _reason(store: Store, before: Noted | None, now: Noted, settings: RulesSettings) -> str | None:
@@ -201,20 +227,16 @@ def _renewed(
     store: Store,
     rules: RuleSet,
     before: Noted,
+    recalled: Recall,
+    told: Earlier,
     *,
     vocabulary: Vocabulary,
     as_of: dt.datetime,
-    run_id: int,
 ) -> Renewed:
     stored = {name: one for name, one in store.segments.latest().items() if one.last_run == before.run}
     with closing(store.lake.connect()) as database:
         plain = partial(
-            evaluate,
-            database,
-            as_of=as_of,
-            zone=vocabulary.zone,
-            standing=standing(store, rules, as_of=as_of, before_run=run_id),
-            held=held(store, rules, Clock(as_of, vocabulary.zone)),
+            evaluate, database, as_of=as_of, zone=vocabulary.zone, standing=told.standing, held=told.held
         )
 
         def ask(rules: RuleSet, tables: Tables, **more: Any) -> Evaluation:
@@ -228,11 +250,14 @@ def _renewed(
                 before.as_of,
                 {name: one.members for name, one in stored.items()},
                 {name: one.version for name, one in stored.items()},
+                recalled.order,
+                recalled.memory,
             ),
             changed=_changed(store, database, rules, before.lake),
             as_of=as_of,
             zone=vocabulary.zone,
             ask=ask,
+            memory=told.memory(rules),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyroaring import BitMap
@@ -11,6 +12,7 @@ from pyroaring import BitMap
 from rules import ir
 from rules.engine import Evaluation, evaluate
 from rules.engine.periods import Clock, edge_of
+from rules.engine.standing import Memory, Standing
 from rules.engine.walk import nodes
 from rules.language import Loaded, Problem, load
 from rules.ruleset import RuleSet
@@ -64,16 +66,17 @@ def assign(
     vocabulary: Vocabulary,
     as_of: dt.datetime,
     settings: RulesSettings,
-    run_id: int | None = None,
+    told: Earlier | None = None,
 ) -> Evaluation:
     """The members of every segment, over the lake as it is now. UserError if nothing was ever pulled.
 
-    `run_id`: the run that asks; what it stored itself before it was resumed is not what was before it.
+    `told`: who was in before; by default by all runs there are.
     """
     if store.notes.get(IDENTIFIED) is None:
         raise UserError(
             "nothing has been pulled yet, so there is nobody to look at; `segsync pull` comes first"
         )
+    told = told or earlier(store, rules, Clock(as_of, vocabulary.zone))
     with opened(store, rules, vocabulary, settings) as (session, there):
         return evaluate(
             session,
@@ -81,9 +84,29 @@ def assign(
             there,
             as_of=as_of,
             zone=vocabulary.zone,
-            standing=standing(store, rules, as_of=as_of, before_run=run_id),
-            held=held(store, rules, Clock(as_of, vocabulary.zone)),
+            standing=told.standing,
+            held=told.held,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Who was in before, as rules with a memory are told."""
+
+    standing: Mapping[str, Standing]
+    held: Mapping[ir.HeldSegment, BitMap]
+
+    def memory(self, rules: RuleSet) -> Memory:
+        """All that these rules go by, to be compared another time."""
+        return Memory.of((one.when for one in rules.segments.values()), self.standing, self.held)
+
+
+def earlier(store: Store, rules: RuleSet, clock: Clock, *, before_run: int | None = None) -> Earlier:
+    """By the stored runs. `before_run`: the run that asks; what it stored itself before it was resumed is not
+    what was before it."""
+    return Earlier(
+        standing(store, rules, as_of=clock.as_of, before_run=before_run), held(store, rules, clock)
+    )
 
 
 def held(

@@ -25,6 +25,7 @@ from rules.engine.few import few
 from rules.engine.order import Order, Sort, aged, sort_of
 from rules.engine.periods import Clock
 from rules.engine.ranks import Thresholds, Values
+from rules.engine.standing import Memory
 from rules.engine.tables import Tables
 from rules.engine.touched import Edges, Unsettled, edges, value_edges
 from rules.engine.walk import Rank, kinds, nodes, ranks
@@ -37,12 +38,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Before:
     """An evaluation before this one: when it was, and per segment its members and the rule's version; by what
-    people were compared, as far as it is known."""
+    people were compared, and what it was told of before, as far as they are known."""
 
     as_of: dt.datetime
     members: Mapping[str, BitMap]
     versions: Mapping[str, str]
     order: Order = field(default_factory=Order)
+    memory: Memory = field(default_factory=Memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +94,22 @@ def renew(
     as_of: dt.datetime,
     zone: str,
     ask: Ask,
+    memory: Memory | None = None,
 ) -> Renewed:
     """What `ask` tells of everybody, at the price of what changed.
 
     `changed`: since `before`. The zone, and what the columns mean, are those of then; `as_of` is no earlier.
+    `memory`: what `ask` is told of before.
     """
     if as_of < before.as_of:
         raise ValueError("an evaluation cannot be renewed backwards in time")
     then, now, dialect = Clock(before.as_of, zone), Clock(as_of, zone), DuckDB()
     ordering = _Ordering(connection, tables, before, changed, then, now, ask)
-    looked_for, in_full = _classified(rules, before, ordering.settled(rules), then, now, dialect)
+    remembered = {
+        name: (memory or Memory()).moved(one.when, before.memory) for name, one in rules.segments.items()
+    }
+    forgotten = {name for name, moved in remembered.items() if moved is None}
+    looked_for, in_full = _classified(rules, before, forgotten, ordering.settled(rules), then, now, dialect)
     order = ordering.renewed(_some(rules, looked_for))
     given = {rank: order.thresholds(rank, now) for rank in ranks(rules.segments[n].when for n in looked_for)}
     first, between, rest = _stages(rules, in_full)
@@ -111,7 +119,7 @@ def renew(
         condition = rules.segments[name].when
         moved = [ordering.moved(rank, order) for rank in ranks([condition])]
         used = [people[one] for one in _uses(condition) if one in people]
-        people[name] = changed.of(condition).union(found[name], *moved, *used)
+        people[name] = changed.of(condition).union(found[name], *moved, *used, remembered[name] or BitMap())
     members: dict[str, BitMap] = {}
 
     def again(names: Collection[str]) -> None:
@@ -147,7 +155,8 @@ def renew(
         told.seconds,
         order=order.beside(told.order),
     )
-    return Renewed(evaluation, len(BitMap.union(BitMap(), *people.values())), in_full)
+    asked = len(BitMap.union(BitMap(), *people.values()))  # also about people who are gone
+    return Renewed(evaluation, min(asked, total), in_full)
 
 
 class _Ordering:
@@ -208,7 +217,13 @@ class _Ordering:
 
 
 def _classified(
-    rules: RuleSet, before: Before, settled: Collection[Rank], then: Clock, now: Clock, dialect: Dialect
+    rules: RuleSet,
+    before: Before,
+    forgotten: Collection[str],
+    settled: Collection[Rank],
+    then: Clock,
+    now: Clock,
+    dialect: Dialect,
 ) -> tuple[dict[str, Edges], dict[str, str]]:
     """The edges to look at for each segment, and those that everybody must be asked, with the reason."""
     looked_for, in_full = dict[str, Edges](), dict[str, str]()
@@ -219,6 +234,8 @@ def _classified(
             in_full[name] = "its rule is another"
         elif any(used not in before.members for used in _uses(segment.when)):
             in_full[name] = "it uses a segment that is new"
+        elif name in forgotten:
+            in_full[name] = "what it remembers is not known of the last time"
         else:
             try:
                 found = edges(segment.when, then, now, dialect, ranked=settled)
@@ -248,9 +265,9 @@ def _stages(rules: RuleSet, in_full: Collection[str]) -> tuple[list[str], list[s
 
 
 def _uses(condition: ir.Predicate) -> set[str]:
-    """The segments whose membership a condition needs."""
-    found = (getattr(node, "segment", None) for node in nodes([condition], inside_aggregates=False))
-    return {name for name in found if isinstance(name, str)}
+    """The other segments whose membership a condition needs."""
+    found = nodes([condition], inside_aggregates=False)
+    return {node.segment for node in found if isinstance(node, ir.InSegment | ir.HeldSegment)}
 
 
 def _some(rules: RuleSet, names: Collection[str]) -> RuleSet:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from rules import ir
+from rules.engine.walk import nodes
 
 if TYPE_CHECKING:
     from pyroaring import BitMap
@@ -24,3 +28,52 @@ def lasts(before: Standing | None, enters: BitMap, leaves: BitMap | None, able: 
     was = able & before.members if before is not None else able - able
     held = was & before.held if before is not None else was
     return held | (enters if leaves is None else (enters | was) - leaves)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What an evaluation was told of before: of every segment that lasts who was in, and by the key of every
+    `ir.HeldSegment` who was held."""
+
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    held: Mapping[str, BitMap] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        conditions: Iterable[ir.Predicate],
+        standing: Mapping[str, Standing],
+        held: Mapping[ir.HeldSegment, BitMap],
+    ) -> Self:
+        """For these conditions. Of what nothing was told, nobody was in."""
+        from pyroaring import BitMap
+
+        lasting, spans = dict[str, Standing](), dict[str, BitMap]()
+        for node in _remembering(conditions):
+            if isinstance(node, ir.Lasting):
+                lasting[node.segment] = standing.get(node.segment) or Standing(BitMap(), BitMap())
+            else:
+                spans[node.key] = held.get(node) or BitMap()
+        return cls(lasting, spans)
+
+    def moved(self, condition: ir.Predicate, before: Memory) -> BitMap | None:
+        """Of whom what the condition remembers is not what it was; None: that is not known."""
+        from pyroaring import BitMap
+
+        found = BitMap()
+        for node in _remembering([condition]):
+            if isinstance(node, ir.Lasting):
+                then, now = before.standing.get(node.segment), self.standing.get(node.segment)
+                if then is None or now is None:
+                    return None
+                found |= (then.members ^ now.members) | (then.held ^ now.held)
+            else:
+                if node.key not in before.held or node.key not in self.held:
+                    return None
+                found |= before.held[node.key] ^ self.held[node.key]
+        return found
+
+
+def _remembering(conditions: Iterable[ir.Predicate]) -> list[ir.Lasting | ir.HeldSegment]:
+    found = nodes(conditions, inside_aggregates=False)
+    return [node for node in found if isinstance(node, ir.Lasting | ir.HeldSegment)]

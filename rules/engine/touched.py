@@ -76,7 +76,7 @@ def edges(
     condition: ir.Predicate, then: Clock, now: Clock, dialect: Dialect, *, ranked: Collection[Rank] = ()
 ) -> Edges:
     """What may change the condition for a person of whom no row changed between the two instants, other than
-    the membership of other segments, and than who is in these `ranked`. Unsettled if that is not known."""
+    memberships, now and before, and than who is in these `ranked`. Unsettled if that is not known."""
     finder = _Finder(then, now, dialect, ranked)
     finder.predicate(condition)
     return finder.found
@@ -106,6 +106,7 @@ class _Finder:
             case (
                 ir.Constant()
                 | ir.InSegment()
+                | ir.HeldSegment()
                 | ir.InList()
                 | ir.Suppressed()
                 | ir.Consented()
@@ -114,6 +115,10 @@ class _Finder:
                 | ir.Placed()
             ):
                 pass
+            case ir.Lasting(_, when, leave_when):
+                self.predicate(when)
+                if leave_when is not None:
+                    self.predicate(leave_when)
             case ir.IsKnown(ir.DaysSince(value)):
                 self.steady(value)
             case ir.Compare(_, left, right):

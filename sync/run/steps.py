@@ -17,7 +17,7 @@ from pyroaring import BitMap
 from connectors.base import Audience, AudienceKind, ManagesAudiences
 from connectors.errors import ConnectorError, Frozen
 from rules.ruleset import RuleSet
-from sync.again import assign_again, note
+from sync.again import assign_again, noted
 from sync.approval import Selection
 from sync.assign import read_now, remember
 from sync.brakes import SourceCount
@@ -147,11 +147,10 @@ class Pipeline:
                 whole=self.whole,
             )
             evaluation, folder = assigned.evaluation, settings.rules_dir
-            note(self.store, None)
-            remember(
-                self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of, folder=folder
-            )
-            note(self.store, assigned.noted)
+            with noted(self.store, rules, assigned):
+                remember(
+                    self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of, folder=folder
+                )
         self.report.evaluation = assigned.document()
         self.report.notices += assigned.notices
         self.report.people = evaluation.people

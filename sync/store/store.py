@@ -27,6 +27,7 @@ from sync.store.tasks import Tasks
 
 if TYPE_CHECKING:
     from sync.store.lake import Lake
+    from sync.store.recalled import Recalled
 
 
 class Store:
@@ -49,6 +50,7 @@ class Store:
         self.numbers = Numbers(database)
         self.person_events = PersonEvents(database)
         self.notes = Notes(database)
+        self._recalled: Recalled | None = None
         self._lake: Lake | None = None
 
     @classmethod
@@ -96,6 +98,15 @@ class Store:
 
             self._lake = Lake(self.database, self.folder)
         return self._lake
+
+    @property
+    def recalled(self) -> Recalled:
+        """What the last evaluation went by; its libraries are imported on first use."""
+        if self._recalled is None:
+            from sync.store.recalled import Recalled
+
+            self._recalled = Recalled(self.folder)
+        return self._recalled
 
     def sweep(self) -> int:
         """Remove what crashes and absorbed pages left in the inbox; call it while holding the lease."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from sync.store.database import Database
+from sync.store.recalled import EVALUATED, named
 from sync.store.store import Store
 from sync.store.tables import (
     batches,
@@ -84,6 +85,7 @@ def vacuum(store: Store, *, now: dt.datetime, keep: Retention, thorough: bool = 
     free = and_(over, runs.c.started_at < history, runs.c.id.not_in(newest), _unnamed(runs))
     old_runs = _delete(database, runs, free)
     files = tidy(store.lake, now=now, keep_days=keep.lake_days)
+    store.recalled.sweep(named(store.notes.get(EVALUATED)))
     if database.is_sqlite:
         _give_back(database, thorough=thorough)
     return Swept(files, *decided, past, rejected, done_tasks, old_runs)

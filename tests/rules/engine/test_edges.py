@@ -199,7 +199,6 @@ def test_what_is_compared_with_people_or_moves_on_both_sides_is_asked_of_everybo
     unsettled: list[ir.Predicate] = [
         ir.RankCount(ir.Side.TOP, 3, ir.Fact("ltv", Type.MONEY), None),
         ir.Compare(ir.Comparison.GT, ir.DaysSince(LAST), signed_up),
-        ir.HeldSegment("other", 3, Unit.DAY),
         some(ir.Ever(), ir.InPeriod(ir.Fact("closes", Type.DATE), ir.Next(3, Unit.DAY)), "deal"),
     ]
     for condition in unsettled:

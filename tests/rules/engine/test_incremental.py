@@ -4,6 +4,7 @@ people, activity and rules, and after any time, step by step, each upon what the
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +23,8 @@ from rules.engine import Evaluation, Tables, evaluate
 from rules.engine.incremental import Before, Changed, Renewed, renew
 from rules.engine.person import PersonFacts
 from rules.engine.relations import activity_table, people_table, relations
+from rules.engine.standing import Memory, Standing
+from rules.engine.walk import nodes
 from rules.ruleset import RuleSet
 from sync.store.by_person import Copy, Indexed, Part, arranged
 from tests.rules.engine.agreement import rule_set
@@ -42,11 +45,26 @@ Conditions = Mapping[str, ir.Predicate]
 
 @dataclass(frozen=True)
 class Moment:
-    """What an evaluation is asked over."""
+    """What an evaluation is asked over. `past`: another one, another past of everybody."""
 
     as_of: dt.datetime
     conditions: Conditions
     people: Sequence[PersonFacts]
+    past: int = 0
+
+    def told(self) -> tuple[dict[str, Standing], dict[ir.HeldSegment, BitMap]]:
+        """Who was in before: anybody may have been."""
+        conditions = self.conditions.values()
+        held = {node: self._some(node.key) for node in nodes(conditions) if isinstance(node, ir.HeldSegment)}
+        lasting = [one.segment for one in conditions if isinstance(one, ir.Lasting)]
+        standing = {name: Standing(self._some(name), self._some(f"{name} recently")) for name in lasting}
+        return {name: one for name, one in standing.items() if one.members}, held
+
+    def _some(self, what: str) -> BitMap:
+        def chance(number: int) -> random.Random:
+            return random.Random(f"{what} {number} {self.past if number % 2 else 0}")
+
+        return BitMap(one.person for one in self.people if chance(one.person).random() < 0.4)
 
 
 @dataclass
@@ -62,7 +80,11 @@ class Walk:
         rules, now = rule_set(moment.conditions), {one.person: one for one in moment.people}
         changed = changes(self.people, now)
         with relations(self.connection, moment.people, VOCABULARY) as tables:
-            plain = partial(evaluate, self.connection, as_of=moment.as_of, zone=zone)
+            standing, held = moment.told()
+            memory = Memory.of(moment.conditions.values(), standing, held)
+            plain = partial(
+                evaluate, self.connection, as_of=moment.as_of, zone=zone, standing=standing, held=held
+            )
 
             def ask(rules: RuleSet, tables: Tables, **more: Any) -> Evaluation:
                 return plain(rules, tables, **more)
@@ -80,12 +102,14 @@ class Walk:
                         as_of=moment.as_of,
                         zone=zone,
                         ask=ask,
+                        memory=memory,
                     )
                     assert told.evaluation.people == whole.people
                     assert told.evaluation.members == whole.members
         found = whole if told is None else told.evaluation
         versions = {name: one.version for name, one in rules.segments.items()}
-        self.before, self.people = Before(moment.as_of, found.members, versions, found.order), now
+        self.before = Before(moment.as_of, found.members, versions, found.order, memory)
+        self.people = now
         return told, whole.members
 
 
@@ -122,10 +146,10 @@ class History(Nodes):
         """The first one and STEPS later ones."""
         first, drawn = self.as_of, dict[str, ir.Predicate]()
         for depth in (0, 0, 1, 1, 2):
-            drawn[f"s{len(drawn)}"] = self.predicate(depth, tuple(drawn))
+            drawn[f"s{len(drawn)}"] = self.condition(f"s{len(drawn)}", depth, tuple(drawn))
         conditions: Conditions = drawn
         people: Sequence[PersonFacts] = self.people()
-        moments, passed = [Moment(first, conditions, people)], 0
+        moments, passed, past = [Moment(first, conditions, people)], 0, 0
         for _ in range(STEPS):
             passed = self.pick(range(passed, len(LATER)))
             self.as_of = first + LATER[passed]
@@ -133,8 +157,17 @@ class History(Nodes):
                 people = self.happened(people)
             if self.chance(4):
                 conditions = self.edited(conditions)
-            moments.append(Moment(self.as_of, conditions, people))
+            past += self.chance(2)
+            moments.append(Moment(self.as_of, conditions, people, past))
         return moments
+
+    def condition(self, name: str, depth: int, segments: tuple[str, ...]) -> ir.Predicate:
+        """Of a segment of this name; now and then of one that lasts."""
+        found = self.predicate(depth, segments)
+        if not self.chance(4):
+            return found
+        leave_when = self.predicate(0, segments) if self.chance(2) else None
+        return ir.Lasting(name, found, leave_when, 48 if leave_when is None else self.pick((None, 48)))
 
     def earned(self) -> ir.Earned:
         """Points for activity alone: the language gives none for related records."""
@@ -174,9 +207,9 @@ class History(Nodes):
         if self.chance(3):
             return dict(list(conditions.items())[:-1]) if len(names) > 1 else conditions
         if self.chance(2):
-            return {**conditions, f"s{len(names)}": self.predicate(1, tuple(names))}
+            return {**conditions, f"s{len(names)}": self.condition(f"s{len(names)}", 1, tuple(names))}
         place = self.pick(range(len(names)))
-        return {**conditions, names[place]: self.predicate(1, tuple(names[:place]))}
+        return {**conditions, names[place]: self.condition(names[place], 1, tuple(names[:place]))}
 
 
 @st.composite

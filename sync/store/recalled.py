@@ -1,0 +1,220 @@
+"""What the last evaluation went by, beside the lake, for the next one to see of whom it is another.
+
+Everybody's values that people are compared by, where the ranks cut, and what was told of before to rules with
+a memory. The folder may be deleted at any time: without it everybody is asked once about such rules. Files
+are never changed, and read only under the name and checksum that were noted with the evaluation's result.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import uuid
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyroaring import BitMap
+
+from rules.engine.order import Order, Sort, sort_of
+from rules.engine.ranks import Group, Threshold, Values
+from rules.engine.standing import Memory, Standing
+from rules.engine.walk import Rank
+
+EVALUATED = "evaluated"
+"""The note on the last evaluation; none while its result is being stored."""
+FOLDER = "recalled"
+_LAYOUT = 1
+_BOUNDS = ("at_least", "above", "at_most")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file and the checksum of what is in it."""
+
+    name: str
+    checksum: int
+
+    def document(self) -> list[object]:
+        """As JSON."""
+        return [self.name, self.checksum]
+
+
+def named(note: object) -> File | None:
+    """The file that the note on an evaluation names."""
+    match note:
+        case {"recalled": [str(name), int(checksum)]}:
+            return File(name, checksum)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What an evaluation went by. `files`: where those of the values lie that were read from files."""
+
+    order: Order = field(default_factory=Order)
+    memory: Memory = field(default_factory=Memory)
+    files: Mapping[Sort, tuple[Values, File]] = field(default_factory=dict)
+
+
+class Recalled:
+    """The files of a store. Call what writes or removes only while holding the run's lease."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+
+    def read(self, file: File | None) -> Recall:
+        """Nothing, if there is no such file, or another one, or a part of it is not what it was."""
+        if file is None:
+            return Recall()
+        try:
+            return self._read(file)
+        except (OSError, pa.ArrowException, ValueError, KeyError, IndexError, TypeError) as error:
+            _log.warning("what the last evaluation went by cannot be read: %s", type(error).__name__)
+            return Recall()
+
+    def keep(self, order: Order, ranks: Iterable[Rank], memory: Memory, before: Recall) -> File | None:
+        """Write it down, of these ranks; values that are those of `before` stay in their file. Numbers beyond
+        64 bits are left out. None: there was no writing."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return self._keep(order, [rank for rank in ranks if order.knows(rank)], memory, before)
+        except OSError as error:
+            _log.warning("what this evaluation went by cannot be written: %s", error.strerror)
+            return None
+
+    def sweep(self, file: File | None) -> None:
+        """Removes all that this one does not name."""
+        named: set[str] = set()
+        if file is not None:
+            try:
+                told = self._told(file)
+                named = {file.name, told["bitmaps"][0], *(name for _, _, (name, _) in told["sorts"])}
+            except (OSError, ValueError, KeyError, IndexError, TypeError):
+                pass  # unreadable, so that nobody can use what it names
+        for path in self._folder.glob("*"):
+            if path.name not in named:
+                path.unlink(missing_ok=True)
+
+    def _keep(self, order: Order, ranks: list[Rank], memory: Memory, before: Recall) -> File:
+        sorts: list[object] = []
+        places: dict[Sort, Mapping[Group, int]] = {}
+        for sort in dict.fromkeys(map(sort_of, ranks)):
+            values = order.values[sort]
+            old, file = before.files.get(sort, (None, None))
+            if file is None or old is not values:
+                file = self._write(".arrow", _encoded(values))
+            sorts.append([*sort, file.document()])
+            places[sort] = {group: place for place, group in enumerate(values.names)}
+        cuts = {
+            rank.key: [
+                [places[sort_of(rank)][group], *(getattr(cut, bound) for bound in _BOUNDS)]
+                for group, cut in order.cuts[rank.key].items()
+            ]
+            for rank in ranks
+        }
+        names, bitmaps = _listed(memory)
+        told = {
+            "layout": _LAYOUT,
+            "sorts": sorts,
+            "cuts": [[*sort_of(rank), rank.key, cuts[rank.key]] for rank in ranks],
+            "memory": [[*name, len(bitmap)] for name, bitmap in zip(names, bitmaps, strict=True)],
+            "bitmaps": self._write(".bitmaps", [b"".join(bitmaps)]).document(),
+        }
+        return self._write(".json", [json.dumps(told).encode()])
+
+    def _read(self, file: File) -> Recall:
+        told = self._told(file)
+        found: dict[Sort, tuple[Values, File]] = {}
+        for value, by, document in told["sorts"]:
+            part = File(*document)
+            found[value, by] = _decoded(self._bytes(part), grouped=by is not None), part
+        cuts: dict[str, Mapping[Group, Threshold]] = {}
+        for value, by, rank, listed in told["cuts"]:
+            names = found[value, by][0].names
+            cuts[rank] = {names[place]: Threshold(*bounds) for place, *bounds in listed}
+        order = Order({sort: values for sort, (values, _) in found.items()}, cuts)
+        bitmaps = self._bytes(File(*told["bitmaps"])).to_pybytes()
+        return Recall(order, _remembered(told["memory"], bitmaps), found)
+
+    def _told(self, file: File) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self._bytes(file).to_pybytes())
+        if told["layout"] != _LAYOUT:
+            raise ValueError("it is laid out otherwise")
+        return told
+
+    def _bytes(self, file: File) -> pa.Buffer:
+        """What is in the file, mapped into memory; OSError if it is not what was written."""
+        path = self._folder / file.name
+        if not path.stat().st_size:  # nothing cannot be mapped
+            found = pa.py_buffer(b"")
+        else:
+            with pa.memory_map(str(path)) as source:
+                found = source.read_buffer()
+        if zlib.crc32(found) != file.checksum:
+            raise OSError("it is not what was written")
+        return found
+
+    def _write(self, suffix: str, parts: Iterable[bytes | pa.Buffer]) -> File:
+        """Under a new name: it is there whole or not at all."""
+        name, checksum = f"{uuid.uuid4().hex}{suffix}", 0
+        beside = self._folder / f"{name}.new"
+        try:
+            with beside.open("wb") as sink:
+                for part in parts:
+                    checksum = zlib.crc32(part, checksum)
+                    sink.write(part)
+                sink.flush()
+                os.fsync(sink.fileno())
+            beside.replace(self._folder / name)
+        finally:
+            beside.unlink(missing_ok=True)
+        return File(name, checksum)
+
+
+def _encoded(values: Values) -> list[pa.Buffer]:
+    """As an Arrow stream; groups are a dictionary, which may have more than occur."""
+    columns = {"person": pa.array(values.persons), "value": pa.array(values.values)}
+    if values.codes is not None:
+        groups = pa.array(values.names)
+        columns["group"] = pa.DictionaryArray.from_arrays(pa.array(values.codes), groups)
+    table = pa.table(columns)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return [sink.getvalue()]
+
+
+def _decoded(buffer: pa.Buffer, *, grouped: bool) -> Values:
+    table = pa.ipc.open_stream(buffer).read_all()
+    persons, values = (table[name].combine_chunks().to_numpy() for name in ("person", "value"))
+    if not grouped:
+        return Values(persons, values)
+    groups = table["group"].combine_chunks()
+    return Values(persons, values, groups.indices.to_numpy(), tuple(groups.dictionary.to_pylist()))
+
+
+def _listed(memory: Memory) -> tuple[list[list[str]], list[bytes]]:
+    """Names and contents of its bitmaps."""
+    found = {("held", key): bitmap for key, bitmap in memory.held.items()}
+    for segment, one in memory.standing.items():
+        found |= {("members", segment): one.members, ("recent", segment): one.held}
+    return [list(name) for name in found], [bitmap.serialize() for bitmap in found.values()]
+
+
+def _remembered(listed: Iterable[tuple[str, str, int]], content: bytes) -> Memory:
+    found, start = dict[tuple[str, str], BitMap](), 0
+    for sort, name, size in listed:
+        found[sort, name] = BitMap.deserialize(content[start : start + size])
+        start += size
+    segments = [name for sort, name in found if sort == "members"]
+    return Memory(
+        {name: Standing(found["members", name], found["recent", name]) for name in segments},
+        {name: bitmap for (sort, name), bitmap in found.items() if sort == "held"},
+    )
