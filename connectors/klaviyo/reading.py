@@ -68,6 +68,7 @@ class Reader:
             position = Position(reached, start.checked, start.full, listing=began)
             yield Page(table, position.dump(), rejected, listing=name)
         empty, _ = self._table(stream, [], lists)
+        reached = _at_least(reached, began)
         yield Page(empty, Position(reached, checked=began, full=began).dump(), listing=name)
 
     def _changed(self, stream: Stream, start: Position) -> Iterator[Page]:
@@ -93,7 +94,7 @@ class Reader:
             table, rejected = self._table(stream, fresh, lists)
             yield Page(table, Position(reached, start.checked, start.full).dump(), rejected)
         empty, _ = self._table(stream, [], lists)
-        yield Page(empty, Position(reached, now, start.full).dump())
+        yield Page(empty, Position(_at_least(reached, now), now, start.full).dump())
 
     def _moved_otherwise(self, since: str | None) -> Iterator[list[Json]]:
         """Who was suppressed, or came into a list that is read, whether or not `updated` moved."""
@@ -220,6 +221,16 @@ class Reader:
                 position = position if reached is None else position.at(id_, reached)
                 if table.num_rows or rejected:
                     yield Page(table, position.dump(), rejected)
+
+
+def _at_least(reached: str | None, began: str) -> str:
+    """Where the next read goes on behind one that ended: it has seen all that had changed when it `began`.
+
+    From the last change alone, many that changed at one time (by an import) would be read again by every
+    read until somebody else changes.
+    """
+    sure = earlier(began, CLOCK_SKEW)
+    return sure if reached is None else max(sure, reached)
 
 
 def _addresses(answer: Json) -> dict[str, str | None]:

@@ -37,6 +37,8 @@ SHARE = 100
 """One person in so many changes."""
 NO_LIMIT = 10**9
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
+SPREAD_S = 390 * 86_400
+"""Over so long customers changed before the first run."""
 HOURS = 12
 """Between two runs. With less, each would read again what the one before wrote: platforms' times of change
 move with our writes, and every pull looks back some minutes."""
@@ -163,8 +165,10 @@ def _telling_changes(folder: Path, config: str, as_of: dt.datetime) -> str:
     """Gives customers a column that tells when a row changed, as tables of that size have; the config."""
     customers = folder / CUSTOMERS
     header, *rows = customers.read_text(encoding="utf-8").splitlines()
-    began = f"{as_of - dt.timedelta(days=400):{INSTANT}}"
-    lines = [f"{header},updated_at", *(f"{row},{began}" for row in rows)]
+    began = as_of - dt.timedelta(days=400)
+    # each at a time of its own: rows that share the highest time are read again with every change of a file
+    times = (began + dt.timedelta(seconds=number * 7919 % SPREAD_S) for number in range(len(rows)))
+    lines = [f"{header},updated_at", *(f"{row},{at:{INSTANT}}" for row, at in zip(rows, times, strict=True))]
     customers.write_text("\n".join(lines) + "\n", encoding="utf-8")
     key = 'key = "customer_id"\n'
     return config.replace(key, f'{key}changed_at = "updated_at"\nincremental = "updated_at"\n', 1)

@@ -34,7 +34,6 @@ class KlaviyoRig(Rig):
     write_operation = "POST /api/lists/{id}/relationships/profiles"
     read_operation = "GET /api/profiles"
     connections = 4
-    read_again = 1
 
     def __init__(self, simulation: KlaviyoSimulator, clock: ManualClock, address: str) -> None:
         self.simulation = self.klaviyo = simulation
