@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sync.assign import assign
+from rules.engine.periods import Clock
+from sync.assign import assign, earlier
 from sync.run.rulebook import known_rules
 from tests.scenarios.company import Company, email, emails, join, people, segment
 
@@ -84,6 +85,7 @@ def test_a_run_that_is_resumed_does_not_keep_whom_it_let_in_itself(firm: Company
     with firm.open() as workspace:
         vocabulary, rules = known_rules(workspace)
         second = workspace.store.segments.latest()["germans"]
+        clock = Clock(second.as_of, vocabulary.zone)
         sizes = [
             len(
                 assign(
@@ -92,7 +94,7 @@ def test_a_run_that_is_resumed_does_not_keep_whom_it_let_in_itself(firm: Company
                     vocabulary=vocabulary,
                     as_of=second.as_of,
                     settings=workspace.settings.rules,
-                    run_id=run_id,
+                    told=earlier(workspace.store, rules, clock, before_run=run_id),
                 ).members["germans"]
             )
             for run_id in (second.run_id, None)
