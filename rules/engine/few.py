@@ -102,6 +102,9 @@ class _Whole(Mapping[str, str]):
             self._made[kind] = self._pick(kind)
         return self._made[kind]
 
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._known  # as a mapping has it, the rows would be picked
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)
 
