@@ -5,6 +5,9 @@ STAMP := .venv/.installed
 # Tests at a time: one more than two cores can do, for many wait for other processes.
 JOBS ?= 3
 BENCH := .venv/.bench
+# Tests start Python some hundred times: where the environment forbids to keep what was compiled, each would
+# compile all of segsync anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: install demo test tests test-long test-mutants bench grammar lint clean
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, text
+from pyiceberg.catalog.sql import SqlCatalogBaseTable
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from sync.store.database import Database
 from sync.store.errors import NewerStore, StoreError
+from sync.store.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 HEAD = "0011"
 """The newest file in `migrations/versions`; a test holds the two together."""
 _LOCK = 5_712_043_118
+_VERSION_TABLE = """CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"""
+"""As Alembic makes it."""
 
 
 def migrate(database: Database) -> None:
-    """Create or upgrade all tables. Cheap when there is nothing to do (Alembic is not imported)."""
+    """Create or upgrade all tables. Only upgrading needs Alembic, which takes long to import."""
     with database.reading() as connection:
         if revision_of(connection) == HEAD:
             return
@@ -36,8 +41,22 @@ def migrate(database: Database) -> None:
                 f"the database {database.place} holds tables that are not segsync's;"
                 " give segsync a database of its own"
             )
+        if revision is None:
+            create(connection)
+            return
         known_revision(connection, database)
         upgrade(connection, to="head")
+
+
+def create(connection: Connection) -> None:
+    """All tables of a store that is new, as they are after the newest migration (a test compares them)."""
+    metadata.create_all(connection)
+    catalog = MetaData(naming_convention=metadata.naming_convention)
+    for table in SqlCatalogBaseTable.metadata.sorted_tables:
+        table.to_metadata(catalog)
+    catalog.create_all(connection)
+    connection.execute(text(_VERSION_TABLE))
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
 
 
 def lock(connection: Connection, database: Database) -> None:

@@ -24,6 +24,14 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def another_empty_url(empty_url: str, tmp_path: Path) -> str:
+    """A second one, of the same kind."""
+    if empty_url.startswith("sqlite"):
+        return sqlite_url(tmp_path, empty=True)
+    return postgres_url(empty=True)
+
+
+@pytest.fixture
 def store(database_url: str, tmp_path: Path) -> Iterator[Store]:
     with Store.open(database_url, tmp_path / "lake") as opened:
         yield opened

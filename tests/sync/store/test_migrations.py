@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -9,7 +11,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from sync.store import NewerStore, Store, StoreError
 from sync.store.database import Database
-from sync.store.migrate import HEAD, migrate
+from sync.store.migrate import HEAD, migrate, upgrade
 from sync.store.tables import metadata
 
 
@@ -24,6 +26,48 @@ def test_an_empty_database_gets_exactly_the_tables_of_the_code(empty_url: str) -
         assert compare_metadata(context, metadata) == []
         assert ours < set(inspect(connection).get_table_names())
     database.close()
+
+
+def test_a_new_store_has_what_all_migrations_together_make(empty_url: str, another_empty_url: str) -> None:
+    made, migrated = shape_of(empty_url, migrate), shape_of(another_empty_url, upgraded)
+    assert made.keys() == migrated.keys()
+    for table, shape in made.items():
+        assert shape == migrated[table], table
+
+
+def upgraded(database: Database) -> None:
+    with database.writing() as connection:
+        upgrade(connection, to="head")
+
+
+def shape_of(url: str, make: Callable[[Database], None]) -> dict[str, dict[str, list[str]]]:
+    """Table → its columns in any order, keys, indexes and checks, as the database itself tells them."""
+    database = Database(url)
+    make(database)
+    with database.reading() as connection:
+        there = inspect(connection)
+        asked: dict[str, Callable[[str], Sequence[Any]]] = {
+            "columns": there.get_columns,
+            "primary key": lambda table: [there.get_pk_constraint(table)],
+            "foreign keys": there.get_foreign_keys,
+            "unique": there.get_unique_constraints,
+            "checks": there.get_check_constraints,
+            "indexes": there.get_indexes,
+        }
+        found = {
+            table: {what: sorted(map(said, ask(table))) for what, ask in asked.items()}
+            for table in there.get_table_names()
+        }
+        (version,) = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
+        found["alembic_version"]["row"] = [str(version)]
+    database.close()
+    return found
+
+
+def said(one: Mapping[str, Any]) -> str:
+    """In words: conditions of indexes are objects, which are never equal."""
+    options = {name: str(value) for name, value in one.get("dialect_options", {}).items()}
+    return str({**one, "dialect_options": options})
 
 
 def test_the_known_head_is_the_newest_migration_file() -> None:
