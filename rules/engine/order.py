@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Sort: TypeAlias = tuple[str, str | None]
 """What people are compared by, and within what: the keys of value and group."""
 _MILLIONTH_US = 86_400
-_FEW_GROUPS = 8
+_FEW_GROUPS = 32
 """More are all looked at together."""
 
 
@@ -59,11 +60,25 @@ def values_of(persons: pa.ChunkedArray, values: pa.ChunkedArray, groups: pa.Chun
 
 
 @dataclass(frozen=True, slots=True)
+class Patch:
+    """What these people (ascending) have now; who has nothing is compared no more."""
+
+    people: NDArray[np.uint32]
+    fresh: Values
+
+    def then(self, other: Patch) -> Patch:
+        """This, and another one after it."""
+        people = np.union1d(self.people, other.people)
+        return Patch(people, self.fresh.renewed(other.people, other.fresh))
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """All values that people are compared by, and where each rank cuts: by group, among what is kept."""
 
     values: Mapping[Sort, Values] = field(default_factory=dict)
     cuts: Mapping[str, Mapping[Group, Threshold]] = field(default_factory=dict)  # by the key of the rank
+    patches: Mapping[Sort, Patch] = field(default_factory=dict)  # by which values differ from those before
 
     def knows(self, rank: Rank) -> bool:
         """Whether the rank's cut points are here, and everybody's values."""
@@ -76,7 +91,8 @@ class Order:
         """With what these people have now, and with the cut points that follow, of these ranks alone."""
         wanted = list(ranks)
         kept = {sort_of(rank): self.values[sort_of(rank)] for rank in wanted}
-        values = kept | {sort: kept[sort].renewed(people[sort], found) for sort, found in fresh.items()}
+        patches = {sort: Patch(people[sort], found) for sort, found in fresh.items()}
+        values = kept | {sort: kept[sort].renewed(p.people, p.fresh) for sort, p in patches.items()}
         cuts: dict[str, Mapping[Group, Threshold]] = {}
         for rank in wanted:
             sort, before = sort_of(rank), self.cuts[rank.key]
@@ -85,16 +101,19 @@ class Order:
                 continue
             groups = kept[sort].groups_of(people[sort]) | values[sort].groups_of(people[sort])
             if len(groups) > _FEW_GROUPS:
+                groups = groups - values[sort].staying(before, partial(positions, rank))
+            if len(groups) > _FEW_GROUPS:
                 cuts[rank.key] = thresholds([rank], values[sort])[rank]
                 continue
             moved = {group: _cut(rank, values[sort].of(group), before.get(group)) for group in groups}
             together = {**before, **moved}
             cuts[rank.key] = {group: cut for group, cut in together.items() if cut is not None}
-        return Order(values, cuts)
+        return Order(values, cuts, patches)
 
     def beside(self, other: Order) -> Order:
         """This and another one, which is about other ranks."""
-        return Order({**other.values, **self.values}, {**other.cuts, **self.cuts})
+        together = ({**other.values, **self.values}, {**other.cuts, **self.cuts})
+        return Order(*together, {**other.patches, **self.patches})
 
     def thresholds(self, rank: Rank, clock: Clock) -> dict[Group, Threshold]:
         """The cut points of a rank as values at an instant."""

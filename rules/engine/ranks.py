@@ -6,7 +6,7 @@ integers. No percentile of an engine is used: they take a float and round it dif
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -118,6 +118,35 @@ class Values:
             codes = np.insert(np.delete(codes, gone), into, fresh_codes)
         persons = np.insert(persons, into, fresh.persons)
         return Values(persons, np.insert(values, into, fresh.values), codes, tuple(names))
+
+    def staying(
+        self, cuts: Mapping[Group, Threshold], wanted: Callable[[int], Mapping[str, int] | None]
+    ) -> set[Group]:
+        """The groups of which all bounds still are at the wanted places among the values in ascending order;
+        `wanted`: of so many people."""
+        if self.codes is None or not len(self.values):
+            return set()
+        sizes = np.bincount(self.codes, minlength=len(self.names))
+        found: set[Group] = set()
+        spans: dict[str, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
+        for bound in ("at_least", "above", "at_most"):
+            limits = [getattr(cuts.get(name), bound, None) for name in self.names]
+            if any(limit is not None for limit in limits):
+                placed = np.array([0 if limit is None else limit for limit in limits], self.values.dtype)
+                limit = placed[self.codes]
+                below = np.bincount(self.codes[self.values < limit], minlength=len(self.names))
+                equal = np.bincount(self.codes[self.values == limit], minlength=len(self.names))
+                spans[bound] = below, below + equal
+        for code, name in enumerate(self.names):
+            places, cut = wanted(int(sizes[code])), cuts.get(name)
+            if places is None or cut is None:
+                continue
+            if all(
+                getattr(cut, bound) is not None and spans[bound][0][code] <= place < spans[bound][1][code]
+                for bound, place in places.items()
+            ):
+                found.add(name)
+        return found
 
     def only(self, people: NDArray[np.uint32]) -> Values:
         """Those of these people."""

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 from pyroaring import BitMap
 
-from rules.engine.order import Order, Sort, sort_of
+from rules.engine.order import Order, Patch, Sort, sort_of
 from rules.engine.ranks import Group, Threshold, Values
 from rules.engine.standing import Memory, Standing
 from rules.engine.walk import Rank
@@ -28,7 +28,10 @@ from rules.engine.walk import Rank
 EVALUATED = "evaluated"
 """The note on the last evaluation; none while its result is being stored."""
 FOLDER = "recalled"
+_SUFFIX = ".arrow"
 _LAYOUT = 1
+_MOST_PATCHED = 10
+"""While no more than one of so many people differs from a file, the file stays and the others lie beside."""
 _BOUNDS = ("at_least", "above", "at_most")
 
 _log = logging.getLogger(__name__)
@@ -55,12 +58,23 @@ def named(note: object) -> File | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Lying:
+    """Where values lie: in a file, and what differs from it in another."""
+
+    values: Values
+    whole: File
+    size: int
+    patch: Patch | None = None
+    patched: File | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
     """What an evaluation went by. `files`: where those of the values lie that were read from files."""
 
     order: Order = field(default_factory=Order)
     memory: Memory = field(default_factory=Memory)
-    files: Mapping[Sort, tuple[Values, File]] = field(default_factory=dict)
+    files: Mapping[Sort, Lying] = field(default_factory=dict)
 
 
 class Recalled:
@@ -95,7 +109,8 @@ class Recalled:
         if file is not None:
             try:
                 told = self._told(file)
-                named = {file.name, told["bitmaps"][0], *(name for _, _, (name, _) in told["sorts"])}
+                parts = [told["bitmaps"], *(part for sort in told["sorts"] for part in sort[2:] if part)]
+                named = {file.name, *(name for name, _ in parts)}
             except (OSError, ValueError, KeyError, IndexError, TypeError):
                 pass  # unreadable, so that nobody can use what it names
         for path in self._folder.glob("*"):
@@ -106,12 +121,11 @@ class Recalled:
         sorts: list[object] = []
         places: dict[Sort, Mapping[Group, int]] = {}
         for sort in dict.fromkeys(map(sort_of, ranks)):
-            values = order.values[sort]
-            old, file = before.files.get(sort, (None, None))
-            if file is None or old is not values:
-                file = self._write(".arrow", _encoded(values))
-            sorts.append([*sort, file.document()])
-            places[sort] = {group: place for place, group in enumerate(values.names)}
+            whole, patched, groups = self._lay(
+                order.values[sort], order.patches.get(sort), before.files.get(sort)
+            )
+            sorts.append([*sort, whole.document(), None if patched is None else patched.document()])
+            places[sort] = {group: place for place, group in enumerate(groups)}
         cuts = {
             rank.key: [
                 [places[sort_of(rank)][group], *(getattr(cut, bound) for bound in _BOUNDS)]
@@ -131,17 +145,39 @@ class Recalled:
 
     def _read(self, file: File) -> Recall:
         told = self._told(file)
-        found: dict[Sort, tuple[Values, File]] = {}
-        for value, by, document in told["sorts"]:
-            part = File(*document)
-            found[value, by] = _decoded(self._bytes(part), grouped=by is not None), part
+        found: dict[Sort, Lying] = {}
+        for value, by, *parts in told["sorts"]:
+            found[value, by] = self._lying(*parts, grouped=by is not None)
         cuts: dict[str, Mapping[Group, Threshold]] = {}
         for value, by, rank, listed in told["cuts"]:
-            names = found[value, by][0].names
+            names = found[value, by].values.names
             cuts[rank] = {names[place]: Threshold(*bounds) for place, *bounds in listed}
-        order = Order({sort: values for sort, (values, _) in found.items()}, cuts)
+        order = Order({sort: one.values for sort, one in found.items()}, cuts)
         bitmaps = self._bytes(File(*told["bitmaps"])).to_pybytes()
         return Recall(order, _remembered(told["memory"], bitmaps), found)
+
+    def _lay(
+        self, values: Values, patch: Patch | None, before: Lying | None
+    ) -> tuple[File, File | None, tuple[Group, ...]]:
+        """The files from which the values can be read, and the names of the groups in the order in which they
+        are read. While few people differ from what lies there, only they are written."""
+        if before is not None and values is before.values:
+            return before.whole, before.patched, values.names
+        if before is not None and patch is not None:
+            together = patch if before.patch is None else before.patch.then(patch)
+            if len(together.people) * _MOST_PATCHED < before.size:
+                patched = self._write(_SUFFIX, _encoded_patch(together))
+                return before.whole, patched, values.names
+        return self._write(_SUFFIX, _encoded(values)), None, values.names
+
+    def _lying(self, whole: list[Any], patched: list[Any] | None, *, grouped: bool) -> Lying:
+        file = File(*whole)
+        values = _decoded(self._bytes(file), grouped=grouped)
+        if patched is None:
+            return Lying(values, file, len(values.persons))
+        beside = File(*patched)
+        patch = _decoded_patch(self._bytes(beside), grouped=grouped)
+        return Lying(values.renewed(patch.people, patch.fresh), file, len(values.persons), patch, beside)
 
     def _told(self, file: File) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self._bytes(file).to_pybytes())
@@ -182,22 +218,35 @@ def _encoded(values: Values) -> list[pa.Buffer]:
     """As an Arrow stream; groups are a dictionary, which may have more than occur."""
     columns = {"person": pa.array(values.persons), "value": pa.array(values.values)}
     if values.codes is not None:
-        groups = pa.array(values.names)
-        columns["group"] = pa.DictionaryArray.from_arrays(pa.array(values.codes), groups)
-    table = pa.table(columns)
+        columns["group"] = pa.DictionaryArray.from_arrays(pa.array(values.codes), pa.array(values.names))
+    return [_stream(pa.table(columns))]
+
+
+def _encoded_patch(patch: Patch) -> list[pa.Buffer]:
+    """As the values, after the people it is about."""
+    return [_stream(pa.table({"person": pa.array(patch.people)})), *_encoded(patch.fresh)]
+
+
+def _stream(table: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return [sink.getvalue()]
+    return sink.getvalue()
 
 
-def _decoded(buffer: pa.Buffer, *, grouped: bool) -> Values:
+def _decoded(buffer: pa.Buffer | pa.NativeFile, *, grouped: bool) -> Values:
     table = pa.ipc.open_stream(buffer).read_all()
     persons, values = (table[name].combine_chunks().to_numpy() for name in ("person", "value"))
     if not grouped:
         return Values(persons, values)
     groups = table["group"].combine_chunks()
     return Values(persons, values, groups.indices.to_numpy(), tuple(groups.dictionary.to_pylist()))
+
+
+def _decoded_patch(buffer: pa.Buffer, *, grouped: bool) -> Patch:
+    source = pa.BufferReader(buffer)
+    people = pa.ipc.open_stream(source).read_all()["person"].combine_chunks().to_numpy()
+    return Patch(people, _decoded(source, grouped=grouped))
 
 
 def _listed(memory: Memory) -> tuple[list[list[str]], list[bytes]]:

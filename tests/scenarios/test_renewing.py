@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,6 @@ from tests.scenarios.renewing.driving import Renewing
 )
 def test_after_every_step_few_tell_what_everybody_would(tmp_path: Path, seed: int, steps: int) -> None:
     """In `make test-long` two thousand steps."""
-    made = Renewing(tmp_path, seed)
-    assert made.go(steps, say) == []
+    with closing(Renewing(tmp_path, seed)) as made:
+        assert made.go(steps, say) == []
     assert made.asked < made.of  # else nothing was gained

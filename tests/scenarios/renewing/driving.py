@@ -111,6 +111,7 @@ class Renewing:
         self.texts = Texts(self.chance)
         self.did: Counter[str] = Counter()
         self.asked = self.of = 0
+        self.workspace: Workspace | None = None
         self.customers: dict[str, dict[str, object]] = {}
         self.cards: dict[str, dict[str, object]] = {}
         self.rows: dict[str, dict[str, dict[str, object]]] = {"orders": {}, "clicks": {}, "contracts": {}}
@@ -151,16 +152,20 @@ class Renewing:
         """A run; then everybody is asked at the same instant, over the same lake, of the same past."""
         self._write()
         self.did["evaluate"] += 1
-        with Workspace.open(self.folder / "config.toml", clock=self.clock) as workspace:
-            report = run(workspace)
-            vocabulary, rules = known_rules(workspace)
-            store, as_of = workspace.store, report.as_of
-            told = earlier(store, rules, Clock(as_of, vocabulary.zone), before_run=report.run_id)
-            whole = assign(
-                store, rules, vocabulary=vocabulary, as_of=as_of, settings=workspace.settings.rules, told=told
-            )
-            stored = store.segments.at_run(report.run_id)
-            evaluation = report.evaluation or {}
+        if self.workspace is not None and self.chance.random() < 0.2:
+            self.close()
+        if self.workspace is None:
+            self.workspace = Workspace.open(self.folder / "config.toml", clock=self.clock)
+        workspace = self.workspace
+        report = run(workspace)
+        vocabulary, rules = known_rules(workspace)
+        store, as_of = workspace.store, report.as_of
+        told = earlier(store, rules, Clock(as_of, vocabulary.zone), before_run=report.run_id)
+        whole = assign(
+            store, rules, vocabulary=vocabulary, as_of=as_of, settings=workspace.settings.rules, told=told
+        )
+        stored = store.segments.at_run(report.run_id)
+        evaluation = report.evaluation or {}
         if self.did["evaluate"] > 1 and evaluation["everybody"] is not None:
             self.wrong.append(f"everybody was asked: {evaluation['everybody']}")
         self.asked, self.of = self.asked + evaluation["asked"], self.of + evaluation["of"]
@@ -172,6 +177,12 @@ class Renewing:
                     f"run {report.run_id} at {as_of}: {name} has {list(few)} too many, lacks {list(all_)}:"
                     f" {rules.segments[name].source}"
                 )
+
+    def close(self) -> None:
+        """Another process makes the next run."""
+        if self.workspace is not None:
+            self.workspace.close()
+            self.workspace = None
 
     def activity(self) -> None:
         """Somebody did something, lately, long ago or in time to come; or it was told wrong, or it moved."""
