@@ -9,8 +9,9 @@ everybody.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -56,7 +57,7 @@ class Changed:
 
     def of(self, condition: ir.Predicate) -> BitMap:
         """Those of whom the condition may have changed."""
-        kinds_ = kinds([condition])
+        kinds_ = _needs(condition).kinds
         return self.people.union(self.people, *(b for kind, b in self.activity.items() if kind in kinds_))
 
 
@@ -111,13 +112,13 @@ def renew(
     forgotten = {name for name, moved in remembered.items() if moved is None}
     looked_for, in_full = _classified(rules, before, forgotten, ordering.settled(rules), then, now, dialect)
     order = ordering.renewed(_some(rules, looked_for))
-    given = {rank: order.thresholds(rank, now) for rank in ranks(rules.segments[n].when for n in looked_for)}
+    given = {rank: order.thresholds(rank, now) for rank in _ranks(rules.segments[n].when for n in looked_for)}
     first, between, rest = _stages(rules, in_full)
     found = crossed(connection, tables, looked_for, dialect)
     people: dict[str, BitMap] = {}
     for name in looked_for:
         condition = rules.segments[name].when
-        moved = [ordering.moved(rank, order) for rank in ranks([condition])]
+        moved = [ordering.moved(rank, order) for rank in _needs(condition).ranks]
         used = [people[one] for one in _uses(condition) if one in people]
         people[name] = changed.of(condition).union(found[name], *moved, *used, remembered[name] or BitMap())
     members: dict[str, BitMap] = {}
@@ -179,7 +180,7 @@ class _Ordering:
 
     def settled(self, rules: RuleSet) -> Collection[Rank]:
         """The ranks of which it is known whose values may have changed."""
-        for rank in ranks(one.when for one in rules.segments.values()):
+        for rank in _ranks(one.when for one in rules.segments.values()):
             if self.before.order.knows(rank):
                 value = aged(rank.value) or rank.value
                 try:
@@ -191,7 +192,7 @@ class _Ordering:
 
     def renewed(self, rules: RuleSet) -> Order:
         """The order now, as far as these rules need it."""
-        wanted = ranks(one.when for one in rules.segments.values())
+        wanted = _ranks(one.when for one in rules.segments.values())
         if not wanted:
             return Order()
         names = {rank: f"rank {number}" for number, rank in enumerate(wanted)}
@@ -264,10 +265,32 @@ def _stages(rules: RuleSet, in_full: Collection[str]) -> tuple[list[str], list[s
     )
 
 
-def _uses(condition: ir.Predicate) -> set[str]:
-    """The other segments whose membership a condition needs."""
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What the answer to a condition depends on: the other segments whose members it needs, comparisons of
+    people with people, kinds of activity."""
+
+    segments: frozenset[str]
+    ranks: tuple[Rank, ...]
+    kinds: frozenset[str]
+
+
+@lru_cache(maxsize=10_000)
+def _needs(condition: ir.Predicate) -> _Needs:
     found = nodes([condition], inside_aggregates=False)
-    return {node.segment for node in found if isinstance(node, ir.InSegment | ir.HeldSegment)}
+    used = {node.segment for node in found if isinstance(node, ir.InSegment | ir.HeldSegment)}
+    return _Needs(frozenset(used), tuple(ranks([condition])), frozenset(kinds([condition])))
+
+
+def _uses(condition: ir.Predicate) -> frozenset[str]:
+    """The other segments whose membership a condition needs."""
+    return _needs(condition).segments
+
+
+def _ranks(conditions: Iterable[ir.Predicate]) -> list[Rank]:
+    """As `ranks`, of conditions that were looked at before."""
+    found = {rank for condition in conditions for rank in _needs(condition).ranks}
+    return sorted(found, key=lambda node: node.key)
 
 
 def _some(rules: RuleSet, names: Collection[str]) -> RuleSet:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Sort: TypeAlias = tuple[str, str | None]
 """What people are compared by, and within what: the keys of value and group."""
 _MILLIONTH_US = 86_400
-_FEW_GROUPS = 32
-"""More are all looked at together."""
+_EACH, _FEW_GROUPS = 2, 32
+"""So many groups are looked at one by one; of more those that need it, and if these are more, all at once."""
 
 
 def sort_of(rank: Rank) -> Sort:
@@ -100,7 +100,7 @@ class Order:
                 cuts[rank.key] = before
                 continue
             groups = kept[sort].groups_of(people[sort]) | values[sort].groups_of(people[sort])
-            if len(groups) > _FEW_GROUPS:
+            if len(groups) > _EACH:
                 groups = groups - values[sort].staying(before, partial(positions, rank))
             if len(groups) > _FEW_GROUPS:
                 cuts[rank.key] = thresholds([rank], values[sort])[rank]

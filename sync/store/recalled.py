@@ -172,11 +172,11 @@ class Recalled:
 
     def _lying(self, whole: list[Any], patched: list[Any] | None, *, grouped: bool) -> Lying:
         file = File(*whole)
-        values = _decoded(self._bytes(file), grouped=grouped)
+        values = _decoded(pa.BufferReader(self._bytes(file)), grouped=grouped)
         if patched is None:
             return Lying(values, file, len(values.persons))
         beside = File(*patched)
-        patch = _decoded_patch(self._bytes(beside), grouped=grouped)
+        patch = _decoded_patch(pa.BufferReader(self._bytes(beside)), grouped=grouped)
         return Lying(values.renewed(patch.people, patch.fresh), file, len(values.persons), patch, beside)
 
     def _told(self, file: File) -> dict[str, Any]:
@@ -215,11 +215,12 @@ class Recalled:
 
 
 def _encoded(values: Values) -> list[pa.Buffer]:
-    """As an Arrow stream; groups are a dictionary, which may have more than occur."""
+    """As Arrow streams, the names of the groups after the values: also those that do not occur."""
     columns = {"person": pa.array(values.persons), "value": pa.array(values.values)}
-    if values.codes is not None:
-        columns["group"] = pa.DictionaryArray.from_arrays(pa.array(values.codes), pa.array(values.names))
-    return [_stream(pa.table(columns))]
+    if values.codes is None:
+        return [_stream(pa.table(columns))]
+    columns["code"] = pa.array(values.codes)
+    return [_stream(pa.table(columns)), _stream(pa.table({"name": pa.array(values.names)}))]
 
 
 def _encoded_patch(patch: Patch) -> list[pa.Buffer]:
@@ -234,19 +235,27 @@ def _stream(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _decoded(buffer: pa.Buffer | pa.NativeFile, *, grouped: bool) -> Values:
-    table = pa.ipc.open_stream(buffer).read_all()
-    persons, values = (table[name].combine_chunks().to_numpy() for name in ("person", "value"))
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """In one piece, where it lies if it is."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _decoded(source: pa.BufferReader, *, grouped: bool) -> Values:
+    columns = _read(source)
     if not grouped:
-        return Values(persons, values)
-    groups = table["group"].combine_chunks()
-    return Values(persons, values, groups.indices.to_numpy(), tuple(groups.dictionary.to_pylist()))
+        return Values(columns["person"].to_numpy(), columns["value"].to_numpy())
+    codes, names = columns["code"].to_numpy(), _read(source)["name"]
+    return Values(columns["person"].to_numpy(), columns["value"].to_numpy(), codes, tuple(names.to_pylist()))
 
 
-def _decoded_patch(buffer: pa.Buffer, *, grouped: bool) -> Patch:
-    source = pa.BufferReader(buffer)
-    people = pa.ipc.open_stream(source).read_all()["person"].combine_chunks().to_numpy()
-    return Patch(people, _decoded(source, grouped=grouped))
+def _decoded_patch(source: pa.BufferReader, *, grouped: bool) -> Patch:
+    return Patch(_read(source)["person"].to_numpy(), _decoded(source, grouped=grouped))
+
+
+def _read(source: pa.BufferReader) -> dict[str, pa.Array]:
+    """The columns of the next stream."""
+    table = pa.ipc.open_stream(source).read_all()
+    return {name: _whole(table[name]) for name in table.column_names}
 
 
 def _listed(memory: Memory) -> tuple[list[list[str]], list[bytes]]:

@@ -130,12 +130,12 @@ class Renewing:
     def go(self, steps: int, say: Callable[[str], None] = lambda _: None) -> list[str]:
         """So many steps; what differed, and nothing else may."""
         acts: Sequence[tuple[Callable[[], None], int]] = (
-            (self.evaluate, 40),
-            (self.activity, 18),
+            (self.evaluate, 33),
+            (self.activity, 20),
             (self.people, 12),
             (self.merge_or_split, 10),
-            (self.pass_time, 14),
-            (self.edit, 6),
+            (self.pass_time, 17),
+            (self.edit, 8),
         )
         weights = [weight for _, weight in acts]
         self.evaluate()
