@@ -20,7 +20,7 @@ from sync.store.amending import put
 from sync.store.contents import content_hash_sql
 from sync.store.files import reading
 from sync.store.inbox import StoredPage
-from sync.store.shapes import INSTANT, SHAPES, TEXTS, literal, quoted
+from sync.store.shapes import INSTANT, SHAPES, TEXTS, duckdb_type, literal, quoted
 from sync.store.store import Store
 from sync.store.values import HELD, Money, Unusable, clean_texts, physical_columns
 
@@ -124,8 +124,10 @@ def _stage(
         f"SELECT *, {hashed} AS content_hash FROM"
         f" (SELECT * REPLACE ({lists} AS lists, coalesce(deleted, false) AS deleted) FROM page)"
     )
-    database.register("page", empty)
-    database.execute(f"CREATE TEMP TABLE staged AS {query}")
+    held = {**{field.name: field.type for field in empty.schema}, "content_hash": pa.int64()}
+    database.execute(
+        f"CREATE TEMP TABLE staged ({', '.join(f'{quoted(n)} {duckdb_type(t)}' for n, t in held.items())})"
+    )
     # beside the contents: what we write ourselves must not come back as a change
     database.execute("CREATE TEMP TABLE own (place BIGINT, external_id VARCHAR, own_values VARCHAR[])")
     place = 0

@@ -25,6 +25,7 @@ from sync.store.errors import DatabaseGone, NoSpaceLeft, StoreError, is_no_space
 from sync.store.leases import Guard, Terms
 
 BUSY_TIMEOUT_S = 30
+BEGIN_READING = "BEGIN"
 PATIENCE_MS = 30_000
 """How long PostgreSQL tries one statement."""
 LONGEST_IDLE_MS = 15_000
@@ -48,7 +49,7 @@ class Database:
         if self.is_sqlite:
             _make_private(Path(str(self.url.database)))
             self.writer = _sqlite_engine(self.url, begin="BEGIN IMMEDIATE", size=1)
-            self.reader = _sqlite_engine(self.url, begin="BEGIN", size=4)
+            self.reader = _sqlite_engine(self.url, begin=BEGIN_READING, size=4)
         else:
             self.writer = self.reader = _postgres_engine(self.url)
         for engine in {self.writer, self.reader}:  # events, so that the lake's catalog is told the same
@@ -196,7 +197,10 @@ def _sqlite_engine(url: URL, *, begin: str, size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if begin == BEGIN_READING:  # waits for nobody and cannot fail; a run does it a thousand times
+            connection.connection.cursor().execute(begin)
+        else:
+            connection.exec_driver_sql(begin)
 
     return engine
 

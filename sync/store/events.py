@@ -7,11 +7,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import Connection, bindparam, insert, or_, select
 
 from sync.store.database import Database
 from sync.store.inbox import upsert
 from sync.store.tables import notes, person_events
+
+
+_NOTE = select(notes.c.value).where(notes.c.key == bindparam("wanted"))
+"""Asked so often that making it anew each time would be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Notes:
     def get(self, key: str) -> object:
         """The value under `key`; None if there is none."""
         with self._database.reading() as database:
-            return cast("object", database.execute(select(notes.c.value).where(notes.c.key == key)).scalar())
+            return cast("object", database.execute(_NOTE, {"wanted": key}).scalar())
 
     def set(self, key: str, value: object) -> None:
         """Store a JSON-ready value under `key`."""
