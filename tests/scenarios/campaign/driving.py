@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -216,7 +217,8 @@ class Campaign:
             query = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
             pids = [pid for (pid,) in connection.execute(query, [name])]
             if crash and pids:
-                os.kill(pids[0], signal.SIGKILL)  # the server then throws out everybody and recovers
+                with contextlib.suppress(ProcessLookupError):  # its life ended meanwhile, and so did it
+                    os.kill(pids[0], signal.SIGKILL)  # the server then throws out everybody and recovers
                 return
             for pid in pids:
                 connection.execute("SELECT pg_terminate_backend(%s)", [pid])
