@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from rules import ir
 from rules.engine.activity_offers import ActivityOffers, Offer, instant
@@ -11,6 +10,7 @@ from rules.engine.edits import Edit
 from rules.engine.periods import instant_of, length_us, window
 from rules.engine.person import counted
 from rules.engine.scopes import PersonScope
+from rules.fixed import changed
 
 
 def ordered(leaf: ir.Predicate, target: bool, scope: PersonScope) -> Iterator[Offer]:
@@ -45,7 +45,7 @@ def ordered(leaf: ir.Predicate, target: bool, scope: PersonScope) -> Iterator[Of
                 yield from offers.without(of, others)
             else:
                 other = ir.Not(matching.where) if matching.where is not None else ir.Constant(False)
-                yield from offers.more(replace(of, where=other), 1)
+                yield from offers.more(changed(of, where=other), 1)
                 yield from offers.without(of, offers.rows(of))
 
 

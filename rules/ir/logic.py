@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from rules.ir.nodes import Node
@@ -33,28 +32,24 @@ from rules.ir.predicates import (
 from rules.ir.sequences import Restarted, Sequence, Stopped
 
 
-@dataclass(frozen=True, slots=True)
 class And(Node):
     """All of `parts` (two or more)."""
 
     parts: tuple[Predicate, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Or(Node):
     """Any of `parts` (two or more)."""
 
     parts: tuple[Predicate, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Not(Node):
     """Everyone who is not in `part`."""
 
     part: Predicate
 
 
-@dataclass(frozen=True, slots=True)
 class Lasting(Node):
     """A segment's condition with a memory. Stands only as the whole condition of the segment it names.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import hashlib
 import json
@@ -10,14 +9,14 @@ from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
 
+from rules.fixed import Equal
+
 VERSION = 1
 """Part of every hash; raised when the meaning of a node changes."""
 
 
-class Node:
+class Node(Equal):
     """Base of all nodes; `key` is the content hash under which equal nodes are computed once."""
-
-    __slots__ = ()
 
     @property
     def key(self) -> str:
@@ -30,21 +29,9 @@ def _key(node: Node) -> str:
     return hashlib.sha256(json.dumps([VERSION, dump(node)], sort_keys=True).encode()).hexdigest()[:16]
 
 
-_FIELDS: dict[type[Node], tuple[str, ...]] = {}
-
-
-def _names(node: Node) -> tuple[str, ...]:
-    """The names of its fields: asking the dataclass each time is most of walking a tree."""
-    found = _FIELDS.get(type(node))
-    if found is None:
-        found = tuple(field.name for field in dataclasses.fields(node))  # type: ignore[arg-type]
-        _FIELDS[type(node)] = found
-    return found
-
-
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly inside `node`, in order; periods are nodes too."""
-    for name in _names(node):
+    for name in node.field_names:
         value = getattr(node, name)
         if isinstance(value, Node):
             yield value
@@ -55,7 +42,7 @@ def children(node: Node) -> Iterator[Node]:
 def dump(value: object) -> object:
     """The node as JSON-ready lists and scalars: `["Class", field, …]`. Stable over versions of Python."""
     if isinstance(value, Node):
-        return [type(value).__name__, *(dump(getattr(value, name)) for name in _names(value))]
+        return [type(value).__name__, *(dump(getattr(value, name)) for name in value.field_names)]
     if isinstance(value, tuple):
         return [dump(v) for v in value]
     if isinstance(value, StrEnum):

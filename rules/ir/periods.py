@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -30,12 +29,10 @@ class CalendarUnit(StrEnum):
     YEAR = "year"
 
 
-@dataclass(frozen=True, slots=True)
 class Ever(Node):
     """Every instant up to and including as_of."""
 
 
-@dataclass(frozen=True, slots=True)
 class Last(Node):
     """Instants: as_of − n·unit < x <= as_of. Dates: today − n·unit < x <= today."""
 
@@ -43,7 +40,6 @@ class Last(Node):
     unit: Unit
 
 
-@dataclass(frozen=True, slots=True)
 class Next(Node):
     """Instants: as_of <= x < as_of + n·unit. Dates: today <= x < today + n·unit. Facts only."""
 
@@ -51,7 +47,6 @@ class Next(Node):
     unit: Unit
 
 
-@dataclass(frozen=True, slots=True)
 class Ago(Node):
     """`between n and m days ago` (n < m): as_of − m·unit < x <= as_of − n·unit; dates likewise by today."""
 
@@ -60,7 +55,6 @@ class Ago(Node):
     unit: Unit
 
 
-@dataclass(frozen=True, slots=True)
 class Between(Node):
     """From `start` (inclusive, None: open) to `end` (exclusive, None: open).
 
@@ -72,7 +66,6 @@ class Between(Node):
     end: dt.date | dt.datetime | None
 
 
-@dataclass(frozen=True, slots=True)
 class Calendar(Node):
     """The whole calendar unit `shift` units from now: this = 0, last = −1, next = +1. Today: DAY, 0."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     pass
 
 
-@dataclass(frozen=True, slots=True)
 class Constant(Node):
     """True for everyone or for no one."""
 
@@ -31,7 +29,6 @@ class Comparison(StrEnum):
     GE = ">="
 
 
-@dataclass(frozen=True, slots=True)
 class Compare(Node):
     """False if either side is missing. Both sides have the same type, except that NUMBER and MONEY sides
     with `Arithmetic` compare as doubles. AVG against a literal compares sum with value × count in
@@ -42,7 +39,6 @@ class Compare(Node):
     right: Value
 
 
-@dataclass(frozen=True, slots=True)
 class InSet(Node):
     """The value equals one of `options` (literals of its type). False if missing."""
 
@@ -58,7 +54,6 @@ class TextTestKind(StrEnum):
     ENDS = "ends with"
 
 
-@dataclass(frozen=True, slots=True)
 class TextTest(Node):
     """Folded `value` contains / starts with / ends with folded `text`. False if missing."""
 
@@ -67,7 +62,6 @@ class TextTest(Node):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class Matches(Node):
     """RE2 *search* in the unfolded text, case-sensitive unless the pattern says (?i). False if missing."""
 
@@ -75,21 +69,18 @@ class Matches(Node):
     pattern: str
 
 
-@dataclass(frozen=True, slots=True)
 class IsKnown(Node):
     """The value is not missing (for TEXTS: has at least one entry)."""
 
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
 class IsTrue(Node):
     """A BOOLEAN value is known and true."""
 
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
 class InPeriod(Node):
     """A DATE or DATETIME value lies in the period. False if missing. `Ever` does not occur."""
 
@@ -97,7 +88,6 @@ class InPeriod(Node):
     period: Period
 
 
-@dataclass(frozen=True, slots=True)
 class Anniversary(Node):
     """The yearly return of a DATE (or of a DATETIME's day in the business zone) falls in the period, in
     whole days: Next n days = today <= a < today + n; Last n days = today − n < a <= today; Calendar as
@@ -114,7 +104,6 @@ class ListTestKind(StrEnum):
     ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
 class ListTest(Node):
     """A TEXTS value contains any / all of the folded `options`; a missing list contains nothing.
     `has none of` is Not(ANY)."""
@@ -131,7 +120,6 @@ class Side(StrEnum):
     BOTTOM = "bottom"
 
 
-@dataclass(frozen=True, slots=True)
 class RankShare(Node):
     """`in top p%`: the number of people (of the group) with a strictly greater value, times 1_000_000,
     is less than ppm × N, N the people with a known value (in the group). Bottom: strictly smaller.
@@ -144,7 +132,6 @@ class RankShare(Node):
     by: Fact | None
 
 
-@dataclass(frozen=True, slots=True)
 class RankCount(Node):
     """`in top n`: fewer than n people (of the group) have a strictly greater (smaller) value."""
 
@@ -154,7 +141,6 @@ class RankCount(Node):
     by: Fact | None
 
 
-@dataclass(frozen=True, slots=True)
 class Quintile(Node):
     """In quintile q (1 lowest … 5 highest): with b = the number of people with a strictly smaller known
     value (in the group), q = b × 5 // N + 1. Equal values, equal quintile."""
@@ -164,14 +150,12 @@ class Quintile(Node):
     by: Fact | None
 
 
-@dataclass(frozen=True, slots=True)
 class InSegment(Node):
     """Member of the segment (or "tiers/tier") in this very evaluation."""
 
     segment: str
 
 
-@dataclass(frozen=True, slots=True)
 class HeldSegment(Node):
     """Member of the segment in this very evaluation, and without a break in every stored run since the edge
     as_of − n·unit: in the membership in force at the edge (that of the latest run at or before it), and in
@@ -190,7 +174,6 @@ class DistanceUnit(StrEnum):
     MILES = "miles"
 
 
-@dataclass(frozen=True, slots=True)
 class Near(Node):
     """The place lies at most `distance` (millionths of the unit) from a point (millionths of degrees), along
     the surface of a sphere of radius 6 371 008.8 m. False if a coordinate is missing or impossible.
@@ -207,7 +190,6 @@ class Near(Node):
     east: int
 
 
-@dataclass(frozen=True, slots=True)
 class Placed(Node):
     """Both coordinates of the place are known and possible."""
 
@@ -216,26 +198,22 @@ class Placed(Node):
     longitude: Fact
 
 
-@dataclass(frozen=True, slots=True)
 class InList(Node):
     """On a list read from a platform; `name` is the folded "connection:list name" in people.in_lists."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
 class Suppressed(Node):
     """Must not be marketed to: people.suppressed."""
 
 
-@dataclass(frozen=True, slots=True)
 class Consented(Node):
     """people.consented_<channel> is known and true. Only `email` so far."""
 
     channel: str
 
 
-@dataclass(frozen=True, slots=True)
 class AllRecords(Node):
     """There is a record, and every one fits: `of` (COUNT of all records) is at least 1 and equals `matching`
     (COUNT of those that fit). Of somebody without records it is false."""
@@ -244,7 +222,6 @@ class AllRecords(Node):
     of: RecordAggregate
 
 
-@dataclass(frozen=True, slots=True)
 class RandomShare(Node):
     """int(first 8 hex digits of md5("SALT:PERSON")) × 1_000_000 < ppm × 2**32, person in decimal,
     salt the text as written. Stable for ever; independent between salts."""

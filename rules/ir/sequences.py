@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rules.ir.nodes import Node
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from rules.ir.logic import Predicate
 
 
-@dataclass(frozen=True, slots=True)
 class Within(Node):
     """At most n·unit apart; the unit is HOUR, DAY or WEEK, of a fixed length."""
 
@@ -21,7 +19,6 @@ class Within(Node):
     unit: Unit
 
 
-@dataclass(frozen=True, slots=True)
 class Step(Node):
     """Activity of the kind that fits `where`, *later* than the step before, and at most `within` later (None:
     any time later; the first step has None). Equal instants are not later, so no activity is two steps."""
@@ -31,7 +28,6 @@ class Step(Node):
     within: Within | None
 
 
-@dataclass(frozen=True, slots=True)
 class Unless(Node):
     """No activity of the kind that fits `where` is later than the last step and at most `within` later, and
     `within` after that step has passed at as_of: step + within <= as_of. None: none is later up to as_of.
@@ -42,7 +38,6 @@ class Unless(Node):
     within: Within | None
 
 
-@dataclass(frozen=True, slots=True)
 class Sequence(Node):
     """There is one activity for every step, each in the period, each as its step demands of the one before,
     and after the last one what `unless` demands. One step or more; with one, `unless` is not None."""
@@ -52,7 +47,6 @@ class Sequence(Node):
     period: Period
 
 
-@dataclass(frozen=True, slots=True)
 class Stopped(Node):
     """There is such activity, but none in `quiet`: `last` (a LAST_AT over ever) is known and not in `quiet`,
     so at <= as_of − n·unit."""
@@ -61,7 +55,6 @@ class Stopped(Node):
     quiet: Last
 
 
-@dataclass(frozen=True, slots=True)
 class Restarted(Node):
     """There is an activity in the period, and an earlier one (at any time), and the latest earlier one is at
     least `pause` before it. Equal instants are not earlier."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from rules.ir.logic import Predicate
 
 
-@dataclass(frozen=True, slots=True)
 class Literal(Node):
     """A constant in the units of the module's docstring."""
 
@@ -23,7 +21,6 @@ class Literal(Node):
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
 class Fact(Node):
     """A column of `people`; inside `where` of an aggregate, a column of the activity. May be missing."""
 
@@ -59,7 +56,6 @@ class AggregateFunction(StrEnum):
     SLICES = "slices"
 
 
-@dataclass(frozen=True, slots=True)
 class Aggregate(Node):
     """A function over one kind of activity of a person. `where` is a predicate over the activity's own
     fields (`Fact`s name activity columns). Activity after as_of never counts. `type` is that of the
@@ -73,7 +69,6 @@ class Aggregate(Node):
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
 class RecordAggregate(Aggregate):
     """The same function over a person's related records (`kind` is their name): over the *present state* of
     each.
@@ -89,7 +84,6 @@ class RecordAggregate(Aggregate):
     states: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class DaysSince(Node):
     """NUMBER of days from `value` to as_of. For a DATETIME: elapsed time, floor to millionths of a day
     (elapsed microseconds // 86_400, in integers, floor also for negative); for a DATE: whole calendar
@@ -107,7 +101,6 @@ class Operator(StrEnum):
     DIVIDE = "/"
 
 
-@dataclass(frozen=True, slots=True)
 class Arithmetic(Node):
     """IEEE double arithmetic on major units: a NUMBER enters as int / 1e6, MONEY as int / 100, each one
     division; then one operation per node in the order written. Missing if an operand is missing, if
@@ -119,7 +112,6 @@ class Arithmetic(Node):
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
 class Earned(Node):
     """Points of a score for one kind of activity, whole millionths: the sum over the business days d of
     min(n(d), at_most_per_day) × weight(today − d), a sum of integers in which no order matters.
@@ -136,7 +128,6 @@ class Earned(Node):
     half_life: int | None  # days
 
 
-@dataclass(frozen=True, slots=True)
 class Granted(Node):
     """Points of a score, whole millionths, for as long as a condition is true of the person; else 0. The
     condition holds no rank and no segment. It does not fade."""
@@ -145,7 +136,6 @@ class Granted(Node):
     points: int
 
 
-@dataclass(frozen=True, slots=True)
 class Score(Node):
     """NUMBER: the sum of the parts, held between `at_least` and `at_most` (millionths; None: what 64 bits
     hold). Never missing; 0 for whoever did nothing, unless the bounds say otherwise."""

@@ -16,6 +16,10 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 _SCALAR = re.compile(r"[^,\]}\n#]*")
+_PLAIN = re.compile(
+    r"""([A-Za-z0-9_-]+)[ \t]*=[ \t]*(?:"{3}\n?(?=([^"\\]*)"{3}(?!"))|"(?=([^"\\\n]*)"(?!")))"""
+)
+"""A bare key and a string in quotes, in three or in one, that has neither quotes nor escapes in it."""
 _LINE_END = re.compile(r"[ \t]*\n[ \t\n]*")
 _ESCAPE_LENGTHS = {"u": 4, "U": 8, "x": 2}
 
@@ -111,6 +115,14 @@ class _Scanner:
         return table
 
     def _pair(self, table: TablePlace) -> None:
+        if plain := _PLAIN.match(self.text, self.position):
+            key, marks = plain[1], 3 if plain[3] is None else 1
+            start, end = plain.span(plain.lastindex or 0)
+            table.keys[key] = self.position
+            opened = self.text.find('"', plain.end(1))
+            table.values[key] = ScalarPlace(opened, range(start, end + 1))
+            self.position = end + marks
+            return
         path = self._keys()
         self.position += 1  # =
         self._skip(_SPACE)

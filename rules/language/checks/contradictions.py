@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from operator import and_
 
 from rules import ir
 from rules.language.checks.logic import Logic
@@ -96,14 +97,15 @@ def alike(rules: Mapping[str, ir.Predicate], logic: Logic) -> Iterator[tuple[str
         if not isinstance(predicate, ir.Constant) and not logic.never(predicate):
             groups.setdefault(logic.variables(predicate), []).append(id_)
     for group in groups.values():
+        inside = _insides(group, rules, logic)
         for number, id_ in enumerate(group):
             within = None
             for place, other in enumerate(group):
                 if within is not None and place > number:
                     break
-                if place == number or not logic.within(rules[id_], rules[other]):
+                if place == number or not inside(number, place):
                     continue
-                if not logic.within(rules[other], rules[id_]):
+                if not inside(place, number):
                     within = within or other
                 elif place < number:
                     yield id_, other, True
@@ -111,3 +113,17 @@ def alike(rules: Mapping[str, ir.Predicate], logic: Logic) -> Iterator[tuple[str
                     break
             if within is not None:
                 yield id_, within, False
+
+
+def _insides(group: list[str], rules: Mapping[str, ir.Predicate], logic: Logic) -> Callable[[int, int], bool]:
+    """Whether the one rule of a group lies within another, quick for the many that are plain."""
+    cells = [logic.cells(rules[id_]) for id_ in group]
+    beyond = [None if each is None else tuple(~mask for mask in each) for each in cells]
+
+    def inside(one: int, other: int) -> bool:
+        mine, theirs = cells[one], beyond[other]
+        if mine is None or theirs is None:
+            return logic.within(rules[group[one]], rules[group[other]])
+        return not any(map(and_, mine, theirs))
+
+    return inside

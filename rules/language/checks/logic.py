@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rules import ir
 from rules.language.checks.cells import Cells, Line, Look, Names, Range, Test, atom, cells, missable
@@ -22,8 +22,7 @@ _BOTH = 0b11
 _F = ir.AggregateFunction
 
 
-@dataclass(frozen=True, slots=True)
-class Formula:
+class Formula(NamedTuple):
     """A condition whose negations stand at its leaves. A leaf: `variable` is in one of the cells `mask`;
     otherwise all (`every`) or any of `parts`."""
 
@@ -33,13 +32,16 @@ class Formula:
     parts: tuple[Formula, ...] = ()
 
 
-@dataclass(slots=True)
 class _Proof:
-    steps: int = _STEPS
+    """How many steps are left."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self) -> None:
+        self.steps = _STEPS
 
 
-@dataclass(frozen=True, slots=True)
-class _Summary:
+class _Summary(NamedTuple):
     """What a condition says at once: the cells it leaves, what it asks about, what its `or`s ask about."""
 
     masks: Masks
@@ -61,6 +63,8 @@ class Logic:
     _links: dict[int, list[tuple[int, int, int, int]]] = field(default_factory=dict)
     _formulas: dict[int, tuple[ir.Predicate, Formula, Formula]] = field(default_factory=dict)  # by identity
     _summaries: dict[int, _Summary] = field(default_factory=dict)
+    _nobody: dict[int, tuple[ir.Predicate, bool]] = field(default_factory=dict)
+    _everybody: dict[int, tuple[ir.Predicate, bool]] = field(default_factory=dict)
 
     @classmethod
     def over(cls, predicates: Iterable[ir.Predicate]) -> Logic:
@@ -83,6 +87,8 @@ class Logic:
 
     def never(self, *together: ir.Predicate, unless: ir.Predicate | None = None) -> bool:
         """Whether no one can be in all of these, and not in `unless`."""
+        if unless is None and len(together) == 1:
+            return self._never(together[0])
         formulas = [self._formula(each)[0] for each in together]
         if unless is not None:
             formulas.append(self._formula(unless)[1])
@@ -93,7 +99,44 @@ class Logic:
 
     def always(self, predicate: ir.Predicate) -> bool:
         """Whether everyone is in it."""
-        return self.never(unless=predicate)
+        known = self._everybody.get(id(predicate))
+        if known is not None:
+            return known[1]
+        match predicate:
+            case ir.Not(part):
+                found = self._never(part)
+            case ir.And(parts):
+                found = all(self.always(part) for part in parts)
+            case _:
+                found = self._empty(self._formula(predicate)[1])
+        self._everybody[id(predicate)] = (predicate, found)
+        return found
+
+    def _never(self, predicate: ir.Predicate) -> bool:
+        """Whether no one can be in it: of several ways in, in any of them."""
+        known = self._nobody.get(id(predicate))
+        if known is not None:
+            return known[1]
+        match predicate:
+            case ir.Not(part):
+                found = self.always(part)
+            case ir.Or(parts):
+                found = all(self._never(part) for part in parts)
+            case _:
+                found = self._empty(self._formula(predicate)[0])
+        self._nobody[id(predicate)] = (predicate, found)
+        return found
+
+    def _empty(self, formula: Formula) -> bool:
+        """Whether it is surely true of nobody."""
+        if formula.variable >= 0:
+            return not formula.mask
+        if not formula.every:
+            return all(self._empty(part) for part in formula.parts)
+        try:
+            return not self._possible([formula], {}, _Proof())
+        except _TooLongError:
+            return False
 
     def within(self, one: ir.Predicate, other: ir.Predicate) -> bool:
         """Whether everyone in the one is in the other. Quick, for comparing many."""
@@ -106,6 +149,12 @@ class Logic:
             return self.never(one, unless=other)
         return True
 
+    def cells(self, predicate: ir.Predicate) -> tuple[int, ...] | None:
+        """Which cells it leaves of each of its variables, where that is all it says: it has no `or`. Of two
+        that ask about the same variables, the one is within the other where its cells are."""
+        found = self._summary(predicate)
+        return None if found.branches else tuple(found.masks[each] for each in sorted(found.masks))
+
     def variables(self, predicate: ir.Predicate) -> frozenset[int]:
         """What it asks about."""
         return self._summary(predicate).variables
@@ -113,9 +162,11 @@ class Logic:
     def related(self, one: ir.Predicate, other: ir.Predicate) -> bool:
         """Whether the one may say something of the other."""
         mine, theirs = self.variables(one), self.variables(other)
+        if not self._links or mine & theirs:
+            return bool(mine & theirs)
         linked = {link[1] for variable in mine for link in self._links.get(variable, ())}
         back = {link[1] for variable in theirs for link in self._links.get(variable, ())}
-        return bool(mine & theirs or linked & theirs or back & mine)
+        return bool(linked & theirs or back & mine)
 
     def _summary(self, predicate: ir.Predicate) -> _Summary:
         found = self._summaries.get(id(predicate))
@@ -245,8 +296,10 @@ class Logic:
                 waiting.append(each.parts[0])
             else:
                 open_.append(each)
-        if self._impossible(masks):
+        if self._links and self._impossible(masks):
             return False
+        if not open_:
+            return True
         undecided = [each for each in open_ if not self._true(each, masks)]
         if not undecided:
             return True

@@ -7,10 +7,9 @@ processor time that no check of rules should cost.
 from __future__ import annotations
 
 import json
+import pkgutil
 from collections.abc import Set
-from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import NamedTuple, TypeAlias
 
 Action: TypeAlias = int
@@ -52,16 +51,17 @@ class Rule(NamedTuple):
     single: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(NamedTuple):
     """States by number, read from 0 on until `final`, where everything is an expression. `words` are the
-    terminals by their only word, `patterns` the patterns of those with more words."""
+    terminals by their only word, `patterns` the patterns of those with more words. `passed`: where an operand
+    that alone makes a sum, a comparison … ends up, by the state below, its own state and the terminal."""
 
     states: tuple[dict[str, Action], ...]
     rules: tuple[Rule, ...]
     final: int
     words: dict[str, str]
     patterns: dict[str, str]
+    passed: dict[tuple[int, int, str], tuple[int, Action | None]]
 
 
 class UnexpectedError(Exception):
@@ -71,9 +71,9 @@ class UnexpectedError(Exception):
 @lru_cache(maxsize=1)
 def grammar() -> Grammar:
     """The compiled grammar, read once."""
-    made = json.loads(files("rules.language.syntax").joinpath("grammar.json").read_text("utf-8"))
+    made = json.loads(pkgutil.get_data(__name__, "grammar.json") or b"")
     rules = tuple(Rule(*each) for each in made["rules"])
-    return Grammar(tuple(made["states"]), rules, made["final"], made["words"], made["patterns"])
+    return Grammar(tuple(made["states"]), rules, made["final"], made["words"], made["patterns"], {})
 
 
 class Automaton:
@@ -113,15 +113,17 @@ class Automaton:
             states, values = states.copy(), values.copy()
         while action is not None and action < 0:
             origin, name, size, single = rules[~action]
-            if size != 1 or not single:
+            if single and size == 1:
+                states[-1], action = self._passed(states[-2], states[-1], terminal)
+            else:
                 children = values[len(values) - size :]
                 del values[len(values) - size :]
                 values.append(Branch(name, children if name[0] == "_" else _flat(children)))
-            del states[len(states) - size :]
-            states.append(table[states[-1]][origin])
+                del states[len(states) - size :]
+                states.append(table[states[-1]][origin])
+                action = table[states[-1]].get(terminal)
             if terminal == END and states[-1] == final:
                 return values[-1]
-            action = table[states[-1]].get(terminal)
         if action is None:
             raise UnexpectedError
         states.append(action)
@@ -129,10 +131,28 @@ class Automaton:
         self._states, self._values = states, values
         return None
 
+    def _passed(self, below: int, state: int, terminal: str) -> tuple[int, Action | None]:
+        """The state and what to do in it, once all rules that make one thing of one thing are done."""
+        grammar = self._grammar
+        found = grammar.passed.get((below, state, terminal))
+        if found is None:
+            now, action = state, grammar.states[state].get(terminal)
+            while action is not None and action < 0 and (terminal != END or now != grammar.final):
+                rule = grammar.rules[~action]
+                if rule.size != 1 or not rule.single:
+                    break
+                now = grammar.states[below][rule.origin]
+                action = grammar.states[now].get(terminal)
+            found = grammar.passed[below, state, terminal] = (now, action)
+        return found
+
 
 def _flat(children: list[Child]) -> list[Child]:
     """The children, with those of branches that are not seen in their place."""
-    if not any(isinstance(child, Branch) and child.data[0] == "_" for child in children):
+    for child in children:
+        if isinstance(child, Branch) and child.data[0] == "_":
+            break
+    else:
         return children
     flat: list[Child] = []
     waiting = children[::-1]

@@ -248,7 +248,7 @@ class Builder:
 
     def _in_group(self, children: list[Child]) -> tree.Tree:
         word = _type(_children(children[1])[0]).lower()
-        return tree.InGroup(_at(children[0]), word, _as_text(children[2]))
+        return tree.InGroup(_at(children[0]), word, _as_text(children[2]), None)
 
     def _in_group_for(self, children: list[Child]) -> tree.Tree:
         word = _type(_children(children[1])[0]).lower()

@@ -27,6 +27,9 @@ class TokenKind(StrEnum):
     END = "END"
 
 
+_KINDS = {kind.value: kind for kind in TokenKind}
+
+
 class Token(NamedTuple):
     """`text` is the meaning (quotes removed); `at` and `end` are offsets in the expression."""
 
@@ -98,7 +101,7 @@ def tokenize(
             case "NAME":
                 token = Token(TokenKind.NAME, found.group()[1:-1], position, found.end())
             case "INSTANT" | "DATE" | "NUMBER" | "SIGN" as kind:
-                token = Token(TokenKind(kind), found.group(), position, found.end())
+                token = Token(_KINDS[kind], found.group(), position, found.end())
             case _:
                 token, message = _wrong(found)
                 findings.append(Finding(position, message))

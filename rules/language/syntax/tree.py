@@ -1,21 +1,19 @@
 """What the parser reads: names and words in order, with positions, before types are known.
 
 `at` is the offset in the expression to which a message about the node points. Nodes are told apart by
-identity: methods that nobody calls would cost every start of a check.
+identity.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
-from dataclasses import dataclass
 from decimal import Decimal
 
 from rules import ir
+from rules.fixed import Fixed
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Tree:
+class Tree(Fixed):
     """Base of all nodes."""
 
     at: int
@@ -24,8 +22,8 @@ class Tree:
 def beginning(node: Tree) -> int:
     """The offset at which the text of a node begins: that of its leftmost part."""
     first = node.at
-    for field in dataclasses.fields(node):
-        value = getattr(node, field.name)
+    for name in node.field_names:
+        value = getattr(node, name)
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, Tree):
                 first = min(first, beginning(part))
@@ -35,42 +33,34 @@ def beginning(node: Tree) -> int:
 # ── values ──
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Name(Tree):
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Text(Tree):
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Number(Tree):
     number: Decimal
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Day(Tree):
     day: dt.date
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Instant(Tree):
     instant: dt.datetime
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Truth(Tree):
     value: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Period(Tree):
     period: ir.Period
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Activity(Tree):
     """`KIND [where CONDITION] [WINDOW]`, also `KIND.field …`, inside a function."""
 
@@ -79,13 +69,11 @@ class Activity(Tree):
     period: Period | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Call(Tree):
     function: ir.AggregateFunction
     activity: Activity
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Moment(Tree):
     """`first KIND`, `last KIND`: an instant."""
 
@@ -93,24 +81,20 @@ class Moment(Tree):
     name: Name
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Since(Tree):
     of: Tree
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Arithmetic(Tree):
     operator: ir.Operator
     left: Tree
     right: Tree
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Minus(Tree):
     of: Tree
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Group(Tree):
     """Something in parentheses."""
 
@@ -120,29 +104,24 @@ class Group(Tree):
 # ── conditions ──
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AllOf(Tree):
     parts: tuple[Tree, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AnyOf(Tree):
     parts: tuple[Tree, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Negation(Tree):
     part: Tree
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Happened(Tree):
     """`did KIND …`."""
 
     of: Tree
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Comparison(Tree):
     """`operator` as written: = != < <= > >=."""
 
@@ -151,20 +130,17 @@ class Comparison(Tree):
     right: Tree
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Range(Tree):
     value: Tree
     low: Tree
     high: Tree
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Listed(Tree):
     value: Tree
     options: tuple[Tree, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ranked(Tree):
     """`percent` is set for `top 10%`, `count` for `top 500`, `quintile` for `quintile 5`."""
 
@@ -176,7 +152,6 @@ class Ranked(Tree):
     by: Name | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Look(Tree):
     """`word`: contains, starts, ends, matches."""
 
@@ -185,31 +160,26 @@ class Look(Tree):
     text: Text
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Has(Tree):
     kind: ir.ListTestKind
     value: Tree
     options: tuple[Tree, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Known(Tree):
     value: Tree
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class During(Tree):
     value: Tree
     period: Period
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Yearly(Tree):
     value: Tree
     period: Period
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Filtered(Tree):
     value: Tree
     where: Tree
@@ -218,7 +188,6 @@ class Filtered(Tree):
 # ── activity in order ──
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Span(Tree):
     """`2 days`, without a direction."""
 
@@ -226,7 +195,6 @@ class Span(Tree):
     unit: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Spanned(Tree):
     """`of within 2 days`, `of after 2 days`: only in the last condition of a step, which takes it along."""
 
@@ -235,7 +203,6 @@ class Spanned(Tree):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Link(Tree):
     """`then KIND …` (or `not followed by`); a window belongs behind the last one."""
 
@@ -245,7 +212,6 @@ class Link(Tree):
     window: Tree | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sequence(Tree):
     """The first step and what follows."""
 
@@ -253,7 +219,6 @@ class Sequence(Tree):
     links: tuple[Link, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Regular(Tree):
     """`of in at least LEAST of the last OF UNIT`; `number` as written."""
 
@@ -263,7 +228,6 @@ class Regular(Tree):
     unit: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Pausing(Tree):
     """`word`: stopped (for a span), restarted (after it, in a window)."""
 
@@ -276,16 +240,14 @@ class Pausing(Tree):
 # ── the person ──
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class InGroup(Tree):
     """`word`: segment, tier, list, cluster. `held`: number and unit of `for 30 days`."""
 
     word: str
     name: Text
-    held: tuple[Number, ir.Unit] | None = None
+    held: tuple[Number, ir.Unit] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Near(Tree):
     """`PLACE within 50 km of (48.14, 11.58)`."""
 
@@ -296,7 +258,6 @@ class Near(Tree):
     east: Number
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Related(Tree):
     """`word`: any, all, none."""
 
@@ -304,22 +265,18 @@ class Related(Tree):
     records: Activity
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Suppressed(Tree):
     pass
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Consented(Tree):
     channel: Name
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Random(Tree):
     percent: Number
     salt: Text
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Broken(Tree):
     """Something already reported; everything that contains it stays silent."""

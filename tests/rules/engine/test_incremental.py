@@ -25,6 +25,7 @@ from rules.engine.person import PersonFacts
 from rules.engine.relations import activity_table, people_table, relations
 from rules.engine.standing import Memory, Standing
 from rules.engine.walk import nodes
+from rules.fixed import changed
 from rules.ruleset import RuleSet
 from sync.store.by_person import Copy, Indexed, Part, arranged
 from tests.rules.engine.agreement import rule_set
@@ -172,7 +173,7 @@ class History(Nodes):
     def earned(self) -> ir.Earned:
         """Points for activity alone: the language gives none for related records."""
         found = super().earned()
-        return found if found.kind in KIND_TYPES else replace(found, kind="email_click", where=None)
+        return found if found.kind in KIND_TYPES else changed(found, kind="email_click", where=None)
 
     def happened(self, people: Sequence[PersonFacts]) -> list[PersonFacts]:
         """Somebody came, went or became another; activity came (late, in the future), changed or went."""
