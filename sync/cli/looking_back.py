@@ -44,9 +44,11 @@ def history(
         say(f"{one['version'][:12]}  run {one['first_run']} ({one['first_as_of'][:16]}) to {one['last_run']}")
         for line in one["text"].splitlines():
             say(f"  {line.strip()}")
-    causes = {"edit": "edit", "data": "data", "time": "time", "data_or_time": "data or time", "untold": "?"}
+    causes = {"edit": "edit", "data": "data", "time": "time", "data_or_time": "data or time"}
     rows = []
     for one in found["changes"]:
+        by = f" of {' or '.join(one['edited'])}" if one["edited"] else ""
+        causes |= {"edit": f"edit{by}", "untold": f"edit{by}, data or time"}
         moved = ", ".join(
             f"{causes[why]} +{count['enter']:,} −{count['leave']:,}" for why, count in one["causes"].items()
         )

@@ -2,7 +2,9 @@
 
 Told apart exactly, by asking the earlier rules again: over the earlier data at the later instant (what
 differs is the work of time alone), then over the later data (of the data); what is left is the work of the
-edit. Whoever moved more than once on that way is counted where they moved last.
+edit. Where the earlier rules cannot be had again, since a text that they use is not kept, the later ones are
+asked: over the earlier data at the earlier instant (of the edit), then at the later instant (of time); what
+is left is of the data. Whoever moved more than once on that way is counted where they moved last.
 """
 
 from __future__ import annotations
@@ -27,11 +29,15 @@ from rules.vocabulary import Vocabulary
 from sync.config.problems import did_you_mean
 from sync.errors import UserError
 from sync.progress import SILENT, Progress
+from sync.run.edited import edited_between
 from sync.run.past import Moment, closure, members_at, moment_of
 from sync.run.rulebook import known_rules
 from sync.run.workspace import Workspace
 from sync.store import Membership
 from sync.store.segments import Wording
+
+_LOST = "neither the earlier nor the later rule can be asked again: what they use was edited once more"
+_GONE = "the lake as it was is not kept any more (keep_lake_days)"
 
 
 class Why(StrEnum):
@@ -46,7 +52,8 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Where a segment's members differ from one run to the next. `causes`: who entered and left, by why."""
+    """Where a segment's members differ from one run to the next. `causes`: who entered and left, by why.
+    `edited`: whose edit made the rule another one; of several that may have, each."""
 
     run: int
     as_of: dt.datetime
@@ -54,6 +61,7 @@ class Change:
     size: int
     causes: Mapping[Why, tuple[BitMap, BitMap]]
     note: str = ""
+    edited: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -69,6 +77,7 @@ class Change:
                 for why, (enter, leave) in self.causes.items()
                 if enter or leave
             },
+            "edited": list(self.edited),
             "note": self.note,
         }
 
@@ -134,7 +143,10 @@ class Asking:
         earlier, later = moment_of(runs.get(before.last_run)), moment_of(runs.get(after.run_id))
         as_of = runs.get(after.run_id).as_of
         steps, note = self._steps(before, after, earlier, later, as_of)
-        return Change(after.run_id, as_of, after.version, after.size, attributed(before.members, steps), note)
+        causes = attributed(before.members, steps)
+        edits = [moved for why in (Why.EDIT, Why.UNTOLD) for moved in causes.get(why, ())]
+        edited = self._edited_by(before.last_run, after.run_id) if any(edits) else ()
+        return Change(after.run_id, as_of, after.version, after.size, causes, note, edited)
 
     def _steps(
         self,
@@ -156,17 +168,27 @@ class Asking:
         if same_data and earlier is not None and earlier.snapshots is not None and not edited:
             return [(Why.TIME, end)], ""
         if rules is None:
-            why = (
-                "a named field it uses was edited since, or another rule with it, so it cannot be asked again"
-            )
-            return [(Why.UNTOLD, end)], why
+            return self._by_later_rules(before, after, earlier, as_of)
         first = self._ask(rules, earlier, as_of, after.run_id)
         second = end if not edited else first if same_data else self._ask(rules, later, as_of, after.run_id)
-        gone = "the lake as it was is not kept any more (keep_lake_days)"
         if second is None:
-            return [(Why.UNTOLD, end)], gone
+            return [(Why.UNTOLD, end)], _GONE
         steps = [(Why.DATA_OR_TIME, second)] if first is None else [(Why.TIME, first), (Why.DATA, second)]
-        return [*steps, (Why.EDIT, end)], gone if first is None else ""
+        return [*steps, (Why.EDIT, end)], _GONE if first is None else ""
+
+    def _by_later_rules(
+        self, before: Membership, after: Membership, earlier: Moment | None, as_of: dt.datetime
+    ) -> tuple[list[tuple[Why, BitMap]], str]:
+        """The same, of an edit whose earlier wording is not kept."""
+        rules, end = self.rules_of(after.run_id), after.members
+        if rules is None:
+            return [(Why.UNTOLD, end)], _LOST
+        began = self.workspace.store.runs.get(before.last_run).as_of
+        first = self._ask(rules, earlier, began, before.last_run)
+        second = self._ask(rules, earlier, as_of, after.run_id)
+        if first is None or second is None:
+            return [(Why.UNTOLD, end)], _GONE
+        return [(Why.EDIT, first), (Why.TIME, second), (Why.DATA, end)], ""
 
     def _ask(self, rules: RuleSet, moment: Moment | None, as_of: dt.datetime, run: int) -> BitMap | None:
         store = self.workspace.store
@@ -189,6 +211,12 @@ class Asking:
         return any(
             name not in then or name not in now or then[name].version != now[name].version for name in used
         )
+
+    def _edited_by(self, earlier: int, later: int) -> tuple[str, ...]:
+        rules = self.rules_of(later) or self.rules_of(earlier) or closure(self.rules, [self.segment])
+        used = {self.segment: None, **dict.fromkeys(rules.segments)}
+        folder = self.workspace.settings.rules_dir
+        return edited_between(self.workspace.store, folder, self.segment, used, earlier, later)
 
     def rules_of(self, run: int) -> RuleSet | None:
         """The segment's rule, and all that it uses, as the run had them; None if they cannot be had again.
