@@ -19,6 +19,7 @@ Masks: TypeAlias = dict[int, int]
 
 _STEPS = 400
 _BOTH = 0b11
+_IN, _OUT = 0, 1
 _F = ir.AggregateFunction
 
 
@@ -63,8 +64,7 @@ class Logic:
     _links: dict[int, list[tuple[int, int, int, int]]] = field(default_factory=dict)
     _formulas: dict[int, tuple[ir.Predicate, Formula, Formula]] = field(default_factory=dict)  # by identity
     _summaries: dict[int, _Summary] = field(default_factory=dict)
-    _nobody: dict[int, tuple[ir.Predicate, bool]] = field(default_factory=dict)
-    _everybody: dict[int, tuple[ir.Predicate, bool]] = field(default_factory=dict)
+    _proved: dict[tuple[int, int], tuple[ir.Predicate, bool]] = field(default_factory=dict)
 
     @classmethod
     def over(cls, predicates: Iterable[ir.Predicate]) -> Logic:
@@ -88,7 +88,7 @@ class Logic:
     def never(self, *together: ir.Predicate, unless: ir.Predicate | None = None) -> bool:
         """Whether no one can be in all of these, and not in `unless`."""
         if unless is None and len(together) == 1:
-            return self._never(together[0])
+            return self._nobody(together[0], _IN)
         formulas = [self._formula(each)[0] for each in together]
         if unless is not None:
             formulas.append(self._formula(unless)[1])
@@ -99,32 +99,23 @@ class Logic:
 
     def always(self, predicate: ir.Predicate) -> bool:
         """Whether everyone is in it."""
-        known = self._everybody.get(id(predicate))
-        if known is not None:
-            return known[1]
-        match predicate:
-            case ir.Not(part):
-                found = self._never(part)
-            case ir.And(parts):
-                found = all(self.always(part) for part in parts)
-            case _:
-                found = self._empty(self._formula(predicate)[1])
-        self._everybody[id(predicate)] = (predicate, found)
-        return found
+        return self._nobody(predicate, _OUT)
 
-    def _never(self, predicate: ir.Predicate) -> bool:
-        """Whether no one can be in it: of several ways in, in any of them."""
-        known = self._nobody.get(id(predicate))
+    def _nobody(self, predicate: ir.Predicate, side: int) -> bool:
+        """Whether no one can be on this side of it: on that side of any part, where one is enough."""
+        known = self._proved.get((id(predicate), side))
         if known is not None:
             return known[1]
         match predicate:
             case ir.Not(part):
-                found = self.always(part)
-            case ir.Or(parts):
-                found = all(self._never(part) for part in parts)
+                found = self._nobody(part, _OUT - side)
+            case ir.Or(parts) if side == _IN:
+                found = all(self._nobody(part, side) for part in parts)
+            case ir.And(parts) if side == _OUT:
+                found = all(self._nobody(part, side) for part in parts)
             case _:
-                found = self._empty(self._formula(predicate)[0])
-        self._nobody[id(predicate)] = (predicate, found)
+                found = self._empty(self._formula(predicate)[side])
+        self._proved[id(predicate), side] = (predicate, found)
         return found
 
     def _empty(self, formula: Formula) -> bool:
