@@ -1,313 +1,25 @@
-"""Generated people and predicates over every node of the representation, with values on purpose near the
-edges: windows, month ends, daylight saving, ties, missing facts, scripts that fold oddly, huge numbers."""
+"""Generated predicates over every node of the representation, with constants near the generated people."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
-from functools import cache
-from typing import TypeVar
-from zoneinfo import ZoneInfo
-
-from hypothesis import strategies as st
-
 from rules import ir
-from rules.engine.person import PersonFacts
 from rules.engine.sphere import distance
-from rules.text import clean, fold
 from rules.vocabulary import Type
-from tests.rules.vocabulary import DEAL_KINDS, KINDS, PEOPLE_FIELDS, RECORDS
-
-ZONE = "Europe/Berlin"
-BERLIN = ZoneInfo(ZONE)
-DAY = dt.timedelta(days=1)
-US = dt.timedelta(microseconds=1)
-
-AS_OF = (
-    dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC),
-    dt.datetime(2024, 2, 29, 23, 30, tzinfo=dt.UTC),  # 1 March in Berlin
-    dt.datetime(2025, 3, 30, 1, tzinfo=dt.UTC),  # the very change to summer time
-    dt.datetime(2025, 10, 26, 0, 30, tzinfo=dt.UTC),  # the first of two half past twos
-    dt.datetime(2025, 12, 31, 23, tzinfo=dt.UTC),  # midnight of the new year in Berlin
-    dt.datetime(2025, 5, 31, 12, 0, 0, 1, tzinfo=dt.UTC),  # a month end
+from tests.rules.engine.generated_people import (
+    COUNTS,
+    EASTS,
+    FUNCTIONS,
+    KIND_TYPES,
+    NORTHS,
+    PARTS,
+    PATTERNS,
+    SHARES,
 )
-TEXTS = (
-    "DE",
-    "de",
-    "Straße",
-    "STRASSE",
-    "İstanbul",
-    "ΣΑΣ",
-    "σας",
-    "Zoe\u0308",
-    "Zo\u00eb",
-    "a.b",
-    "it's",
-    "東京",
-    "x y",
-)
-PATTERNS = ("^DE$", "(?i)stra(ß|ss)e", "Zo.$", "s.*y|^a", "[^a-z]", r"\.", "")
-NUMBERS = (0, 1, -1, 1_000_000, 2_500_000, -3_000_000, 2**53 + 1, -(2**53) - 2, 2**63 - 1, -(2**63))
-MONEY = (0, 1, 99, 100, 500_00, -250, 2**53 + 1, -(2**53) - 3, 2**63 - 1, -(2**63))
-NORTHS = (0, 48_140_000, 48_140_001, -48_140_000, 89_999_999, 90_000_000, -90_000_000, 1)
-EASTS = (0, 11_580_000, 11_580_001, 179_999_999, 180_000_000, -180_000_000, -11_580_000, -1)
-"""Coordinates in millionths of degrees, also of the poles and the date line."""
-COUNTS = (1, 2, 3, 12, 30, 90)
-PARTS = (*(fold(text) for text in TEXTS), "s", "\u00eb", "stra", "")
-SHARES = (0, 1, 70_000, 100_000, 333_333, 500_000, 1_000_000)
-FUNCTIONS = ir.AggregateFunction
+from tests.rules.engine.generated_values import Values, over
 
 
-def instants(as_of: dt.datetime) -> st.SearchStrategy[dt.datetime]:
-    """Instants on, just before and just after the edges that periods have, and some in between."""
-    local = as_of.astimezone(BERLIN)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    edges = [as_of - n * DAY for n in (0, 1, 2, 3, 7, 12, 30, 90, 365)]
-    edges += [as_of + n * DAY for n in (1, 7, 30)] + [as_of - dt.timedelta(hours=n) for n in (1, 2, 3, 12)]
-    edges += [(midnight + n * DAY).astimezone(dt.UTC) for n in (-7, -1, 0, 1)]
-    edges += [
-        dt.datetime(year, month, 1, tzinfo=BERLIN).astimezone(dt.UTC)
-        for year in (2024, 2025, 2026)
-        for month in (1, 3, 4)
-    ]
-    edges += [dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC), dt.datetime(1969, 7, 20, tzinfo=dt.UTC)]
-    moves = st.sampled_from([dt.timedelta(0), US, -US, dt.timedelta(hours=1)])
-    near = st.builds(lambda edge, move: edge + move, st.sampled_from(edges), moves)
-    return near | st.builds(lambda s: as_of - dt.timedelta(seconds=s), st.integers(-(10**6), 4 * 10**7))
-
-
-def dates(as_of: dt.datetime) -> st.SearchStrategy[dt.date]:
-    """Days around today, month ends, leap days."""
-    today = as_of.astimezone(BERLIN).date()
-    near = st.sampled_from([today + n * DAY for n in (-90, -31, -30, -7, -3, -2, -1, 0, 1, 2, 3, 7, 30)])
-    fixed = st.sampled_from(
-        [dt.date(1988, 2, 29), dt.date(1990, 2, 28), dt.date(1985, 3, 1), dt.date(2024, 12, 31)]
-    )
-    return near | fixed | st.dates(dt.date(1930, 1, 1), dt.date(2030, 12, 31))
-
-
-def physical(type_: Type, as_of: dt.datetime) -> st.SearchStrategy[object]:
-    """A known value of a type, as stored; few different ones, so that people tie."""
-    small_numbers, small_money = (
-        st.integers(-2, 5).map(lambda n: n * 500_000),
-        st.integers(-3, 6).map(lambda n: n * 50),
-    )
-    strategies: dict[Type, st.SearchStrategy[object]] = {
-        Type.TEXT: st.sampled_from(TEXTS).map(clean),
-        Type.NUMBER: small_numbers | st.sampled_from(NUMBERS),
-        Type.MONEY: small_money | st.sampled_from(MONEY),
-        Type.BOOLEAN: st.booleans(),
-        Type.DATE: dates(as_of),
-        Type.DATETIME: instants(as_of),
-        Type.TEXTS: st.lists(st.sampled_from(TEXTS).map(clean), max_size=3),
-    }
-    return strategies[type_]
-
-
-FIELD_TYPES = {name: field.type for name, field in PEOPLE_FIELDS.items()}
-KIND_TYPES = {
-    kind: {n: f.type for n, f in KINDS[kind].fields.items()} for kind in ("purchase", "email_click")
-}
-DEAL_TYPES = {name: field.type for name, field in RECORDS["deal"].fields.items()}
-T = TypeVar("T")
-
-
-@cache
-def _one_of(options: tuple[T, ...], _types: tuple[type, ...]) -> st.SearchStrategy[T]:
-    return st.sampled_from(options)
-
-
-@cache
-def _physical(type_: Type, as_of: dt.datetime) -> st.SearchStrategy[object]:
-    return physical(type_, as_of)
-
-
-def over(
-    function: ir.AggregateFunction,
-    kind: str,
-    field: str | None,
-    where: ir.Predicate | None,
-    period: ir.Period,
-    type_: Type,
-) -> ir.Aggregate:
-    """A function over activity, or over deals."""
-    if kind == "deal":
-        return ir.RecordAggregate(function, kind, field, where, period, type_, "deal", DEAL_KINDS)
-    return ir.Aggregate(function, kind, field, where, period, type_)
-
-
-class Generator:
-    """Draws people and nodes. Draws one by one: combining strategies into deep trees is far slower."""
-
-    def __init__(self, draw: st.DrawFn, as_of: dt.datetime) -> None:
-        self.draw, self.as_of = draw, as_of
-
-    def pick(self, options: Sequence[T]) -> T:
-        """One of the options; the simplest first."""
-        return self.draw(
-            _one_of(tuple(options), tuple(map(type, options)))
-        )  # 0 and False are equal, but not the same
-
-    def chance(self, one_in: int) -> bool:
-        """True in one of so many draws."""
-        return self.pick(range(one_in)) == one_in - 1
-
-    # ── people ──
-
-    def facts(self, fields: dict[str, Type]) -> dict[str, object]:
-        """Values for the fields, about a fifth of them missing."""
-        found = {
-            name: None if self.chance(5) else self.draw(_physical(type_, self.as_of))
-            for name, type_ in fields.items()
-        }
-        for name, points in (("latitude", NORTHS), ("shop.longitude", EASTS)):
-            if name in found and not self.chance(4):
-                found[name] = self.pick(points)
-        return found
-
-    def people(self) -> list[PersonFacts]:
-        """A few people, numbered with gaps."""
-        return [self.person(number * 3) for number in range(self.pick((1, 3, 6, 8)))]
-
-    def person(self, number: int) -> PersonFacts:
-        """One person with some activity."""
-        activity = {
-            kind: [
-                {"at": self.draw(_physical(Type.DATETIME, self.as_of)), **self.facts(types)}
-                for _ in range(self.pick((0, 1, 2, 4)))
-            ]
-            for kind, types in KIND_TYPES.items()
-        }
-        activity |= {kind: [self.deal() for _ in range(self.pick((0, 1, 2)))] for kind in DEAL_KINDS}
-        return PersonFacts(
-            person=number,
-            facts=self.facts(FIELD_TYPES),
-            activity=activity,
-            suppressed=self.pick((False, True)),
-            consented={"email": self.pick((None, True, False))},
-            lists=frozenset(self.pick(((), ("newsletter:spring",)))),
-        )
-
-    def deal(self) -> dict[str, object]:
-        """One state of one of two deals, often at the same instant as others; or of none."""
-        at = self.as_of - self.pick((0, 1, 1, 30, -1)) * DAY
-        return {**self.facts(DEAL_TYPES), "at": at, "deal": self.pick(("d-1", "D-1", "d-1", None))}
-
-
-class Nodes(Generator):
-    """Draws nodes over one scope: the facts of a person, or (`kind`) of one activity inside a `where`."""
-
-    def __init__(self, draw: st.DrawFn, as_of: dt.datetime, *, kind: str | None = None) -> None:
-        super().__init__(draw, as_of)
-        self.kind = kind
-        self.scoring = False  # inside a score, where there are neither ranks nor segments
-        own = DEAL_TYPES if kind == "deal" else KIND_TYPES.get(kind or "", {})
-        self.types = FIELD_TYPES if kind is None else {**own, "at": Type.DATETIME}
-
-    # ── values ──
-
-    def literal(self, type_: Type) -> ir.Literal:
-        """A constant in the units of the representation."""
-        value = self.draw(_physical(type_, self.as_of))
-        if type_ in (Type.NUMBER, Type.MONEY) and self.chance(12):
-            value = self.pick((2**70, -(2**70), 2**130))
-        return ir.Literal(fold(value) if isinstance(value, str) else value, type_)  # type: ignore[arg-type]
-
-    def has(self, type_: Type) -> bool:
-        """Whether the scope has a field of the type."""
-        return type_ in self.types.values()
-
-    def fact(self, type_: Type) -> ir.Fact:
-        """A field of the scope."""
-        return ir.Fact(self.pick([name for name, found in self.types.items() if found is type_]), type_)
-
-    def aggregate(self, type_: Type, *, records: bool = True) -> ir.Aggregate:
-        """An aggregate with a result of the type, over activity or (unless not `records`) over deals."""
-        kind = self.pick((*KIND_TYPES, "deal") if records else tuple(KIND_TYPES))
-        if type_ is Type.BOOLEAN or (type_ is Type.MONEY and kind != "deal"):
-            kind = "purchase"
-        fields = DEAL_TYPES if kind == "deal" else KIND_TYPES[kind]
-        choices: list[tuple[ir.AggregateFunction, str | None]] = []
-        if type_ is Type.NUMBER:
-            choices = [(FUNCTIONS.COUNT, None), *((FUNCTIONS.DISTINCT, name) for name in fields)]
-        if type_ is Type.DATETIME:
-            choices = [(FUNCTIONS.LAST_AT, None), (FUNCTIONS.FIRST_AT, None)]
-        for name, found in fields.items():
-            if type_ is Type.TEXTS and found is Type.TEXT:
-                choices.append((FUNCTIONS.LIST, name))
-            if found is type_:
-                choices += [(FUNCTIONS.LATEST, name), (FUNCTIONS.EARLIEST, name)]
-                choices += [(FUNCTIONS.MOST_FREQUENT, name)]
-                if type_ in (Type.NUMBER, Type.MONEY):
-                    choices += [(FUNCTIONS.SUM, name), (FUNCTIONS.AVG, name)] * 2
-                if type_ is not Type.BOOLEAN:
-                    choices += [(FUNCTIONS.MIN, name), (FUNCTIONS.MAX, name)]
-        function, field = self.pick(choices)
-        where = Nodes(self.draw, self.as_of, kind=kind).predicate(1) if self.chance(2) else None
-        return over(function, kind, field, where, self.period(aggregate=True), type_)
-
-    def period(self, *, aggregate: bool = False) -> ir.Period:
-        """Any period."""
-        match self.pick(("last", "ago", "between", "calendar", "other")):
-            case "last":
-                return ir.Last(self.pick(COUNTS), self.pick(list(ir.Unit)))
-            case "ago":
-                return ir.Ago(self.pick((1, 2)), self.pick((3, 7, 30)), self.pick(list(ir.Unit)))
-            case "between":
-                return ir.Between(self.bound(), self.bound())
-            case "calendar":
-                return ir.Calendar(self.pick(list(ir.CalendarUnit)), self.pick((0, -1, 1, -2)))
-        return ir.Ever() if aggregate else ir.Next(self.pick(COUNTS), self.pick(list(ir.Unit)))
-
-    def bound(self) -> dt.date | dt.datetime | None:
-        """A written bound."""
-        type_ = self.pick((None, Type.DATE, Type.DATETIME))
-        return None if type_ is None else self.draw(_physical(type_, self.as_of))  # type: ignore[return-value]
-
-    def value(self, type_: Type) -> ir.Value:
-        """A fact or aggregate of a type."""
-        if self.kind is None and type_ is not Type.DATE and (self.chance(2) or not self.has(type_)):
-            return self.aggregate(type_)
-        if not self.has(type_) or (type_ is Type.NUMBER and self.chance(4)):
-            return ir.DaysSince(self.moment())
-        return self.fact(type_)
-
-    def moment(self) -> ir.Value:
-        """A DATE or DATETIME."""
-        return self.value(self.pick([type_ for type_ in (Type.DATETIME, Type.DATE) if self.has(type_)]))
-
-    def number(self, depth: int) -> ir.Value:
-        """A NUMBER or MONEY value of any make."""
-        if depth and self.chance(2):
-            left, right = self.number(depth - 1), self.number(depth - 1)
-            return ir.Arithmetic(
-                self.pick(list(ir.Operator)), left, right, self.pick((Type.NUMBER, Type.MONEY))
-            )
-        if self.kind is None and not self.scoring and self.chance(5):
-            return self.score()
-        type_ = Type.MONEY if self.has(Type.MONEY) and self.chance(2) else Type.NUMBER
-        return self.literal(type_) if depth == 0 and self.chance(4) else self.value(type_)
-
-    def score(self) -> ir.Score:
-        """A score of one to three parts."""
-        parts = tuple(self.pick((self.earned, self.granted))() for _ in range(self.pick((1, 2, 3))))
-        return ir.Score("engagement", parts, self.pick((None, 0, -1_000_000)), self.pick((None, 7_500_000)))
-
-    def earned(self) -> ir.Earned:
-        """Points for activity, perhaps fading, perhaps so many a day."""
-        counted = self.aggregate(Type.NUMBER, records=False)  # `check` refuses records there
-        points = self.pick((5_000_000, 1, -3_000_000, 1_500_001, 100_000_000_000))
-        per_day, half_life = self.pick((None, 1, 2)), self.pick((None, 1, 7, 30, 365))
-        return ir.Earned(counted.kind, counted.where, counted.period, points, per_day, half_life)
-
-    def granted(self) -> ir.Granted:
-        """Points for a condition about the person alone."""
-        self.scoring = True
-        condition = self.predicate(1)
-        self.scoring = False
-        return ir.Granted(condition, self.pick((2_500_000, -1_000_000)))
-
-    # ── predicates ──
+class Nodes(Values):
+    """Draws predicates over one scope, too."""
 
     def predicate(self, depth: int, segments: tuple[str, ...] = ()) -> ir.Predicate:
         """A predicate of limited depth, which may use the segments."""
@@ -409,7 +121,7 @@ class Nodes(Generator):
     def activity(self) -> tuple[str, ir.Predicate | None]:
         """A kind and perhaps a condition on it."""
         kind = self.pick(tuple(KIND_TYPES))
-        return kind, Nodes(self.draw, self.as_of, kind=kind).predicate(0) if self.chance(4) else None
+        return kind, self.inside(kind).predicate(0) if self.chance(4) else None
 
     def within(self) -> ir.Within:
         """A gap, often just as long as two of the generated instants are apart."""
@@ -448,7 +160,7 @@ class Nodes(Generator):
 
     def related(self) -> ir.Predicate:
         """All deals that a person has."""
-        where, period = Nodes(self.draw, self.as_of, kind="deal").predicate(1), self.period(aggregate=True)
+        where, period = self.inside("deal").predicate(1), self.period(aggregate=True)
         matching, of = (over(FUNCTIONS.COUNT, "deal", None, w, period, Type.NUMBER) for w in (where, None))
         assert isinstance(matching, ir.RecordAggregate)
         assert isinstance(of, ir.RecordAggregate)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rules import ir
 from rules.engine.person import PersonFacts
 from tests.rules.engine.agreement import by_duckdb, by_python
-from tests.rules.engine.generated import AS_OF, ZONE, Nodes
+from tests.rules.engine.generated import Nodes
+from tests.rules.engine.generated_people import AS_OF, ZONE
 from tests.thorough import examples
 
 

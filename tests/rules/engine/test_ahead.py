@@ -19,7 +19,8 @@ from rules.engine.ranks import KnownRanks, Threshold
 from rules.engine.walk import Rank, nodes
 from rules.language import compile_expression
 from rules.vocabulary import Type
-from tests.rules.engine.generated import AS_OF, DAY, US, ZONE, Nodes
+from tests.rules.engine.generated import Nodes
+from tests.rules.engine.generated_people import AS_OF, DAY, US, ZONE
 from tests.rules.vocabulary import VOCABULARY
 from tests.thorough import examples
 

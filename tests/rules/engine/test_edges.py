@@ -14,7 +14,8 @@ from rules.engine.periods import Clock, Range
 from rules.engine.person import PersonFacts
 from rules.engine.touched import Unsettled, crossing, edges
 from rules.vocabulary import Type
-from tests.rules.engine.generated import DAY, ZONE, over
+from tests.rules.engine.generated_people import DAY, ZONE
+from tests.rules.engine.generated_values import over
 from tests.rules.engine.test_incremental import HOUR, Moment, Walk
 
 F, Unit = ir.AggregateFunction, ir.Unit

@@ -19,7 +19,7 @@ from rules.engine.walk import nodes
 from rules.engine.words import said
 from rules.vocabulary import Type
 from tests.rules.engine.agreement import by_duckdb
-from tests.rules.engine.generated import DAY, ZONE
+from tests.rules.engine.generated_people import DAY, ZONE
 from tests.rules.engine.test_ahead import NOW, compiled, true, worlds
 from tests.thorough import examples
 

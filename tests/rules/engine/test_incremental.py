@@ -29,7 +29,8 @@ from rules.fixed import changed
 from rules.ruleset import RuleSet
 from sync.store.by_person import Copy, Indexed, Part, arranged
 from tests.rules.engine.agreement import rule_set
-from tests.rules.engine.generated import AS_OF, DAY, KIND_TYPES, US, ZONE, Nodes
+from tests.rules.engine.generated import Nodes
+from tests.rules.engine.generated_people import AS_OF, DAY, KIND_TYPES, US, ZONE
 from tests.rules.vocabulary import DEAL_KINDS, VOCABULARY
 from tests.thorough import examples
 

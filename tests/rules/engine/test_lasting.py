@@ -17,7 +17,8 @@ from rules.engine.person import Context, PersonFacts
 from rules.engine.standing import Standing
 from rules.language import compile_expression, render
 from tests.rules.engine.agreement import by_duckdb, by_python
-from tests.rules.engine.generated import AS_OF, ZONE, Nodes
+from tests.rules.engine.generated import Nodes
+from tests.rules.engine.generated_people import AS_OF, ZONE
 from tests.rules.vocabulary import VOCABULARY
 
 NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)

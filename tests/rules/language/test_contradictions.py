@@ -13,7 +13,8 @@ from rules import ir
 from rules.engine.person import PersonFacts
 from rules.language.checks.logic import Logic
 from tests.rules.engine.agreement import by_python
-from tests.rules.engine.generated import AS_OF, ZONE, Nodes
+from tests.rules.engine.generated import Nodes
+from tests.rules.engine.generated_people import AS_OF, ZONE
 from tests.rules.language.test_file_problems import told
 from tests.thorough import examples
 

@@ -11,7 +11,7 @@ from rules.engine.walk import nodes
 from rules.language import compile_expression
 from rules.vocabulary import Field, Type
 from tests.rules.engine.agreement import by_duckdb, by_python
-from tests.rules.language.test_expressions import FORMS
+from tests.rules.language.forms import FORMS
 from tests.rules.vocabulary import VOCABULARY
 
 AS_OF = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.language import compile_expression
-from tests.rules.language.test_expressions import FORMS
+from tests.rules.language.forms import FORMS
 from tests.rules.language.test_messages import problems
 from tests.rules.vocabulary import VOCABULARY
 

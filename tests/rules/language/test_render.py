@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from rules import ir
 from rules.language import compile_expression, render
-from tests.rules.language.test_expressions import FORMS
+from tests.rules.language.forms import FORMS
 from tests.rules.language.written import predicates
 from tests.rules.vocabulary import VOCABULARY
 from tests.thorough import examples

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from rules.language import compile_expression, load, render
 from rules.language.syntax.automaton import grammar
+from tests.rules.language.forms import FORMS
 from tests.rules.language.test_cases import SEGMENT
-from tests.rules.language.test_expressions import FORMS
 from tests.rules.language.test_files import FULL, TIERS
 from tests.rules.vocabulary import VOCABULARY
 from tests.thorough import examples

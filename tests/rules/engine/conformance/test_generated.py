@@ -14,7 +14,8 @@ from rules import ir
 from rules.engine.person import PersonFacts
 from tests.rules.engine.agreement import by_duckdb
 from tests.rules.engine.conformance.engines import by_spark
-from tests.rules.engine.generated import AS_OF, ZONE, Nodes
+from tests.rules.engine.generated import Nodes
+from tests.rules.engine.generated_people import AS_OF, ZONE
 from tests.spark import on_spark, require_spark
 
 pytestmark = on_spark
