@@ -28,6 +28,7 @@ from rules.engine.periods import Clock, offsets
 from rules.engine.walk import kinds, nodes, ranks
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
+from sync import cuts
 from sync.assign import IDENTIFIED, Earlier, assign, earlier, read_now
 from sync.config.settings import BusinessSettings, RulesSettings
 from sync.engines import READ, tables
@@ -117,7 +118,7 @@ def assign_again(
     whole: bool = False,
 ) -> Assigned:
     """As `sync.assign.assign`, asking as few people as can be. `whole`: asks everybody, too, and compares."""
-    now = Noted(run_id, as_of, read_now(store), _circumstances(store, vocabulary, business), as_of)
+    now = Noted(run_id, as_of, read_now(store), circumstances(store, vocabulary, business), as_of)
     told = earlier(store, rules, Clock(as_of, vocabulary.zone), before_run=run_id)
     ask_all = partial(assign, store, rules, vocabulary=vocabulary, as_of=as_of, settings=settings, told=told)
     before = last(store)
@@ -195,6 +196,8 @@ def noted(store: Store, rules: RuleSet, assigned: Assigned) -> Iterator[None]:
     store.notes.set(EVALUATED, None)
     yield
     note(store, replace(assigned.noted, recalled=file))
+    now = assigned.noted
+    cuts.keep(store.notes, assigned.evaluation.order, as_of=now.as_of, circumstances=now.circumstances)
     store.recalled.sweep(file)
 
 
@@ -286,7 +289,7 @@ def _changed(
     return Changed(found(changed_people(store.lake, then=then["people"], columns=columns)), activity)
 
 
-def _circumstances(store: Store, vocabulary: Vocabulary, business: BusinessSettings) -> str:
+def circumstances(store: Store, vocabulary: Vocabulary, business: BusinessSettings) -> str:
     """16 hex digits of all that gives the rows of the lake, and the rules, their meaning."""
     identified = store.notes.get(IDENTIFIED)
     known = identified if isinstance(identified, dict) else {}

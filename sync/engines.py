@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from rules.engine import Tables
 from rules.engine.session import DuckDBSession, Session
@@ -19,6 +20,8 @@ from sync.store.shapes import NO_SNAPSHOT
 
 READ = ("people", "activity")
 """Tables of the lake that rules are asked over."""
+MOST_LOOSE = 100_000
+"""So many rows are searched through for one person sooner than the engine is asked."""
 
 
 @contextmanager
@@ -62,6 +65,13 @@ def tables(
         activity={kind: lake.relation("activity", kind, snapshot=activity) for kind in vocabulary.kinds},
         by_person=None if making is None else lake.copies.indexed(vocabulary.kinds, making=making),
     )
+
+
+def by_person(store: Store, vocabulary: Vocabulary) -> Tables:
+    """The relations for looking at one person: from copies in order of persons, if nearly all rows have
+    them; to read whole files for a few rows would take longer than to ask the engine."""
+    found, kept = tables(store, vocabulary), store.lake.copies.indexed(vocabulary.kinds)
+    return replace(found, by_person=kept) if kept.loose <= MOST_LOOSE else found
 
 
 def _on_spark(

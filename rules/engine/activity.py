@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -24,27 +25,74 @@ Row: TypeAlias = Mapping[str, object]
 DATE `date`, DATETIME aware `datetime`, TEXTS a list), None or absent: missing. Activity also has `at`."""
 
 
+@dataclass(slots=True)
+class Kept:
+    """The rows of one kind, when they happened (microseconds), and what was found of them: by instant."""
+
+    rows: Sequence[Row]
+    ats: list[int]
+    found: dict[Clock, Found] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Found:
+    """What features came to, and which rows they are of."""
+
+    values: dict[ir.Aggregate, Known | None] = field(default_factory=dict)
+    rows: dict[Feature, list[Row]] = field(default_factory=dict)
+
+
+def kept_of(kept: dict[str, Kept], activity: Mapping[str, Sequence[Row]], kind: str) -> Kept:
+    """What was found before of the rows of a kind, or of other rows nothing yet."""
+    found, rows = kept.get(kind), activity.get(kind, ())
+    if found is None or found.rows is not rows:
+        found = kept[kind] = Kept(rows, [ordinal(row["at"]) for row in rows])
+    return found
+
+
 class Seen:
-    """The activity of one person at one instant. `fits`: whether a condition is true of one activity."""
+    """The activity of one person at one instant. `fits`: whether a condition is true of one activity.
+
+    `kept`: what was found before, by kind; of other rows than these it is not used, and made anew.
+    """
 
     def __init__(
         self,
         activity: Mapping[str, Sequence[Row]],
+        kept: dict[str, Kept],
         clock: Clock,
         fits: Callable[[ir.Predicate, Row], bool],
     ) -> None:
-        self.activity, self.clock, self._fits = activity, clock, fits
+        self.activity, self.clock, self._kept, self._fits = activity, clock, kept, fits
+        self._known: dict[str, Found] = {}
 
     def rows(self, node: Feature) -> list[Row]:
         """The activity that counts: in the window, not after as_of, and as `where` says."""
-        rows: Sequence[Row] = self.activity.get(node.kind, ())
         if isinstance(node, ir.RecordAggregate):
             rows = present_states(node, self.activity, self.clock)
-        return self._fitting(rows, node.where, window(node.period, self.clock))
+            return self._fitting(rows, [ordinal(r["at"]) for r in rows], node.where, self._window(node))
+        found = self._found(node.kind).rows
+        if node not in found:
+            found[node] = self.fitting(node.kind, node.where, self._window(node))
+        return found[node]
 
-    def _fitting(self, rows: Sequence[Row], where: ir.Predicate | None, inside: Range) -> list[Row]:
+    def _window(self, node: Feature) -> Range:
+        return window(node.period, self.clock)
+
+    def _found(self, kind: str) -> Found:
+        found = self._known.get(kind)
+        if found is None:
+            by_clock = kept_of(self._kept, self.activity, kind).found
+            found = self._known[kind] = by_clock.setdefault(self.clock, Found())
+        return found
+
+    def _fitting(
+        self, rows: Sequence[Row], ats: Sequence[int], where: ir.Predicate | None, inside: Range
+    ) -> list[Row]:
         return [
-            row for row in rows if ordinal(row["at"]) in inside and (where is None or self._fits(where, row))
+            row
+            for row, at in zip(rows, ats, strict=True)
+            if at in inside and (where is None or self._fits(where, row))
         ]
 
     def instants(self, kind: str, where: ir.Predicate | None, found: Range) -> list[int]:
@@ -53,7 +101,8 @@ class Seen:
 
     def fitting(self, kind: str, where: ir.Predicate | None, found: Range) -> list[Row]:
         """The activity of the kind that fits and lies in the range."""
-        return self._fitting(self.activity.get(kind, ()), where, found)
+        kept = kept_of(self._kept, self.activity, kind)
+        return self._fitting(kept.rows, kept.ats, where, found)
 
     def numbers(self, node: ir.Aggregate) -> list[int]:
         """The known values of the field that the aggregate is over."""
@@ -62,6 +111,14 @@ class Seen:
 
     def value(self, node: ir.Aggregate) -> Known | None:
         """What it comes to; None is missing."""
+        if isinstance(node, ir.RecordAggregate):
+            return self._value(node)
+        found = self._found(node.kind).values
+        if node not in found:
+            found[node] = self._value(node)
+        return found[node]
+
+    def _value(self, node: ir.Aggregate) -> Known | None:
         rows = self.rows(node)
         name = node.field or ""
         known = [row for row in rows if row.get(name) is not None]

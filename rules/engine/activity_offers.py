@@ -13,7 +13,6 @@ from rules import ir
 from rules.engine.activity import Row
 from rules.engine.edits import Edit, Fewer, More, SetFact
 from rules.engine.periods import Range, instant_of, microseconds, slices, window
-from rules.engine.person import counted
 from rules.engine.scopes import PersonScope, RowScope
 from rules.engine.walk import Feature, Rank
 from rules.text import fold
@@ -175,7 +174,7 @@ class ActivityOffers:
             yield found
 
     def rows(self, value: Feature) -> list[Row]:
-        return [row for _, row in counted(value, self.scope.person, self.scope.context)]
+        return self.scope.counted(value)
 
     def more(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rules import ir
 from rules.engine.edges import Edges, turned
@@ -53,6 +53,7 @@ class Ahead:
         self.now, self.until = context.clock.now, microseconds(context.clock.as_of + horizon)
         self.edges = Edges(person, context, self.until)
         self._lines: dict[ir.Predicate, _Line] = {}
+        self._sizes: dict[ir.Predicate, int] = {}
         self._rows = 0
 
     def view(self, predicate: ir.Predicate) -> View:
@@ -143,10 +144,17 @@ class Ahead:
         """The evaluator's answer; None: there is too much activity to look at it any more often."""
         if at > self.now and self._rows > MOST_ROWS:
             return None
-        self._rows += sum(len(self.person.activity.get(kind, ())) for kind in kinds([leaf]))
+        self._rows += self._rows_of(leaf)
         clock = Clock(instant_of(at), self.context.clock.zone)
-        context = replace(self.context, clock=clock, in_segment=_inside)  # of "in … for …" the time only
+        now = self.context  # of "in … for …" the time only
+        context = Context(clock, now.ranks, _inside, now.entered, now.since)
         return holds(leaf, self.person, context)
+
+    def _rows_of(self, leaf: ir.Predicate) -> int:
+        """How much activity is looked at for it."""
+        if leaf not in self._sizes:
+            self._sizes[leaf] = sum(len(self.person.activity.get(kind, ())) for kind in kinds([leaf]))
+        return self._sizes[leaf]
 
 
 def _inside(segment: str) -> bool:

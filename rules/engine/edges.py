@@ -45,7 +45,7 @@ class Edges:
         self.person, self.context, self.until = person, context, until
         self.zone = context.clock.zone
         self.now = context.clock.now
-        self._turns = [at for at, _ in offsets(self.zone)]
+        self._turns = {at for at, _ in offsets(self.zone) if self.now < at <= until}
 
     def of(self, predicate: ir.Predicate) -> list[int]:
         """In order. Segments inside are not looked into."""
@@ -53,8 +53,7 @@ class Edges:
         return self._within({*structural, *self._moving(predicate, structural, None)})
 
     def _within(self, found: set[int]) -> list[int]:
-        clocks_change = {at for at in self._turns if self.now < at <= self.until} if found else set()
-        wanted = found | clocks_change
+        wanted = found | self._turns if found else found
         return sorted(at for at in wanted | {at + 1 for at in wanted} if self.now < at <= self.until)
 
     # ── what stands in the condition ──

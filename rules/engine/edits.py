@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from rules import ir
-from rules.engine.activity import Row
+from rules.engine.activity import Kept, Row, kept_of, ordinal
 from rules.engine.person import PersonFacts
 from rules.vocabulary import Type
 
@@ -97,50 +97,78 @@ def storable(edit: Edit) -> bool:
 def cost(edits: Sequence[Edit]) -> float:
     """What is nearer costs less: few edits before many; what people do before what is known of them; before
     what would have to be undone."""
-    total = 0.0
-    for edit in edits:
-        match edit:
-            case More(_, n):
-                total += 1 + min(n, 99) / 50
-            case SetFact():
-                total += 1.1
-            case Fewer(_, places):
-                total += 1.3 + min(len(places), 99) / 1000
-            case _:
-                total += 1.2
-    return total
+    return sum(map(_cost, edits))
+
+
+LEAST = 1.02
+"""What one more activity costs; nothing costs less."""
+
+
+def least_cost(edits: Sequence[Edit]) -> float:
+    """What is left of these costs at least so much, however much of it can be left out."""
+    return min(_cost(edit, most=1) for edit in edits)
+
+
+def _same(one: More, other: More) -> bool:
+    """Whether two are of the same activity, each at one instant."""
+    ats = {*one.ats, *other.ats}
+    return (
+        len(ats) == 1 and one.kind == other.kind and one.fresh == other.fresh and one.fields == other.fields
+    )
+
+
+def beyond(edits: Sequence[Edit], others: Sequence[Edit]) -> bool:
+    """Whether these are the others and more of the very same."""
+    if len(edits) != 1 or len(others) != 1:
+        return False
+    match edits[0], others[0]:
+        case More() as more, More() as other:
+            return more.n >= other.n and _same(more, other)
+        case Fewer(kind, places), Fewer(kind_, places_):
+            return kind == kind_ and places[: len(places_)] == places_
+    return False
+
+
+def _cost(edit: Edit, most: int = 99) -> float:
+    match edit:
+        case More(_, n):
+            return 1 + min(n, most) / 50
+        case SetFact():
+            return 1.1
+        case Fewer(_, places):
+            return 1.3 + min(len(places), most) / 1000
+        case _:
+            return 1.2
 
 
 def applied(person: PersonFacts, edits: Sequence[Edit]) -> PersonFacts:
     """The person as they would be. Places of `Fewer` are those of the person as given."""
-    facts, consented, lists = dict(person.facts), dict(person.consented), set(person.lists)
-    suppressed = person.suppressed
+    facts, consented, lists = person.facts, person.consented, person.lists
+    suppressed, activity = person.suppressed, person.activity
     more: dict[str, list[Row]] = {}
     gone: dict[str, set[int]] = {}
     for edit in edits:
         match edit:
             case SetFact(name, value):
-                facts[name] = value
+                facts = {**facts, name: value}
             case More(kind):
                 more.setdefault(kind, []).extend(edit.rows)
             case Fewer(kind, places):
                 gone.setdefault(kind, set()).update(places)
             case SetConsent(channel, given):
-                consented[channel] = given
+                consented = {**consented, channel: given}
             case SetList(name, on):
-                (lists.add if on else lists.discard)(name)
+                lists = lists | {name} if on else lists - {name}
             case SetSuppressed(suppressed):
                 pass
-    activity = dict(person.activity)
+    kept = dict(person.kept)
     for kind in {*more, *gone}:
-        rows = person.activity.get(kind, ())
-        kept = [row for place, row in enumerate(rows) if place not in gone.get(kind, ())]
-        activity[kind] = [*kept, *more.get(kind, ())]
-    return replace(
-        person,
-        facts=facts,
-        activity=activity,
-        suppressed=suppressed,
-        consented=consented,
-        lists=frozenset(lists),
-    )
+        old, without, new = kept_of(person.kept, person.activity, kind), gone.get(kind), more.get(kind, ())
+        there = [place for place in range(len(old.rows)) if without is None or place not in without]
+        rows = [*(old.rows[place] for place in there), *new]
+        times = [*(old.ats[place] for place in there), *(ordinal(row["at"]) for row in new)]
+        kept[kind] = Kept(rows, times)
+        activity = {**activity, kind: rows}
+    made = PersonFacts(person.person, facts, activity, suppressed, consented, lists)
+    made.kept.update(kept)
+    return made

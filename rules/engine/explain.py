@@ -89,7 +89,7 @@ def one_person(context: Context, person: PersonFacts, conditions: Mapping[str, i
             known[segment] = holds(conditions[segment], person, complete)
         return known[segment]
 
-    complete = replace(context, in_segment=in_segment)
+    complete = Context(context.clock, context.ranks, in_segment, context.entered, context.since)
     return complete
 
 

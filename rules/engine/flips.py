@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from rules import ir
 from rules.engine.ahead import Ahead
-from rules.engine.edits import Edit, Fewer, More, applied, cost, storable
+from rules.engine.edits import LEAST, Edit, Fewer, More, applied, beyond, cost, least_cost, storable
 from rules.engine.offers import offers
 from rules.engine.periods import Clock, instant_of
 from rules.engine.person import Context, PersonFacts
@@ -46,11 +46,21 @@ def nearest(
     """What would turn the condition; None: nothing was found that does (chance, or others decide)."""
     scope = PersonScope(person, context, conditions)
     target = not scope.holds(predicate)
-    found = list(islice(ways(predicate, target, scope), _ALL))
-    turning = [way for way in found if scope.plus(way).holds(predicate) is target]
-    if not turning:
+    best: Way | None = None
+    turning: list[Way] = []
+    for way in islice(ways(predicate, target, scope), _ALL):
+        if best is not None and least_cost(way) >= cost(best):
+            continue
+        if any(beyond(way, one) for one in turning) or scope.plus(way).holds(predicate) is not target:
+            continue
+        turning.append(way)
+        less = _least(way, predicate, target, scope)
+        if best is None or cost(less) < cost(best):
+            best = less
+        if cost(best) <= LEAST:
+            break
+    if best is None:
         return None
-    best = min((_least(way, predicate, target, scope) for way in turning), key=cost)
     after = scope.plus(best)
     inside = dict.fromkeys(_segments(predicate, conditions))
     turned = [name for name in inside if scope.holds(conditions[name]) is not after.holds(conditions[name])]
@@ -71,9 +81,11 @@ def deadline(
     target = not PersonScope(person, context, conditions).holds(predicate)
     leaves = dict.fromkeys(ahead.leaves(predicate))
     edges = sorted({at for leaf in leaves for at in ahead.edges_of(leaf)})
+    more = [edit for edit in flip.edits if isinstance(edit, More)]
     for at in edges[:_EDGES]:
-        then = replace(context, clock=Clock(instant_of(at), context.clock.zone))
-        later = tuple(replace(edit, ats=(instant_of(at),)) for edit in flip.edits if isinstance(edit, More))
+        clock, ats = Clock(instant_of(at), context.clock.zone), (instant_of(at),)
+        then = Context(clock, context.ranks, context.in_segment, context.entered, context.since)
+        later = tuple(More(edit.kind, edit.n, edit.fields, ats, edit.fresh) for edit in more)
         if PersonScope(person, then, conditions, later).holds(predicate) is not target:
             return instant_of(at)
     return None
@@ -111,7 +123,12 @@ def ways(node: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
         case _:
             tried = takewhile(lambda _: not scope.spent, islice(offers(node, target, scope), _OFFERS))
             able = (offer for offer in tried if offer and all(storable(edit) for edit in offer))
-            yield from (offer for offer in able if scope.plus(offer).holds(node) is target)
+            taken: list[Way] = []
+            for offer in able:
+                sure = any(beyond(offer, one) for one in taken)
+                if sure or scope.plus(offer).holds(node) is target:
+                    taken.append(offer)
+                    yield offer
 
 
 def _any(options: Sequence[Sequence[tuple[ir.Predicate, bool]]], scope: Scope) -> Iterator[Way]:

@@ -74,7 +74,8 @@ def microseconds(instant: dt.datetime) -> int:
     """Microseconds since 1970 of an aware datetime; a naive one is a ValueError."""
     if instant.tzinfo is None:
         raise ValueError("a naive datetime has no place on the time line; give it a time zone")
-    return (instant - _EPOCH) // dt.timedelta(microseconds=1)
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def instant_of(us: int) -> dt.datetime:

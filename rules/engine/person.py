@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rules import ir
 from rules.engine import sphere
-from rules.engine.activity import Known, Row, Seen, comparable, ordinal
+from rules.engine.activity import Kept, Known, Row, Seen, comparable, ordinal
 from rules.engine.history import Trace, comeback, trace
 from rules.engine.periods import (
     Clock,
@@ -51,6 +51,8 @@ class PersonFacts:
     suppressed: bool = False
     consented: Mapping[str, bool | None] = field(default_factory=dict)  # channel → known state
     lists: frozenset[str] = frozenset()  # folded "connection:list name"
+    kept: dict[str, Kept] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What was found of the activity, by kind, for whoever asks again."""
 
 
 class Ranks(Protocol):
@@ -75,18 +77,17 @@ class Context:
 
 def holds(predicate: ir.Predicate, person: PersonFacts, context: Context) -> bool:
     """Whether the predicate is true of the person."""
-    one = _Evaluator(person, context)
-    return one.holds(predicate, person.facts)
+    return Evaluator(person, context).holds(predicate, person.facts)
 
 
 def fits(predicate: ir.Predicate, row: Row, context: Context) -> bool:
     """Whether a predicate over the fields of an activity is true of this one."""
-    return _Evaluator(PersonFacts(0), context).holds(predicate, row)
+    return Evaluator(PersonFacts(0), context).holds(predicate, row)
 
 
 def counted(node: ir.Node, person: PersonFacts, context: Context) -> list[tuple[str, Row]]:
     """The activity that counts for a value or for the steps of a sequence, with its kind."""
-    one = _Evaluator(person, context)
+    one = Evaluator(person, context)
     match node:
         case ir.Aggregate() | ir.Earned():
             return [(node.kind, row) for row in one.seen.rows(node)]
@@ -101,14 +102,14 @@ def counted(node: ir.Node, person: PersonFacts, context: Context) -> list[tuple[
 def observed(value: ir.Value | ir.ScorePart, person: PersonFacts, context: Context) -> Known | None:
     """The value of a fact or aggregate; None is missing. Averages are fractions in the units of their
     type, arithmetic is a double in major units, texts are unfolded."""
-    return _Evaluator(person, context).value(value, person.facts)
+    return Evaluator(person, context).value(value, person.facts)
 
 
 def observed_order(
     node: ir.Sequence | ir.Restarted, person: PersonFacts, context: Context
 ) -> Trace | tuple[int, int] | None:
     """Which activity made a sequence, or a return, as far as there was any."""
-    one = _Evaluator(person, context)
+    one = Evaluator(person, context)
     if isinstance(node, ir.Sequence):
         return trace(node, one.seen.instants, one.clock)
     return comeback(node, one.seen.instants, one.clock)
@@ -116,7 +117,7 @@ def observed_order(
 
 def rank_value(rank: Rank, person: PersonFacts, context: Context) -> tuple[Known, object] | None:
     """(value, folded group) under which the person is ranked; None: not ranked."""
-    return _Evaluator(person, context).ranked(rank, person.facts)
+    return Evaluator(person, context).ranked(rank, person.facts)
 
 
 class Lasts(Enum):
@@ -130,13 +131,15 @@ class Lasts(Enum):
 
 def lasting(node: ir.Lasting, person: PersonFacts, context: Context) -> Lasts:
     """Whether the person is in a segment that lasts, and because of what."""
-    return _Evaluator(person, context).lasting(node, person.facts)
+    return Evaluator(person, context).lasting(node, person.facts)
 
 
-class _Evaluator:
+class Evaluator:
+    """All that can be asked of one person in one context."""
+
     def __init__(self, person: PersonFacts, context: Context) -> None:
         self.person, self.context, self.clock = person, context, context.clock
-        self.seen = Seen(person.activity, context.clock, self.holds)
+        self.seen = Seen(person.activity, person.kept, context.clock, self.holds)
 
     # ── predicates; `row` is the person's facts, or one activity inside a `where` ──
 

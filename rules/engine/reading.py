@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rules import ir
 from rules.engine.person import PersonFacts
-from rules.engine.tables import Tables
+from rules.engine.tables import ByPerson, Span, Tables
 from rules.engine.walk import kinds
 
 if TYPE_CHECKING:
@@ -22,12 +22,18 @@ def read_person(
     conditions: Iterable[ir.Predicate],
 ) -> PersonFacts | None:
     """All facts of a person and the activity of the kinds that the conditions use; None: nobody has this
-    number."""
-    rows = _rows(connection, tables.people, person)
+    number. Where rows are kept by person, they are picked there, and no others are looked at."""
+    kept = tables.by_person
+    read = sorted(kinds(conditions) & tables.activity.keys())
+    if kept is None:
+        rows = _rows(connection, tables.people, person)
+        activity = {kind: _rows(connection, tables.activity[kind], person) for kind in read if rows}
+    else:
+        rows = _picked(kept, None, person)
+        activity = {kind: _picked(kept, kind, person) for kind in read if rows}
     if not rows:
         return None
     facts = rows[0]
-    read = sorted(kinds(conditions) & tables.activity.keys())
     consented = {
         name.removeprefix("consented_"): value is True
         for name, value in facts.items()
@@ -37,11 +43,18 @@ def read_person(
     return PersonFacts(
         person=person,
         facts=facts,
-        activity={kind: _rows(connection, tables.activity[kind], person) for kind in read},
+        activity=activity,
         suppressed=facts["suppressed"] is True,
         consented=consented,
         lists=frozenset(lists) if isinstance(lists, list) else frozenset(),
     )
+
+
+def _picked(kept: ByPerson, kind: str | None, person: int) -> list[dict[str, object]]:
+    import numpy as np
+
+    rows: list[dict[str, object]] = kept.rows(kind, np.array([person], np.int32), Span(), None).to_pylist()
+    return rows
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, relation: str, person: int) -> list[dict[str, object]]:

@@ -10,7 +10,8 @@ from rules.engine.activity import Known, Row
 from rules.engine.edits import Edit, SetFact, applied
 from rules.engine.explain import one_person
 from rules.engine.periods import Clock
-from rules.engine.person import Context, PersonFacts, fits, holds, observed
+from rules.engine.person import Context, Evaluator, PersonFacts, fits, observed
+from rules.engine.walk import Feature
 
 MOST_ASKED = 600
 """Questions to the evaluator for one condition."""
@@ -48,31 +49,45 @@ class PersonScope:
         context: Context,
         conditions: Mapping[str, ir.Predicate],
         edits: tuple[Edit, ...] = (),
-        asked: list[int] | None = None,
+        root: PersonScope | None = None,
     ) -> None:
         self.original, self.outer, self.conditions, self.edits = original, context, conditions, edits
         self.person = applied(original, edits) if edits else original
         self.context = one_person(context, self.person, conditions)
         self.clock = context.clock
-        self._asked = [0] if asked is None else asked  # shared by all that come of this one
+        self._one = Evaluator(self.person, self.context)
+        self._root = self if root is None else root
+        self._asked, self._made = 0, dict[tuple[int, ...], PersonScope]()  # the root's, by what its edits are
+        self._known: dict[int, tuple[ir.Predicate, bool]] = {}  # with the node, which its number stands for
 
     @property
     def spent(self) -> bool:
         """Whether the evaluator was asked so often that it is time to be content with what there is."""
-        return self._asked[0] > MOST_ASKED
+        return self._root._asked > MOST_ASKED
 
     def holds(self, node: ir.Predicate) -> bool:
         """Whether a predicate is true of the person."""
-        self._asked[0] += 1
-        return holds(node, self.person, self.context)
+        self._root._asked += 1
+        known = self._known.get(id(node))
+        if known is None:
+            known = self._known[id(node)] = node, self._one.holds(node, self.person.facts)
+        return known[1]
 
     def value(self, node: ir.Value | ir.ScorePart) -> Known | None:
         """A value of the person."""
-        return observed(node, self.person, self.context)
+        return self._one.value(node, self.person.facts)
+
+    def counted(self, feature: Feature) -> list[Row]:
+        """The activity that a feature counts."""
+        return self._one.seen.rows(feature)
 
     def plus(self, edits: Sequence[Edit]) -> PersonScope:
         """With more edits."""
-        return PersonScope(self.original, self.outer, self.conditions, (*self.edits, *edits), self._asked)
+        together = (*self.edits, *edits)
+        key, made = tuple(map(id, together)), self._root._made
+        if key not in made:
+            made[key] = PersonScope(self.original, self.outer, self.conditions, together, self._root)
+        return made[key]
 
 
 class RowScope:

@@ -6,13 +6,10 @@ Shown to whoever asked for this very person on the command line; nothing of it i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import duckdb
 
-from rules import ir
 from rules.engine.ahead import Ahead
 from rules.engine.explain import Explanation
 from rules.engine.explain import explain as explain_node
@@ -20,148 +17,28 @@ from rules.engine.periods import Clock
 from rules.engine.person import Context
 from rules.engine.ranks import KnownRanks
 from rules.engine.reading import read_person
-from rules.engine.walk import Rank, nodes
+from rules.engine.walk import ranks
 from rules.language import render
 from rules.ruleset import RuleSet
+from rules.vocabulary import Vocabulary
+from sync.again import circumstances
 from sync.assign import assign
 from sync.config.problems import did_you_mean
-from sync.engines import tables
+from sync.cuts import Cuts, known
+from sync.engines import by_person
 from sync.errors import UserError
 from sync.fields import FieldSpec
-from sync.identify.explain import LinkedContact, explain_links
+from sync.identify.explain import explain_links
 from sync.identify.keys import email_key
 from sync.identify.people import provenance
-from sync.quarantine import Standing, standing
+from sync.quarantine import standing
+from sync.run.answer import Answer, RefusedChange, SegmentAnswer
 from sync.run.entering import Entry, entry
 from sync.run.outlook import Outlook, outlook
+from sync.run.past import closure
 from sync.run.rulebook import known_rules, rules_of_matching
 from sync.run.workspace import Workspace
 from sync.standing import entered, entered_by_rule
-from sync.store.optouts import StoredOptOut
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentAnswer:
-    """One segment for one person. `since`: the instant of the run that saw the person enter."""
-
-    segment: str
-    name: str
-    place: str
-    version: str
-    member: bool
-    member_at_last_run: bool | None
-    since: dt.datetime | None
-    tree: Explanation
-    outlook: Outlook
-    entry: Entry | None  # looked for where one segment is asked about
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedChange:
-    """A change of this person that a platform did not take, and what becomes of it."""
-
-    connection: str
-    segment: str  # "*": the owned field
-    code: str
-    reason: str
-    state: Standing
-    tries: int
-    first_at: dt.datetime
-    last_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Everything about one person that decides on segments."""
-
-    person: int
-    as_of: dt.datetime
-    segments: tuple[SegmentAnswer, ...]
-    sources: Mapping[str, tuple[str, str, dt.datetime | None]]  # fact → connection.column, contact, when
-    contacts: tuple[LinkedContact, ...]
-    refused: tuple[RefusedChange, ...] = ()  # what platforms did not take
-    opt_outs: tuple[StoredOptOut, ...] = ()  # what was written to platforms because of others
-
-    def lines(self) -> Iterator[str]:
-        """For people."""
-        yield f"person {self.person}, as of {self.as_of:%Y-%m-%d %H:%M} UTC"
-        for contact in self.contacts:
-            keys = ", ".join(
-                f"{key.kind} {key.masked}{' (former)' if key.former else ''}" for key in contact.keys
-            )
-            yield f"  contact {contact.external_id} on {contact.connection}: {keys or 'no key'}"
-        for no in self.refused:
-            state = no.state.value.replace("_", " ")
-            yield (
-                f"  refused on {no.connection} ({no.segment}): {no.reason}; {state},"
-                f" tries: {no.tries}, the last {no.last_at:%Y-%m-%d %H:%M} UTC"
-            )
-        for told in self.opt_outs:
-            yield (
-                f"  opt-out on {told.connection}: {told.state}, {told.at:%Y-%m-%d %H:%M} UTC,"
-                f" because of {told.source}"
-            )
-        for one in self.segments:
-            since = f" since {one.since:%Y-%m-%d %H:%M}" if one.since else ""
-            yield ""
-            yield f"{one.segment}: {'in' if one.member else 'not in'}{since}"
-            yield f"  rule {one.version} at {one.place}"
-            if one.entry is not None:
-                yield from (f"  {line}" for line in one.entry.lines())
-            yield from (f"  {line}" for line in one.tree.lines())
-            yield from (f"  {line}" for line in one.outlook.lines())
-        used = sorted({name for one in self.segments for name in _facts(one.tree)} & set(self.sources))
-        if used:
-            yield ""
-            yield "Where the facts came from"
-            for name in used:
-                source, contact_id, when = self.sources[name]
-                changed = f", changed {when:%Y-%m-%d %H:%M}" if when else ""
-                yield f"  {name}: {source}, contact {contact_id}{changed}"
-
-    def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "person": self.person,
-            "as_of": self.as_of.isoformat(),
-            "contacts": [
-                {"connection": c.connection, "external_id": c.external_id, "keys": [k.masked for k in c.keys]}
-                for c in self.contacts
-            ],
-            "refused": [
-                {**asdict(no), "first_at": no.first_at.isoformat(), "last_at": no.last_at.isoformat()}
-                for no in self.refused
-            ],
-            "opt_outs": [
-                {
-                    "connection": told.connection,
-                    "state": told.state.value,
-                    "at": told.at.isoformat(),
-                    "source": told.source,
-                    "reason": told.reason,
-                }
-                for told in self.opt_outs
-            ],
-            "segments": [
-                {
-                    "segment": one.segment,
-                    "name": one.name,
-                    "place": one.place,
-                    "version": one.version,
-                    "member": one.member,
-                    "member_at_last_run": one.member_at_last_run,
-                    "since": one.since.isoformat() if one.since else None,
-                    "entered": one.entry.document() if one.entry else None,
-                    "tree": _tree(one.tree),
-                    "outlook": one.outlook.document(),
-                }
-                for one in self.segments
-            ],
-            "sources": {
-                name: {"source": source, "contact": contact, "changed_at": when.isoformat() if when else None}
-                for name, (source, contact, when) in self.sources.items()
-            },
-        }
 
 
 def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
@@ -175,16 +52,17 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
     try:
         person = _person(database, lake.relation("links"), who)
         as_of = workspace.clock.utc_now()
-        ruled = tables(workspace.store, vocabulary)
-        conditions = {name: one.when for name, one in rules.segments.items()}
-        facts = read_person(database, ruled, person=person, conditions=conditions.values())
+        needed = closure(rules, wanted)
+        conditions = {name: one.when for name, one in needed.segments.items()}
+        there = by_person(workspace.store, vocabulary)
+        facts = read_person(database, there, person=person, conditions=conditions.values())
         if facts is None:
             raise UserError(f"there is no person {person}")
-        ranks = _ranks(workspace, rules, as_of)
+        cuts = _cuts(workspace, needed, vocabulary, as_of)
         segments = workspace.store.segments
         context = Context(
             Clock(as_of, vocabulary.zone),
-            ranks,
+            None if cuts is None else cuts.ranks,
             entered=lambda name: entered_by_rule(workspace.store, rules.segments[name], person),
             since=lambda segment: segments.since(segment, person, before=as_of),
         )
@@ -207,6 +85,7 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
             ),
             refused=tuple(_refused(workspace, person)),
             opt_outs=tuple(workspace.store.opt_outs.log(person=person)),
+            compared_as_of=None if cuts is None else cuts.as_of,
         )
     finally:
         database.close()
@@ -239,16 +118,19 @@ def _refused(workspace: Workspace, person: int) -> Iterator[RefusedChange]:
             yield RefusedChange(*where, one.code, one.reason, state, one.tries, one.first_at, one.last_at)
 
 
-def _ranks(workspace: Workspace, rules: RuleSet, as_of: dt.datetime) -> KnownRanks:
-    """Ranks need everybody; without one the other people are not looked at."""
-    conditions = [segment.when for segment in rules.segments.values()]
-    if not any(isinstance(node, Rank) for node in nodes(conditions)):
-        return KnownRanks({})
-    vocabulary, _ = workspace.vocabulary()
-    evaluation = assign(
-        workspace.store, rules, vocabulary=vocabulary, as_of=as_of, settings=workspace.settings.rules
-    )
-    return KnownRanks(evaluation.thresholds)
+def _cuts(workspace: Workspace, rules: RuleSet, vocabulary: Vocabulary, as_of: dt.datetime) -> Cuts | None:
+    """Where ranks cut by the last run; everybody is asked where it did not see them, and nobody without
+    ranks."""
+    wanted = ranks(segment.when for segment in rules.segments.values())
+    if not wanted:
+        return None
+    store, settings = workspace.store, workspace.settings
+    meaning = circumstances(store, vocabulary, settings.business)
+    found = known(store.notes, wanted, Clock(as_of, vocabulary.zone), circumstances=meaning)
+    if found is not None:
+        return found
+    evaluation = assign(store, rules, vocabulary=vocabulary, as_of=as_of, settings=settings.rules)
+    return Cuts(KnownRanks(evaluation.thresholds), as_of)
 
 
 def _answer(
@@ -288,24 +170,4 @@ def _sources(
     return {
         row["field"]: (f"{row['connection']}.{row['column']}", row["external_id"], row["changed_at"])
         for row in found.to_pylist()
-    }
-
-
-def _facts(tree: Explanation) -> Iterator[str]:
-    yield from (node.name for node in nodes([tree.node]) if isinstance(node, ir.Fact))
-    for child in tree.children:
-        yield from _facts(child)
-
-
-def _tree(tree: Explanation) -> dict[str, Any]:
-    return {
-        "text": tree.text,
-        "result": tree.result,
-        "values": {one.text: one.value for one in tree.observed},
-        "counted": {
-            one.text: {**asdict(one.counted), "at": one.counted.at.isoformat()}
-            for one in tree.observed
-            if one.counted is not None
-        },
-        "parts": [_tree(child) for child in tree.children],
     }

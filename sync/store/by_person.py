@@ -25,7 +25,7 @@ from rules.engine.tables import Span
 
 _PLACE, _AT, _WHOSE = "lake place", "lake at", "lake whose"
 _NEVER_READ = frozenset({"content_hash", "email", "external_id", "kind"})
-"""Columns of activity that neither rules nor explanations ask for."""
+"""Columns of activity that neither rules nor explanations ask for. People's fields may have such names."""
 _SEVERAL, _SAMPLE = 4, 4_000
 """Texts of which each occurs so often on average, among the first ones too, are stored once each."""
 
@@ -107,10 +107,15 @@ def arranged(rows: pa.Table) -> pa.Table:
     return found
 
 
+def copied(columns: Collection[str]) -> list[str]:
+    """The columns of a file that its copy has."""
+    return [name for name in columns if "at" not in columns or name not in _NEVER_READ]
+
+
 def make(file: str, copy: Path) -> None:
     """Write the copy of a Parquet file. It is there whole or not at all."""
     source = pq.ParquetFile(file)
-    names = [name for name in source.schema_arrow.names if name not in _NEVER_READ]
+    names = copied(source.schema_arrow.names)
     table = arranged(source.read(columns=names))
     copy.parent.mkdir(parents=True, exist_ok=True)
     beside = copy.with_name(f"{copy.name}.{uuid.uuid4().hex}")
@@ -128,8 +133,8 @@ def make(file: str, copy: Path) -> None:
 class Loose:
     """A file without a copy: read and searched each time, which is the cheaper the smaller it is."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, count: int) -> None:
+        self._path, self.count = path, count
 
     def crossed(self, found: Range) -> NDArray[np.int32]:
         """As `Copy` has it."""
@@ -171,6 +176,12 @@ class Indexed:
 
     parts: Mapping[str | None, Sequence[Part]]
     columns: Mapping[str | None, Mapping[str, pa.DataType]]
+
+    @property
+    def loose(self) -> int:
+        """How many rows lie in files without a copy."""
+        every = (part.rows for parts in self.parts.values() for part in parts)
+        return sum(rows.count for rows in every if isinstance(rows, Loose))
 
     def crossed(self, kind: str, found: Range) -> NDArray[np.int32]:
         """At least everybody with activity of the kind in the range."""

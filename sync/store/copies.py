@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sync.store.by_person import Copy, Indexed, Loose, Part, make
+from sync.store.by_person import Copy, Indexed, Loose, Part, copied, make
 from sync.store.errors import no_space_is_told
 from sync.store.files import NEWER, LakeFile
 
@@ -57,15 +57,17 @@ class Copies:
     def _rows(self, file: LakeFile, *, making: bool) -> Copy | Loose:
         name = Path(file.path).stem
         if file.rows < _LEAST or name.startswith(NEWER):
-            return Loose(file.path)
+            return Loose(file.path, file.rows)
         place = self._lake.folder / FOLDER / f"{name}{_SUFFIX}"
         found = self._open.get(str(place)) or _opened(place)
+        if found is not None and not {*copied(file.columns)} <= {*found.columns}:
+            found = None  # made by a segsync that left something out
         if found is None and making:
             with no_space_is_told(self._lake.folder):
                 make(file.path, place)
             found = _opened(place)
         if found is None:
-            return Loose(file.path)
+            return Loose(file.path, file.rows)
         self._open[str(place)] = found
         return found
 

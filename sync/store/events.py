@@ -13,7 +13,6 @@ from sync.store.database import Database
 from sync.store.inbox import upsert
 from sync.store.tables import notes, person_events
 
-
 _NOTE = select(notes.c.value).where(notes.c.key == bindparam("wanted"))
 """Asked so often that making it anew each time would be seen."""
 

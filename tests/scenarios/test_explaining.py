@@ -109,3 +109,29 @@ def test_the_latest_activity_is_named_by_its_source_and_the_outlook_by_amount_an
     for part in wanted:
         assert part in told
     assert email(2) not in told
+
+
+def test_people_are_compared_by_what_the_last_run_saw_of_the_others(shop: Company) -> None:
+    """Until the next run whoever comes to be first does not push out who was."""
+
+    def best(number: int) -> tuple[bool, str]:
+        found = shop.segsync("explain", email(number), "best", "--format", "json").document
+        return found["segments"][0]["member"], found["compared_as_of"]
+
+    asked = shop.clock.utc_now()
+    before = [best(2), best(3)]
+    assert before == [(True, asked.isoformat()), (False, asked.isoformat())]
+    shop.later(hours=1)
+    shop.orders(
+        [order(1, 1, day=-2.5), order(2, 2, day=0.5), order(3, 2, day=0.6), order(4, 4, day=1.0)]
+        + [order(number, 3, day=1.0) for number in range(5, 9)]
+    )
+    assert shop.segsync("pull").code == 0
+    assert [best(2), best(3)] == [(True, asked.isoformat()), (True, asked.isoformat())]
+    shop.run()
+    assert [best(2), best(3)] == [
+        (False, shop.clock.utc_now().isoformat()),
+        (True, shop.clock.utc_now().isoformat()),
+    ]
+    assert "Compared with the others as of" in shop.segsync("explain", email(3), "best").out
+    assert shop.segsync("explain", email(3), "buyers", "--format", "json").document["compared_as_of"] is None

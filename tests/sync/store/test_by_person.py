@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import random
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from rules import ir
 from rules.engine.periods import Range
-from rules.engine.tables import Span
+from rules.engine.reading import read_person
+from rules.engine.tables import Span, Tables
+from rules.vocabulary import Type
 from sync.store import Store
 from sync.store.by_person import Copy, Indexed, Loose
 from sync.store.copies import FOLDER
@@ -123,3 +127,37 @@ def test_copies_may_vanish_be_torn_and_go_with_their_files(store: Store) -> None
         again.lake.replace("activity", removed=removed)
         tidy(again.lake, now=dt.datetime.now(dt.UTC) + dt.timedelta(days=30))
         assert len(list(folder.iterdir())) == 1
+
+
+def test_a_persons_facts_are_those_of_the_lake_whatever_they_are_called(lake_store: Store) -> None:
+    """Names that activity has for what nobody asks for are fields of people like any other."""
+    lake = lake_store.lake
+    fields = {name: [f"{name} {n}" for n in range(ROWS)] for name in ("email", "kind", "external_id")}
+    overwrite(lake, "people", pa.table({"person": pa.array(range(ROWS), pa.int32()), **fields}))
+    found = lake.copies.indexed([], making=True)
+    assert kinds_of(found) == {Copy}
+    (row,) = found.rows(None, np.array([77], np.int32), Span(), [*fields]).to_pylist()
+    assert row == {"person": 77, **{name: values[77] for name, values in fields.items()}}
+
+
+def test_one_person_is_the_same_by_copies_as_by_the_relations(store: Store) -> None:
+    made = store.lake.copies.indexed(["purchase"], making=True)
+    plain = Tables(store.lake.relation("people"), {"purchase": store.lake.relation("activity", "purchase")})
+    bought = ir.Aggregate(ir.AggregateFunction.COUNT, "purchase", None, None, ir.Ever(), Type.NUMBER)
+    with closing(store.lake.connect()) as database:
+        for person in (4, 77, 250, 299, 100_000):
+            one, other = (
+                read_person(database, tables, person=person, conditions=[ir.IsKnown(bought)])
+                for tables in (plain, replace(plain, by_person=made))
+            )
+            if one is None or other is None:
+                assert one is other is None
+                continue
+            assert one.facts == other.facts
+            rows = [
+                sorted((row["event_id"], row["at"], row["product"]) for row in found.activity["purchase"])
+                for found in (one, other)
+            ]
+            assert rows[0] == rows[1]
+            assert rows[0]
+    assert (one, made.loose) == (None, 50 + 2)
