@@ -233,3 +233,20 @@ def test_asking_few_tells_what_asking_everybody_tells_after_every_step(
     for moment in history:
         told, whole = walk.step(moment)
         assert told is None or told.evaluation.members == whole
+
+
+def test_whose_past_is_another_is_known_of_each_memory_and_of_none_that_is_missing() -> None:
+    held = ir.HeldSegment("other", 3, ir.Unit.DAY)
+    condition = ir.Lasting("it", ir.And((ir.Suppressed(), held)), ir.Suppressed(), 48)
+
+    def memory(members: int, recent: int, long: int) -> Memory:
+        standing = {"it": Standing(BitMap([0, members]), BitMap([0, recent]))}
+        return Memory.of([condition], standing, {held: BitMap([0, long])})
+
+    before = memory(1, 2, 3)
+    for now, whose in ((before, []), (memory(4, 2, 3), [1, 4]), (memory(1, 4, 3), [2, 4])):
+        assert now.moved(condition, before) == BitMap(whose)
+    assert memory(1, 2, 4).moved(condition, before) == BitMap([3, 4])
+    assert memory(1, 2, 4).moved(ir.Suppressed(), Memory()) == BitMap()
+    assert before.moved(condition, replace(before, held={})) is None
+    assert before.moved(condition, replace(before, standing={})) is None
