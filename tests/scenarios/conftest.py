@@ -7,11 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import database_urls
 from tests.scenarios.company import Company, company
+from tests.scenarios.serving import schedule
+from tests.scenarios.works import Works
 
 
 @pytest.fixture
 def firm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
     """An empty company with one newsletter."""
     with company(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def works(tmp_path: Path) -> Iterator[Works]:
+    made = Works(tmp_path / "works", people=12)
+    with made.served():
+        schedule(made)
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
+    made = Works(tmp_path / "works", database_urls(tmp_path)[request.param], people=12)
+    with made.served():
+        schedule(made)
         yield made

@@ -52,6 +52,16 @@ def run_states(store: Store) -> list[tuple[int, RunState, int]]:
     return [(row.id, RunState(row.state), row.fence) for row in found]
 
 
+def over(store: Store, count: int = 1) -> None:
+    """Wait until so many runs have ended, and none is at work."""
+
+    def done() -> bool:
+        states = [state for _, state, _ in run_states(store)]
+        return len(states) >= count and not {RunState.OPEN, RunState.RUNNING} & set(states)
+
+    until(done, f"{count} runs to end")
+
+
 @contextmanager
 def service(workspace: Workspace, hooks: Hooks | None = None) -> Iterator[Service]:
     """A service on a thread of this process; drained at the end of the block."""

@@ -1,4 +1,4 @@
-"""`segsync serve`: slots become runs, whatever becomes of the processes; what it tells, and of whom not."""
+"""`segsync serve`: slots become runs, whatever becomes of the processes."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import dataclasses
 import os
 import signal
 import threading
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
-from connectors.simulation import Kind, Request, Script
-from sync.run.pipeline import run as person_runs
+from connectors.simulation import Request
 from sync.run.report import Report
 from sync.run.workspace import Workspace
 from sync.schedule import instant
 from sync.serve.hooks import Hooks
 from sync.store import RunState, Store
 from sync.store.tables import runs
-from tests.databases import database_urls, own_postgres, postgres_url
+from tests.databases import own_postgres, postgres_url
 from tests.patience import PATIENCE_S
 from tests.scenarios.company import command
 from tests.scenarios.serving import (
@@ -30,6 +28,7 @@ from tests.scenarios.serving import (
     document,
     make_due,
     metrics,
+    over,
     run_states,
     schedule,
     serve,
@@ -39,37 +38,11 @@ from tests.scenarios.works import Works, until
 
 
 @pytest.fixture
-def works(tmp_path: Path) -> Iterator[Works]:
-    made = Works(tmp_path / "works", people=12)
-    with made.served():
-        schedule(made)
-        yield made
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Works]:
-    made = Works(tmp_path / "works", database_urls(tmp_path)[request.param], people=12)
-    with made.served():
-        schedule(made)
-        yield made
-
-
-@pytest.fixture
 def shared(tmp_path: Path) -> Iterator[Works]:
     made = Works(tmp_path / "works", postgres_url(), people=12)
     with made.served():
         schedule(made)
         yield made
-
-
-def over(store: Store, count: int = 1) -> None:
-    """Wait until so many runs have ended, and none is at work."""
-
-    def done() -> bool:
-        states = [state for _, state, _ in run_states(store)]
-        return len(states) >= count and not {RunState.OPEN, RunState.RUNNING} & set(states)
-
-    until(done, f"{count} runs to end")
 
 
 # ── whatever becomes of the processes ────────────────────────────────────────────────────────────────
@@ -104,13 +77,13 @@ def test_sigterm_drains_and_another_process_takes_over_at_once(shared: Works) ->
     assert shared.found() == shared.expected()
 
 
-def at_first_write(do: object) -> object:
+def at_first_write(do: Callable[[], object]) -> Callable[[Request], None]:
     once = threading.Event()
 
     def before(request: Request) -> None:
         if request.method != "GET" and not once.is_set():
             once.set()
-            do()  # type: ignore[operator]
+            do()
 
     return before
 
@@ -216,78 +189,6 @@ def test_a_second_service_on_sqlite_is_turned_away_with_advice(works: Works) -> 
         assert "use PostgreSQL" in refused.log.read_text()
 
 
-# ── what it tells ────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_its_metrics_equal_what_is_in_the_database_and_what_the_platforms_saw(both: Works) -> None:
-    with both.open() as workspace:
-        store = workspace.store
-        with service(workspace) as at_work:
-            assert metrics(at_work.address)["connection_age_seconds", ("shop",)] == float("inf")
-            refused = Script(Kind.RATE_LIMITED, "GET /lists/{id}/members", retry_after_s=0)
-            both.newsletters["n3"].faults.add(refused)
-            make_due(store)
-            over(store)
-            both.move()
-            with both.open() as another:
-                person_runs(another)  # a run of another process, as it were
-            told = metrics(at_work.address)
-            assert "@" not in asked(at_work.address, "/metrics")[1]
-            done = store.runs.latest()
-            counted = Counter((run.state.value, run.trigger) for run in done)
-            assert counted == {("done", "schedule"): 1, ("done", "run"): 1}
-            assert {key: told["runs", key] for key in counted} == counted
-            for name in ("shop", "n1", "n2", "n3"):
-                parts = [run.stats["connections"][name] for run in done]  # type: ignore[index]
-                assert told["rows_pulled_total", (name,)] == sum(part["read"] for part in parts)
-                for action, key in (("added", "adds"), ("removed", "removes")):
-                    assert told["changes_total", (action, name)] == sum(part[key] for part in parts)
-                assert 0 <= told["connection_age_seconds", (name,)] < PATIENCE_S
-            for name, newsletter in both.newsletters.items():
-                seen = newsletter.traffic.reads + newsletter.traffic.writes
-                assert told["calls_total", (name,)] == seen
-                assert told["rate_limited_total", (name,)] == (1 if name == "n3" else 0)
-            assert told["segment_people", ("germans",)] == len(store.segments.latest()["germans"].members)
-            assert 0 <= told["segment_age_seconds", ("germans",)] < PATIENCE_S
-            late = told["schedule_lateness_seconds", ("hourly",)]
-            assert late == (done[-1].started_at - done[-1].slot).total_seconds()  # type: ignore[operator]
-            row = store.schedules.all()["hourly"]
-            assert told["schedule_next_timestamp_seconds", ("hourly",)] == row.next_at / 1000  # type: ignore[operator]
-            assert (told["held_plans", ()], told["config_ok", ()], told["faults_total", ()]) == (0, 1, 0)
-
-
-def test_a_plan_that_is_held_shows_in_the_metrics(works: Works) -> None:
-    works.config.write_text(works.config.read_text().replace("removals_min = 1000000", "removals_min = 0"))
-    with works.open() as workspace, service(workspace) as at_work:
-        make_due(workspace.store)
-        over(workspace.store)
-        works.countries = ["FR"] * works.people
-        works._export()
-        make_due(workspace.store)
-        with workspace.store.database.writing() as connection:  # the same hour again: its slot is taken
-            connection.execute(runs.update().values(slot=None))
-        over(workspace.store, 2)
-        told = metrics(at_work.address)
-        gone = sum(len(members) for members in works.found().values())
-        assert gone > 0
-        assert (told["held_plans", ()], told["held_changes", ()]) == (1, gone)
-
-
-def test_health_and_readiness(works: Works) -> None:
-    with works.open() as workspace, service(workspace) as at_work:
-        assert asked(at_work.address, "/healthz")[0] == 200
-        status, _ = asked(at_work.address, "/readyz")
-        assert status == 200
-        assert document(at_work.address, "/readyz")["database"] == "ok"
-        assert asked(at_work.address, "/nothing")[0] == 404
-        at_work.state.beat_s = float("-inf")
-        assert asked(at_work.address, "/healthz")[0] in (200, 503)  # it may have ticked meanwhile
-        with workspace.store.database.writing() as connection:
-            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-        status, body = asked(at_work.address, "/readyz")
-        assert (status, "version 9999" in body) == (503, True)
-
-
 # ── changes of config and rules ──────────────────────────────────────────────────────────────────────
 
 
@@ -341,7 +242,7 @@ def test_a_schedule_of_a_segment_that_is_not_there_stops_the_start(works: Works)
     assert 'schedules.wrong.segments[1]: no rule sends a segment "vips" anywhere' in answer.err
 
 
-# ── hooks, logs, commands ────────────────────────────────────────────────────────────────────────────
+# ── hooks, commands ────────────────────────────────────────────────────────────────────────────
 
 
 def test_what_hangs_in_after_a_run_is_told_of_it_and_its_faults_end_nothing(works: Works) -> None:
@@ -360,24 +261,6 @@ def test_what_hangs_in_after_a_run_is_told_of_it_and_its_faults_end_nothing(work
         make_due(workspace.store)
         until(lambda: len(reports) == 2, "the next run")
         assert metrics(at_work.address)["faults_total", ()] >= 1
-
-
-def test_its_log_is_json_with_ids_and_without_anybody_s_address(works: Works) -> None:
-    for newsletter in works.newsletters.values():
-        newsletter.add_member("canary@example.com", status="subscribed")
-    with serve(works) as told, works.open() as workspace:
-        make_due(workspace.store)
-        over(workspace.store)
-        until(lambda: told.says("run 1 (schedule) ended"), "the log")
-        os.kill(told.pid, signal.SIGTERM)
-        assert told.ended() == 0
-        text = told.log.read_text()
-        assert len(told.lines) == len(text.splitlines())
-        assert {"time", "level", "logger", "message"} <= set(told.lines[0])
-        due = next(line for line in told.lines if line["message"] == "run 1 is due")
-        assert (due["run"], due["schedule"]) == (1, "hourly")
-        assert "@" not in text
-        assert "canary" not in text
 
 
 def test_schedules_are_listed_paused_resumed_and_run_now(works: Works) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -99,6 +100,8 @@ def start(master: str, settings: Mapping[str, str] | None = None) -> SparkSessio
 
 _OURS = {
     "spark.ui.showConsoleProgress": "false",
+    # no table is ever made there, but Spark makes the folder, and would where segsync was started
+    "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "segsync-spark-warehouse"),
     "spark.driver.maxResultSize": "0",  # a number and some bits of each person, never their data
 }
 
