@@ -327,6 +327,7 @@ def test_imports_of_ten_thousand_and_lists_of_a_thousand(
         planned_and_applied(crowd, config, fewest)
 
 
+@pytest.mark.long
 def test_what_a_brake_holds_is_foretold_when_it_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

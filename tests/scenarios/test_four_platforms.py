@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.simulation import Chance, Kind, When
-from tests.scenarios.region import NAMES, Region
+from tests.scenarios.region import NAMES, Human, Region
 
 RULES = """
 [[segment]]
@@ -53,15 +53,21 @@ def test_one_person_per_human_and_the_strictest_consent_everywhere(tmp_path: Pat
         assert region.consents() == before
 
 
-@pytest.mark.parametrize("name", list(NAMES))
-def test_who_opts_out_on_one_platform_leaves_the_audiences_of_all(tmp_path: Path, name: str) -> None:
+def test_who_opts_out_on_one_platform_leaves_the_audiences_of_all(tmp_path: Path) -> None:
+    """Somebody on each platform, each of whom is on others too."""
     region = Region(tmp_path, people=40, seed=4)
     with region.served(RULES) as config:
         region.run(config)
-        leaver = next(
-            h for h in region.humans if h.country == "DE" and h.mailable and name in h.on and len(h.on) > 2
-        )
-        region.opt_out(leaver, name)
+        leavers: dict[str, Human] = {}
+        for name in NAMES:
+            leavers[name] = next(
+                h
+                for h in region.humans
+                if h.country == "DE" and h.mailable and name in h.on and len(h.on) > 2
+                if h not in leavers.values()
+            )
+        for name, leaver in leavers.items():
+            region.opt_out(leaver, name)
         consents = region.consents()
         report = region.run(config)
         assert not report.failed, report.document()
@@ -69,12 +75,14 @@ def test_who_opts_out_on_one_platform_leaves_the_audiences_of_all(tmp_path: Path
         assert region.consents() == consents
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3, 4))])
-def test_nobodys_consent_is_ever_loosened_whatever_fails(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "rounds"), [(1, 3), *(pytest.param(seed, 6, marks=pytest.mark.long) for seed in (1, 2, 3, 4))]
+)
+def test_nobodys_consent_is_ever_loosened_whatever_fails(tmp_path: Path, seed: int, rounds: int) -> None:
     region = Region(tmp_path, people=40, seed=seed)
     choice = random.Random(seed)
     with region.served(RULES) as config:
-        for number in range(6):
+        for number in range(rounds):
             for simulation in region.simulations.values():
                 simulation.faults.clear(seed=seed * 100 + number)
                 if number % 3 != 2:
