@@ -20,10 +20,11 @@ class FixedType(type):
         annotations = namespace.get("__annotations__", {})
         own = [each for each, type_ in annotations.items() if not type_.startswith("ClassVar")]
         names: tuple[str, ...] = (*getattr(bases[0] if bases else None, "field_names", ()), *own)
-        namespace |= {"__slots__": own, "__match_args__": names, "field_names": names}
+        slots = [*own, *namespace.get("_kept", ())]
+        namespace |= {"__slots__": slots, "__match_args__": names, "field_names": names}
         made = super().__new__(cls, name, bases, namespace)
         if own:
-            setters = {f"set_{each}": getattr(made, each).__set__ for each in names}
+            setters = {f"set_{each}": getattr(made, each).__set__ for each in (*names, *made._kept)}
             methods: dict[str, Any] = {}
             exec("".join(each(names) for each in made._methods), setters, methods)  # noqa: S102 - of names alone
             for method in methods.values():
@@ -32,6 +33,8 @@ class FixedType(type):
 
     _methods: tuple[Callable[[tuple[str, ...]], str], ...] = ()
     """The code of the methods that each class has of its own, by the names of its fields."""
+    _kept: tuple[str, ...] = ()
+    """What is found of the fields when it is first asked for, and kept beside them."""
 
 
 def _init(names: tuple[str, ...]) -> str:
@@ -42,7 +45,14 @@ def _init(names: tuple[str, ...]) -> str:
 def _equal(names: tuple[str, ...]) -> str:
     mine, theirs = ("".join(f"{of}.{each}, " for each in names) for of in ("self", "other"))
     same = f"({mine}) == ({theirs}) if other.__class__ is self.__class__ else NotImplemented"
-    return f"def __eq__(self, other): return {same}\ndef __hash__(self): return hash(({mine}))\n"
+    return f"""def __eq__(self, other): return {same}
+def __hash__(self):
+    try:
+        return self._hash
+    except AttributeError:
+        set__hash(self, found := hash(({mine})))
+        return found
+"""
 
 
 class Fixed(metaclass=FixedType):
@@ -50,6 +60,7 @@ class Fixed(metaclass=FixedType):
 
     field_names: ClassVar[tuple[str, ...]]
     _methods: ClassVar[tuple[Callable[[tuple[str, ...]], str], ...]] = (_init,)
+    _kept: ClassVar[tuple[str, ...]] = ()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__}.{name} is fixed")
@@ -69,6 +80,7 @@ class Equal(Fixed):
     """Equal to others of the very class with equal fields, and with their hash."""
 
     _methods = (_init, _equal)
+    _kept = ("_hash",)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self)

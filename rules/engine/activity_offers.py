@@ -33,11 +33,6 @@ class ActivityOffers:
 
     def __init__(self, scope: PersonScope) -> None:
         self.scope, self.clock = scope, scope.clock
-        self._known = {
-            id(row): (kind, place)
-            for kind, rows in scope.original.activity.items()
-            for place, row in enumerate(rows)
-        }
 
     def reach(self, value: ir.Aggregate, goals: Sequence[object]) -> Iterator[Offer]:
         """What could bring a value to one of the goals; None: missing."""
@@ -258,10 +253,11 @@ class ActivityOffers:
 
     def gone(self, rows: Sequence[Row]) -> Iterator[Offer]:
         by_kind: dict[str, list[int]] = {}
+        places = self.scope.places
         for row in rows:
-            if id(row) not in self._known:
+            if id(row) not in places:
                 return  # what was only thought of is not taken away again
-            kind, place = self._known[id(row)]
+            kind, place = places[id(row)]
             by_kind.setdefault(kind, []).append(place)
         if by_kind:
             yield tuple(Fewer(kind, tuple(sorted(places))) for kind, places in by_kind.items())

@@ -14,6 +14,7 @@ from rules import ir
 from rules.engine.edges import Edges, turned
 from rules.engine.periods import Clock, instant_of, microseconds
 from rules.engine.person import Context, PersonFacts, holds
+from rules.engine.scopes import PersonScope
 from rules.engine.walk import Rank, kinds, nodes
 
 AHEAD = dt.timedelta(days=400)
@@ -51,6 +52,7 @@ class Ahead:
     ) -> None:
         self.person, self.context, self.conditions = person, context, conditions
         self.now, self.until = context.clock.now, microseconds(context.clock.as_of + horizon)
+        self.scope = PersonScope(person, context, conditions)
         self.edges = Edges(person, context, self.until)
         self._lines: dict[ir.Predicate, _Line] = {}
         self._sizes: dict[ir.Predicate, int] = {}
@@ -60,7 +62,7 @@ class Ahead:
         """The first turn of the condition."""
         lines = [self._line(leaf) for leaf in dict.fromkeys(self.leaves(predicate))]
         at, before = self.now, self.true(predicate, self.now)
-        held = any(isinstance(node, Rank) for line in lines for node in nodes([line.leaf]))
+        held = any(line.held for line in lines)
         while True:
             coming = [turn for line in lines if (turn := line.after(at)) is not None]
             limit = min([self.until, *(line.seen for line in lines)])
@@ -125,7 +127,8 @@ class Ahead:
         return stays or self.true(node.when, at)
 
     def _line(self, leaf: ir.Predicate) -> _Line:
-        if leaf not in self._lines:
+        line = self._lines.get(leaf)
+        if line is None:
             if isinstance(leaf, ir.Lasting):
                 entered = self._entered(leaf)
                 assert entered is not None  # noqa: S101 - only then it is a leaf
@@ -133,8 +136,8 @@ class Ahead:
                 edges = [microseconds(entered + dt.timedelta(hours=leaf.stay))]
             else:
                 edges = self.edges.of(leaf)
-            self._lines[leaf] = _Line(self, leaf, edges)
-        return self._lines[leaf]
+            line = self._lines[leaf] = _Line(self, leaf, edges)
+        return line
 
     def edges_of(self, leaf: ir.Predicate) -> list[int]:
         """When the values of a leaf may change."""
@@ -173,6 +176,7 @@ class _Line:
     def __init__(self, ahead: Ahead, leaf: ir.Predicate, edges: list[int]) -> None:
         self.ahead, self.leaf = ahead, leaf
         self.edges = edges
+        self.held = any(isinstance(node, Rank) for node in nodes([leaf]))
         first = ahead.ask(leaf, ahead.now)
         assert first is not None  # noqa: S101 - now is always looked at
         self.first = self.last = first

@@ -17,7 +17,7 @@ from rules.engine.ahead import Ahead
 from rules.engine.edits import LEAST, Edit, Fewer, More, applied, beyond, cost, least_cost, storable
 from rules.engine.offers import offers
 from rules.engine.periods import Clock, instant_of
-from rules.engine.person import Context, PersonFacts
+from rules.engine.person import PersonFacts
 from rules.engine.scopes import PersonScope, Scope
 from rules.engine.walk import nodes
 
@@ -37,14 +37,10 @@ class Flip:
     segments: tuple[tuple[str, bool], ...] = ()
 
 
-def nearest(
-    predicate: ir.Predicate,
-    person: PersonFacts,
-    context: Context,
-    conditions: Mapping[str, ir.Predicate],
-) -> Flip | None:
-    """What would turn the condition; None: nothing was found that does (chance, or others decide)."""
-    scope = PersonScope(person, context, conditions)
+def nearest(predicate: ir.Predicate, scope: PersonScope) -> Flip | None:
+    """What would turn the condition of the person as they are; None: nothing was found that does (chance, or
+    others decide)."""
+    scope.begin()
     target = not scope.holds(predicate)
     best: Way | None = None
     turning: list[Way] = []
@@ -62,6 +58,7 @@ def nearest(
     if best is None:
         return None
     after = scope.plus(best)
+    conditions = scope.conditions
     inside = dict.fromkeys(_segments(predicate, conditions))
     turned = [name for name in inside if scope.holds(conditions[name]) is not after.holds(conditions[name])]
     return Flip(best, tuple((name, after.holds(conditions[name])) for name in turned))
@@ -74,20 +71,17 @@ def deadline(
 ) -> dt.datetime | None:
     """The first instant at which more activity, if it came only then, would not be enough any more; None: no
     matter when, as far as was looked, or it is not activity that is lacking."""
-    person, context, conditions = ahead.person, ahead.context, ahead.conditions
-    now = context.clock.as_of
-    if not all(isinstance(edit, More) and {*edit.ats} == {now} for edit in flip.edits):
+    scope, clock = ahead.scope, ahead.context.clock
+    if not all(isinstance(edit, More) and {*edit.ats} == {clock.as_of} for edit in flip.edits):
         return None
-    target = not PersonScope(person, context, conditions).holds(predicate)
-    leaves = dict.fromkeys(ahead.leaves(predicate))
-    edges = sorted({at for leaf in leaves for at in ahead.edges_of(leaf)})
+    target = not scope.holds(predicate)
+    edges = sorted({at for leaf in dict.fromkeys(ahead.leaves(predicate)) for at in ahead.edges_of(leaf)})
     more = [edit for edit in flip.edits if isinstance(edit, More)]
     for at in edges[:_EDGES]:
-        clock, ats = Clock(instant_of(at), context.clock.zone), (instant_of(at),)
-        then = Context(clock, context.ranks, context.in_segment, context.entered, context.since)
-        later = tuple(More(edit.kind, edit.n, edit.fields, ats, edit.fresh) for edit in more)
-        if PersonScope(person, then, conditions, later).holds(predicate) is not target:
-            return instant_of(at)
+        then = Clock(instant_of(at), clock.zone)
+        later = [More(edit.kind, edit.n, edit.fields, (then.as_of,), edit.fresh) for edit in more]
+        if scope.at(then, later).holds(predicate) is not target:
+            return then.as_of
     return None
 
 
@@ -120,15 +114,22 @@ def ways(node: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
             stays = [(ir.Suppressed(), True), *leave, (when, False)]
             options = [leave, [*leave, (when, True)]] if target else [leave, [(when, False)], stays]
             yield from _any([option for option in options if option], scope)
+        case _ if isinstance(scope, PersonScope):
+            yield from scope.ways(node, target, lambda: _tried(node, target, scope))
         case _:
-            tried = takewhile(lambda _: not scope.spent, islice(offers(node, target, scope), _OFFERS))
-            able = (offer for offer in tried if offer and all(storable(edit) for edit in offer))
-            taken: list[Way] = []
-            for offer in able:
-                sure = any(beyond(offer, one) for one in taken)
-                if sure or scope.plus(offer).holds(node) is target:
-                    taken.append(offer)
-                    yield offer
+            yield from _tried(node, target, scope)
+
+
+def _tried(leaf: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
+    """Those of the offers that do it."""
+    tried = takewhile(lambda _: not scope.spent, islice(offers(leaf, target, scope), _OFFERS))
+    able = (offer for offer in tried if offer and all(storable(edit) for edit in offer))
+    taken: list[Way] = []
+    for offer in able:
+        sure = any(beyond(offer, one) for one in taken)
+        if sure or scope.plus(offer).holds(leaf) is target:
+            taken.append(offer)
+            yield offer
 
 
 def _any(options: Sequence[Sequence[tuple[ir.Predicate, bool]]], scope: Scope) -> Iterator[Way]:

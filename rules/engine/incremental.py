@@ -26,6 +26,7 @@ from rules.engine.few import few
 from rules.engine.order import Order, Sort, aged, sort_of
 from rules.engine.periods import Clock
 from rules.engine.ranks import Thresholds, Values
+from rules.engine.singly import MOST_PEOPLE, Singly
 from rules.engine.standing import Memory
 from rules.engine.tables import Tables
 from rules.engine.touched import Edges, Unsettled, edges, value_edges
@@ -96,16 +97,20 @@ def renew(
     zone: str,
     ask: Ask,
     memory: Memory | None = None,
+    most_singly: int = MOST_PEOPLE,
 ) -> Renewed:
     """What `ask` tells of everybody, at the price of what changed.
 
     `changed`: since `before`. The zone, and what the columns mean, are those of then; `as_of` is no earlier.
-    `memory`: what `ask` is told of before.
+    `memory`: what `ask` is told of before. `most_singly`: so few people are looked at without `ask`, where
+    rows are kept by person.
     """
     if as_of < before.as_of:
         raise ValueError("an evaluation cannot be renewed backwards in time")
     then, now, dialect = Clock(before.as_of, zone), Clock(as_of, zone), DuckDB()
-    ordering = _Ordering(connection, tables, before, changed, then, now, ask)
+    needed = {kind for one in rules.segments.values() for kind in _needs(one.when).kinds}
+    singly = Singly(tables, needed, now, memory or Memory(), most_singly)
+    ordering = _Ordering(connection, tables, before, changed, then, now, ask, singly)
     remembered = {
         name: (memory or Memory()).moved(one.when, before.memory) for name, one in rules.segments.items()
     }
@@ -132,8 +137,12 @@ def renew(
         known = {name: before.members[name] & some for name in asked}
         known |= {name: bitmap & some for name, bitmap in members.items()}
         wanted = _some(rules, asked)
-        with few(connection, wanted, tables, asked) as restricted:
-            told = ask(wanted, restricted, known=known, asked=asked, given=given).members
+        if singly.able(some):
+            conditions = {name: one.when for name, one in wanted.segments.items()}
+            told: Mapping[str, BitMap] = singly.members(conditions, asked, known, given)
+        else:
+            with few(connection, wanted, tables, asked) as restricted:
+                told = ask(wanted, restricted, known=known, asked=asked, given=given).members
         for name, whom in asked.items():
             members[name] = (before.members[name] - whom) | (told[name] & whom)
 
@@ -172,9 +181,11 @@ class _Ordering:
         then: Clock,
         now: Clock,
         ask: Ask,
+        singly: Singly,
     ) -> None:
         self.connection, self.tables, self.before, self.changed = connection, tables, before, changed
         self.then, self.now, self.ask, self.dialect = then, now, ask, DuckDB()
+        self.singly = singly
         self._asked: dict[Sort, BitMap] = {}
         self._edges: dict[Rank, Edges] = {}
 
@@ -204,7 +215,9 @@ class _Ordering:
         asked = {names[rank]: whom for rank in wanted if (whom := self._asked[sort_of(rank)])}
         fresh: dict[Sort, Values] = {}
         people = {sort: np.array(whom.to_array(), np.uint32) for sort, whom in self._asked.items()}
-        if asked:
+        if self.singly.able(BitMap.union(BitMap(), *asked.values())):
+            fresh = self.singly.values(wanted, self._asked, self.before.order)
+        elif asked:
             place = Place("", 0, 0)
             each = {n: Segment(n, n, rank, "", place) for rank, n in names.items() if n in asked}
             with few(self.connection, RuleSet(each), self.tables, asked) as restricted:

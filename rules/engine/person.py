@@ -73,6 +73,8 @@ class Context:
     entered: Callable[[str], dt.datetime | None] | None = None  # since when in a segment that lasts
     since: Callable[[str], dt.datetime | None] | None = None
     """Since which stored run this person was in a segment without a break until the last; None: was not."""
+    held: Callable[[ir.HeldSegment], bool] | None = None
+    """Whether for so long, by those runs, where that is known and not since when."""
 
 
 def holds(predicate: ir.Predicate, person: PersonFacts, context: Context) -> bool:
@@ -145,6 +147,10 @@ class Evaluator:
 
     def holds(self, node: ir.Predicate, row: Row) -> bool:
         match node:
+            case ir.Compare(operator, left, right):
+                return self._compare(operator, left, right, row)
+            case ir.InSet(value, options):
+                return any(self._compare(ir.Comparison.EQ, value, option, row) for option in options)
             case ir.Constant(value):
                 return value
             case ir.And(parts):
@@ -168,8 +174,7 @@ class Evaluator:
                 return self.lasting(node, row) is not Lasts.NOT
             case ir.HeldSegment(segment):
                 assert self.context.in_segment is not None, "needs the other segments"  # noqa: S101
-                since = self.context.since(segment) if self.context.since else None
-                return since is not None and self._held(node, since) and self.context.in_segment(segment)
+                return self._held(node) and self.context.in_segment(segment)
             case ir.Near() | ir.Placed():
                 north, east = (self.value(fact, row) for fact in (node.latitude, node.longitude))
                 if not isinstance(north, int) or not isinstance(east, int):
@@ -191,10 +196,6 @@ class Evaluator:
             case ir.Stopped(last, quiet):
                 at = self.value(last, row)
                 return at is not None and ordinal(at) not in resolve(quiet, self.clock, Type.DATETIME)
-            case ir.Compare(operator, left, right):
-                return self._compare(operator, left, right, row)
-            case ir.InSet(value, options):
-                return any(self._compare(ir.Comparison.EQ, value, option, row) for option in options)
         known = self.value(node.value, row)
         return known is not None and self._known_holds(node, known)
 
@@ -268,9 +269,12 @@ class Evaluator:
             case ir.Comparison.GE:
                 return x >= y  # type: ignore[operator, no-any-return]
 
-    def _held(self, node: ir.HeldSegment, since: dt.datetime) -> bool:
+    def _held(self, node: ir.HeldSegment) -> bool:
+        if self.context.held is not None:
+            return self.context.held(node)
+        since = self.context.since(node.segment) if self.context.since else None
         edge = edge_of(node, self.clock)
-        return edge is not None and since <= edge
+        return since is not None and edge is not None and since <= edge
 
     def ranked(self, rank: Rank, row: Row) -> tuple[Known, object] | None:
         value = self.value(rank.value, row)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rules import ir
+from rules.engine.activity import Row
 from rules.engine.person import PersonFacts
 from rules.engine.tables import ByPerson, Span, Tables
 from rules.engine.walk import kinds
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 
 def read_person(
@@ -29,8 +31,13 @@ def read_person(
         rows = _rows(connection, tables.people, person)
         activity = {kind: _rows(connection, tables.activity[kind], person) for kind in read if rows}
     else:
-        rows = _picked(kept, None, person)
-        activity = {kind: _picked(kept, kind, person) for kind in read if rows}
+        rows = picked(kept, None, person).to_pylist()
+        activity = {kind: picked(kept, kind, person).to_pylist() for kind in read if rows}
+    return person_of(person, rows, activity)
+
+
+def person_of(person: int, rows: Sequence[Row], activity: Mapping[str, Sequence[Row]]) -> PersonFacts | None:
+    """The person of these rows: of people (none: there is no such person), and of activity by kind."""
     if not rows:
         return None
     facts = rows[0]
@@ -50,11 +57,11 @@ def read_person(
     )
 
 
-def _picked(kept: ByPerson, kind: str | None, person: int) -> list[dict[str, object]]:
+def picked(kept: ByPerson, kind: str | None, person: int) -> pa.Table:
+    """The rows of a person, of a kind of activity or of people."""
     import numpy as np
 
-    rows: list[dict[str, object]] = kept.rows(kind, np.array([person], np.int32), Span(), None).to_pylist()
-    return rows
+    return kept.rows(kind, np.array([person], np.int32), Span(), None)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, relation: str, person: int) -> list[dict[str, object]]:

@@ -69,7 +69,7 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
         answers, ahead = [], Ahead(facts, context, conditions)
         for name in wanted:
             tree = explain_node(conditions[name], facts, context, render=render, conditions=conditions)
-            coming = outlook(conditions[name], ahead, conditions, render=render)
+            coming = outlook(conditions[name], ahead, render=render)
             came = entry(workspace, vocabulary, rules, name, person) if segment is not None else None
             answers.append(_answer(workspace, rules, name, person, tree, coming, came))
         _, fields = workspace.vocabulary()

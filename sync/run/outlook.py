@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,12 +59,10 @@ class Outlook:
         }
 
 
-def outlook(
-    condition: ir.Predicate, ahead: Ahead, conditions: Mapping[str, ir.Predicate], *, render: Render
-) -> Outlook:
+def outlook(condition: ir.Predicate, ahead: Ahead, *, render: Render) -> Outlook:
     """Of the person that `ahead` looks at."""
     person, context = ahead.person, ahead.context
-    flip, view = nearest(condition, person, context, conditions), ahead.view(condition)
+    flip, view = nearest(condition, ahead.scope), ahead.view(condition)
     leaves = () if view.turn is None else tuple(_text(leaf, render) for leaf in view.turn.leaves)
     return Outlook(
         member=ahead.true(condition, ahead.now),

@@ -56,7 +56,7 @@ def _measured(world: World) -> list[Figure]:
         ahead = Ahead(facts, context, hundred)
         for condition in hundred.values():
             explain(condition, facts, context, render=render, conditions=hundred)
-            outlook(condition, ahead, hundred, render=render)
+            outlook(condition, ahead, render=render)
         told = time.perf_counter()
         rows = connection.execute(f"SELECT * FROM {tables.people} WHERE person = {person}").fetchall()
         for relation in tables.activity.values():

@@ -15,6 +15,7 @@ from rules.engine.flips import after, deadline, nearest
 from rules.engine.periods import Clock
 from rules.engine.person import Context, PersonFacts
 from rules.engine.ranks import KnownRanks, Threshold
+from rules.engine.scopes import PersonScope
 from rules.engine.walk import nodes
 from rules.engine.words import said
 from rules.vocabulary import Type
@@ -40,7 +41,7 @@ PERSON = PersonFacts(
 
 def told(text: str, person: PersonFacts = PERSON, **conditions: str) -> list[str]:
     inside = {name: compiled(one) for name, one in conditions.items()}
-    flip = nearest(compiled(text), person, CONTEXT, inside)
+    flip = nearest(compiled(text), PersonScope(person, CONTEXT, inside))
     return [] if flip is None else list(said(flip, person, CONTEXT))
 
 
@@ -82,14 +83,14 @@ def test_segments_that_turn_by_it_are_named() -> None:
 def test_a_rank_is_passed_while_everybody_else_stays() -> None:
     rank = ir.RankCount(ir.Side.TOP, 10, ir.Fact("ltv", Type.MONEY), None)
     context = Context(Clock(NOW, ZONE), KnownRanks({rank: {None: Threshold(at_least=60_000)}}))
-    flip = nearest(rank, PERSON, context, {})
+    flip = nearest(rank, PersonScope(PERSON, context, {}))
     assert flip is not None
     assert list(said(flip, PERSON, context)) == ["ltv becomes 600.00 (149.90 more)"]
 
 
 def test_more_activity_is_needed_before_what_there_is_leaves_the_window() -> None:
     rule = compiled("count(email_click, last 30 days) >= 3")
-    flip = nearest(rule, PERSON, CONTEXT, {})
+    flip = nearest(rule, PersonScope(PERSON, CONTEXT, {}))
     assert flip is not None
     assert list(said(flip, PERSON, CONTEXT)) == ["2 more email_click"]
     assert deadline(flip, rule, Ahead(PERSON, CONTEXT, {})) == NOW + 3 * DAY
@@ -126,7 +127,7 @@ def test_applying_the_nearest_change_turns_the_condition(
 ) -> None:
     as_of, conditions, person = world
     for name, condition in conditions.items():
-        flip = nearest(condition, person, Context(Clock(as_of, ZONE)), conditions)
+        flip = nearest(condition, PersonScope(person, Context(Clock(as_of, ZONE)), conditions))
         if flip is None:
             continue
         changed, before = after(person, flip), true(name, person, conditions, as_of)

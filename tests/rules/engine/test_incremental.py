@@ -31,6 +31,7 @@ from sync.store.by_person import Copy, Indexed, Part, arranged
 from tests.rules.engine.agreement import rule_set
 from tests.rules.engine.generated import Nodes
 from tests.rules.engine.generated_people import AS_OF, DAY, KIND_TYPES, US, ZONE
+from tests.rules.engine.test_ahead import compiled
 from tests.rules.vocabulary import DEAL_KINDS, VOCABULARY
 from tests.thorough import examples
 
@@ -94,7 +95,8 @@ class Walk:
             whole = plain(rules, tables)
             told = None
             if self.before is not None:
-                for kept in (None, by_person(moment.people, tables)):
+                indexed = by_person(moment.people, tables)
+                for kept, most_singly in ((None, 0), (indexed, 0), (indexed, len(moment.people))):
                     told = renew(
                         self.connection,
                         rules,
@@ -105,6 +107,7 @@ class Walk:
                         zone=zone,
                         ask=ask,
                         memory=memory,
+                        most_singly=most_singly,
                     )
                     assert told.evaluation.people == whole.people
                     assert told.evaluation.members == whole.members
@@ -250,3 +253,40 @@ def test_whose_past_is_another_is_known_of_each_memory_and_of_none_that_is_missi
     assert memory(1, 2, 4).moved(ir.Suppressed(), Memory()) == BitMap()
     assert before.moved(condition, replace(before, held={})) is None
     assert before.moved(condition, replace(before, standing={})) is None
+
+
+def test_one_person_s_change_is_answered_without_an_engine_also_where_people_are_compared(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    conditions = {
+        "buyers": compiled("count(purchase) >= 2"),
+        "best": compiled("sum(purchase.amount) in top 2"),
+    }
+    conditions["neither"] = ir.Not(ir.Or((ir.InSegment("buyers"), ir.InSegment("best"))))
+    people = [
+        PersonFacts(number, activity={"purchase": [{"at": AS_OF[0] - DAY, "amount": 100 * number}]})
+        for number in range(1, 8)
+    ]
+    walk = Walk(connection)
+    _, first = walk.step(Moment(AS_OF[0], conditions, people))
+    assert first == {"buyers": BitMap(), "best": BitMap([6, 7]), "neither": BitMap(range(1, 6))}
+    assert walk.before is not None
+    bought = {"purchase": [*people[0].activity["purchase"], {"at": AS_OF[0], "amount": 650}]}
+    people[0] = replace(people[0], activity=bought)
+
+    def ask(*_: object, **__: object) -> Evaluation:
+        raise AssertionError("an engine was asked")
+
+    with relations(connection, people, VOCABULARY) as tables:
+        told = renew(
+            connection,
+            rule_set(conditions),
+            replace(tables, by_person=by_person(people, tables)),
+            before=walk.before,
+            changed=Changed(BitMap(), {"purchase": BitMap([1])}),
+            as_of=AS_OF[0],
+            zone=ZONE,
+            ask=ask,
+        )
+    found = {"buyers": BitMap([1]), "best": BitMap([1, 7]), "neither": BitMap(range(2, 7))}
+    assert told.evaluation.members == found
