@@ -102,6 +102,8 @@ def cost(edits: Sequence[Edit]) -> float:
 
 LEAST = 1.02
 """What one more activity costs; nothing costs less."""
+LEAST_OF_FACTS = 1.1
+"""What another fact costs; but for more activity nothing costs less."""
 
 
 def least_cost(edits: Sequence[Edit]) -> float:
@@ -134,7 +136,7 @@ def _cost(edit: Edit, most: int = 99) -> float:
         case More(_, n):
             return 1 + min(n, most) / 50
         case SetFact():
-            return 1.1
+            return LEAST_OF_FACTS
         case Fewer(_, places):
             return 1.3 + min(len(places), most) / 1000
         case _:

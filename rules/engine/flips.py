@@ -14,12 +14,23 @@ from typing import TypeAlias
 
 from rules import ir
 from rules.engine.ahead import Ahead
-from rules.engine.edits import LEAST, Edit, Fewer, More, applied, beyond, cost, least_cost, storable
+from rules.engine.edits import (
+    LEAST,
+    LEAST_OF_FACTS,
+    Edit,
+    Fewer,
+    More,
+    applied,
+    beyond,
+    cost,
+    least_cost,
+    storable,
+)
 from rules.engine.offers import offers
 from rules.engine.periods import Clock, instant_of
 from rules.engine.person import PersonFacts
 from rules.engine.scopes import PersonScope, Scope
-from rules.engine.walk import nodes
+from rules.engine.walk import kinds, nodes
 
 Way: TypeAlias = tuple[Edit, ...]
 _EACH = 3
@@ -43,6 +54,7 @@ def nearest(predicate: ir.Predicate, scope: PersonScope) -> Flip | None:
     scope.begin()
     target = not scope.holds(predicate)
     best: Way | None = None
+    least = LEAST if _active(predicate, scope.conditions) else LEAST_OF_FACTS
     turning: list[Way] = []
     for way in islice(ways(predicate, target, scope), _ALL):
         if best is not None and least_cost(way) >= cost(best):
@@ -53,7 +65,7 @@ def nearest(predicate: ir.Predicate, scope: PersonScope) -> Flip | None:
         less = _least(way, predicate, target, scope)
         if best is None or cost(less) < cost(best):
             best = less
-        if cost(best) <= LEAST:
+        if cost(best) <= least:
             break
     if best is None:
         return None
@@ -177,6 +189,12 @@ def _smaller(edit: Edit) -> Iterator[Edit]:
         case Fewer(_, places):
             for number in range(len(places) - 1, 0, -1):
                 yield replace(edit, places=places[:number])
+
+
+def _active(predicate: ir.Predicate, conditions: Mapping[str, ir.Predicate]) -> bool:
+    """Whether activity matters to the condition, or to a segment that it uses."""
+    inside = (conditions[name] for name in _segments(predicate, conditions))
+    return bool(kinds([predicate, *inside]))
 
 
 def _segments(node: ir.Predicate, conditions: Mapping[str, ir.Predicate]) -> Iterator[str]:

@@ -148,10 +148,11 @@ def _counts(value: ir.Value) -> bool:
 
 def _around(exact: Fraction, known: Known | None, step: int = 1) -> list[int]:
     """Multiples of `step` at a bound and just beyond it, those nearest to the present value first."""
-    low = exact // step
+    low = exact.numerator // (exact.denominator * step)
     found = [(low + n) * step for n in range(-2, 4)]
-    at = known if isinstance(known, int | float | Fraction) else low
-    return sorted(found, key=lambda one: (abs(one - at), abs(one - exact)))
+    at = known if isinstance(known, (int, float, Fraction)) else low
+    number, parts = exact.numerator, exact.denominator  # whole numbers compare more quickly
+    return sorted(found, key=lambda one: (abs(one - at), abs(one * parts - number)))
 
 
 def _one_of(value: ir.Value, options: tuple[ir.Literal, ...], target: bool, scope: Scope) -> Iterator[Offer]:

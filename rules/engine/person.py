@@ -226,12 +226,10 @@ class Evaluator:
                 return value is True
             case ir.TextTest(kind, _, text):
                 folded = fold(str(value))
-                tests = {
-                    ir.TextTestKind.CONTAINS: text in folded,
-                    ir.TextTestKind.STARTS: folded.startswith(text),
-                    ir.TextTestKind.ENDS: folded.endswith(text),
-                }
-                return tests[kind]
+                if kind is ir.TextTestKind.CONTAINS:
+                    return text in folded
+                starts = kind is ir.TextTestKind.STARTS
+                return folded.startswith(text) if starts else folded.endswith(text)
             case ir.Matches(_, pattern):
                 return _re2_search(pattern, str(value))
             case ir.InPeriod(_, period):

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from rules import ir
 from rules.engine.activity import Known, Row
-from rules.engine.edits import Edit, Fewer, More, SetFact, applied
+from rules.engine.edits import Edit, SetFact, applied
 from rules.engine.explain import one_person
 from rules.engine.periods import Clock
 from rules.engine.person import Context, Evaluator, PersonFacts, fits, observed
@@ -120,8 +120,8 @@ class PersonScope:
         scope = made.scopes.get(key)
         if scope is None:
             scope = made.scopes[key] = PersonScope(self.original, outer, self.conditions, edits, self.root)
-            kinds = {edit.kind for edit in edits if isinstance(edit, More | Fewer)}
-            made.rows += sum(len(scope.person.activity[kind]) for kind in kinds)
+            now, then = scope.person.activity, self.original.activity
+            made.rows += sum(len(rows) for kind, rows in now.items() if rows is not then.get(kind))
         return scope
 
     def ways(
