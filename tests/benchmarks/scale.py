@@ -27,8 +27,9 @@ RUNS = ("first", "echo", "1 % changed", "nothing new")
 """The second reads back what the first one wrote, for our own writes move the platforms' times of change."""
 MEMORY_BOUND_MIB = 4096
 SHARE_BOUND = 0.05
-SHARE_FROM_PEOPLE = 100_000
-"""With fewer people the cost of starting is more than the share allows."""
+SHARE_FROM_PEOPLE = 1_000_000
+"""With fewer people the seconds that any run takes, to start and to plan queries, are more than the share
+allows."""
 PEOPLE = 10_000
 
 Document = dict[str, Any]
@@ -117,9 +118,9 @@ def _figures(people: int, documents: list[Document]) -> list[Figure]:
     peak = max(document["peak_mib"] for document in documents)
     name = f"scale_{people}"
     return [
-        Figure(f"{name}_first", first["wall_s"], "s", "none", None, True),
-        Figure(f"{name}_1_percent_changed", changed["wall_s"], "s", "none", None, True),
-        Figure(f"{name}_nothing_new", idle["wall_s"], "s", "none", None, True),
+        Figure(f"{name}_first", first["cpu_s"], "CPU s", "none", None, True),
+        Figure(f"{name}_1_percent_changed", changed["cpu_s"], "CPU s", "none", None, True),
+        Figure(f"{name}_nothing_new", idle["cpu_s"], "CPU s", "none", None, True),
         Figure(
             f"{name}_1_percent_share_of_cpu",
             round(share, 4),

@@ -148,6 +148,7 @@ def main(folder: Path, people: str, as_of: dt.datetime) -> None:
         # a day's orders are a file of their own, as shops export them
         daily = text.replace(f'from = "{ORDERS}"', f'from = "{Path(ORDERS).stem}*.csv"')
         daily = _telling_changes(folder, daily, as_of)
+        daily += "\n[rules]\nincremental = true\n"
         (folder / CONFIG).write_text(daily, encoding="utf-8")
         _say({name: value for name, value in os.environ.items() if name not in before})
         for line in sys.stdin:
