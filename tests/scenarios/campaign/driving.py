@@ -213,7 +213,11 @@ class Campaign:
         self.result.faults["database crashed" if crash else "database connections lost"] += 1
         server = self.url.replace("postgresql+psycopg://", "postgresql://")
         name = server.partition("?")[0].rpartition("/")[2]
-        with psycopg.connect(server.replace(f"/{name}?", "/postgres?"), autocommit=True) as connection:
+        try:
+            administrator = psycopg.connect(server.replace(f"/{name}?", "/postgres?"), autocommit=True)
+        except psycopg.OperationalError:
+            return  # it still recovers from the crash before: disturbed enough
+        with administrator as connection:
             query = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
             pids = [pid for (pid,) in connection.execute(query, [name])]
             if crash and pids:
