@@ -114,10 +114,7 @@ class Database:
     def _failed(self, failure: ExceptionContext) -> None:
         """A server that went away, or a file that another program keeps locked, is no fault of ours."""
         if failure.is_disconnect:
-            raise DatabaseGone(
-                f"the database {self.place} went away; what was not committed yet is undone, "
-                "run again when it answers"
-            ) from None
+            raise self._gone() from None
         if getattr(failure.original_exception, "sqlstate", None) == QUERY_CANCELED:
             raise DatabaseGone(
                 f"the database {self.place} did not answer within {PATIENCE_MS // 1000} s, it is busy or"
@@ -128,6 +125,12 @@ class Database:
                 f"the database {self.place} has been locked by another program for {BUSY_TIMEOUT_S} s; "
                 "what was not committed yet is undone, end that program and run again"
             ) from None
+
+    def _gone(self) -> DatabaseGone:
+        return DatabaseGone(
+            f"the database {self.place} went away; what was not committed yet is undone, "
+            "run again when it answers"
+        )
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -142,6 +145,9 @@ class Database:
             if "unable to open database file" in str(error) or "connection failed" in str(error):
                 reason = str(error.orig).splitlines()[0]
                 raise StoreError(f"cannot open the database {self.place}: {reason}") from error
+            if not self.is_sqlite and error.statement is None:
+                # while a connection was being made, of which no event tells
+                raise self._gone() from error
             raise
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 import pyarrow as pa
 import pytest
+from sqlalchemy import make_url
 
 from sync.store import Store
 from sync.store.database import Database
@@ -87,6 +91,48 @@ def lose_it(url: str, lake: Path, disturb: Callable[[str], None]) -> None:
         assert store.notes.get("kept") == "yes"
     finally:
         store.close()
+
+
+def test_a_server_that_dies_while_it_is_being_connected_to_is_told() -> None:
+    """It has let us in and is asked what it is, when it ends: the driver calls that neither of both."""
+    url = make_url(postgres_url())
+    with hanging_up_at(b"hstore", str(url.query["host"])) as port:
+        far = url.set(host="127.0.0.1", port=port, query={})
+        database = Database(far.render_as_string(hide_password=False))
+        with pytest.raises(DatabaseGone, match="went away"), database.reading():
+            pass
+        database.close()
+
+
+@contextmanager
+def hanging_up_at(words: bytes, folder: str) -> Iterator[int]:
+    """The port of somebody who hands on to the server in `folder` what one client says, until these words."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hand_on() -> None:
+            client, _ = listening.accept()
+            with client, socket.socket(socket.AF_UNIX) as server:
+                server.connect(f"{folder}/.s.PGSQL.5432")
+                answers = threading.Thread(target=copy, args=(server, client))
+                answers.start()
+                copy(client, server, until=words)
+                for one in (client, server):
+                    with suppress(OSError):
+                        one.shutdown(socket.SHUT_RDWR)
+                answers.join()
+
+        at_work = threading.Thread(target=hand_on)
+        at_work.start()
+        yield listening.getsockname()[1]
+        at_work.join()
+
+
+def copy(source: socket.socket, target: socket.socket, until: bytes = b"") -> None:
+    with suppress(OSError):
+        while said := source.recv(65_536):
+            if until and until in said:
+                return
+            target.sendall(said)
 
 
 def test_a_connection_lost_in_the_lakes_catalog_is_told_as_well(tmp_path: Path) -> None:
