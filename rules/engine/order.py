@@ -6,17 +6,17 @@ time passes. Cut points are found among what is kept and then told as values at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rules import ir
+from rules.engine.layers import Bounds, Layers, Patch
 from rules.engine.periods import Clock
-from rules.engine.ranks import Group, Number, Threshold, Values, numbers, plain, positions, thresholds
+from rules.engine.ranks import Group, Number, Threshold, Values, numbers, positions, thresholds
 from rules.engine.walk import Rank
 from rules.vocabulary import NUMBER_SCALE, Type
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Sort: TypeAlias = tuple[str, str | None]
 """What people are compared by, and within what: the keys of value and group."""
 _MILLIONTH_US = 86_400
-_EACH, _FEW_GROUPS = 2, 32
-"""So many groups are looked at one by one; of more those that need it, and if these are more, all at once."""
+_MANY_GROUPS = 2_000
+"""If more groups than these have other values, all are sorted anew."""
 
 
 def sort_of(rank: Rank) -> Sort:
@@ -60,25 +60,19 @@ def values_of(persons: pa.ChunkedArray, values: pa.ChunkedArray, groups: pa.Chun
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
-    """What these people (ascending) have now; who has nothing is compared no more."""
-
-    people: NDArray[np.uint32]
-    fresh: Values
-
-    def then(self, other: Patch) -> Patch:
-        """This, and another one after it."""
-        people = np.union1d(self.people, other.people)
-        return Patch(people, self.fresh.renewed(other.people, other.fresh))
-
-
-@dataclass(frozen=True, slots=True)
 class Order:
     """All values that people are compared by, and where each rank cuts: by group, among what is kept."""
 
     values: Mapping[Sort, Values] = field(default_factory=dict)
     cuts: Mapping[str, Mapping[Group, Threshold]] = field(default_factory=dict)  # by the key of the rank
-    patches: Mapping[Sort, Patch] = field(default_factory=dict)  # by which values differ from those before
+    patches: Mapping[Sort, Patch] = field(default_factory=dict)  # what differs from `values` by now
+    _layers: dict[Sort, Layers] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def layers(self, sort: Sort) -> Layers:
+        """The values of a sort, with what differs from them."""
+        if sort not in self._layers:
+            self._layers[sort] = Layers(self.values[sort], self.patches.get(sort))
+        return self._layers[sort]
 
     def knows(self, rank: Rank) -> bool:
         """Whether the rank's cut points are here, and everybody's values."""
@@ -90,25 +84,23 @@ class Order:
     ) -> Order:
         """With what these people have now, and with the cut points that follow, of these ranks alone."""
         wanted = list(ranks)
-        kept = {sort_of(rank): self.values[sort_of(rank)] for rank in wanted}
-        patches = {sort: Patch(people[sort], found) for sort, found in fresh.items()}
-        values = kept | {sort: kept[sort].renewed(p.people, p.fresh) for sort, p in patches.items()}
-        cuts: dict[str, Mapping[Group, Threshold]] = {}
+        values = {sort_of(rank): self.values[sort_of(rank)] for rank in wanted}
+        patches = {sort: patch for sort, patch in self.patches.items() if sort in values}
+        for sort, found in fresh.items():
+            if found.values.dtype != values[sort].values.dtype:
+                values[sort] = self.layers(sort).whole().renewed(people[sort], found)
+                patches.pop(sort, None)
+            else:
+                patch = Patch(people[sort], found)
+                patches[sort] = patches[sort].then(patch) if sort in patches else patch
+        order = Order(values, {}, patches)
+        cuts = {rank.key: self.cuts[rank.key] for rank in wanted}
         for rank in wanted:
-            sort, before = sort_of(rank), self.cuts[rank.key]
-            if sort not in fresh:
-                cuts[rank.key] = before
-                continue
-            groups = kept[sort].groups_of(people[sort]) | values[sort].groups_of(people[sort])
-            if len(groups) > _EACH:
-                groups = groups - values[sort].staying(before, partial(positions, rank))
-            if len(groups) > _FEW_GROUPS:
-                cuts[rank.key] = thresholds([rank], values[sort])[rank]
-                continue
-            moved = {group: _cut(rank, values[sort].of(group), before.get(group)) for group in groups}
-            together = {**before, **moved}
-            cuts[rank.key] = {group: cut for group, cut in together.items() if cut is not None}
-        return Order(values, cuts, patches)
+            sort = sort_of(rank)
+            if sort in fresh:
+                groups = self.layers(sort).groups_of(people[sort]) | fresh[sort].groups_of(people[sort])
+                cuts[rank.key] = _cuts(rank, order.layers(sort), groups, cuts[rank.key])
+        return replace(order, cuts=cuts)
 
     def beside(self, other: Order) -> Order:
         """This and another one, which is about other ranks."""
@@ -126,53 +118,28 @@ class Order:
 
         old = {group: _bounds(rank, cut, then) for group, cut in before.cuts[rank.key].items()}
         new = {group: _bounds(rank, cut, now) for group, cut in self.cuts[rank.key].items()}
-        found, values = BitMap(), self.values[sort_of(rank)]
-        for group in {group for group in {*old, *new} if old.get(group) != new.get(group)}:
-            inside = [_inside(values.values, bounds.get(group)) for bounds in (old, new)]
-            differ = inside[0] != inside[1]
-            if values.codes is not None:
-                if group not in values.names:
-                    continue
-                differ &= values.codes == values.names.index(group)
-            found |= BitMap(values.persons[differ])
-        return found
+        differ = [group for group in {**old, **new} if old.get(group) != new.get(group)]
+        layers = self.layers(sort_of(rank))
+        found = (layers.between(group, old.get(group), new.get(group)) for group in differ)
+        return BitMap.union(BitMap(), *found)
 
 
-_Bounds: TypeAlias = tuple[Number | None, Number | None, Number | None]
-"""at least, above, at most"""
+def _cuts(
+    rank: Rank, layers: Layers, groups: Collection[Group], before: Mapping[Group, Threshold]
+) -> Mapping[Group, Threshold]:
+    """Where a rank cuts, if it is known where it did before and only these groups have other values."""
+    if len(groups) > _MANY_GROUPS:
+        return thresholds([rank], layers.whole())[rank]
+    moved = {group: _cut(rank, layers, group, before.get(group)) for group in groups}
+    return {group: cut for group, cut in {**before, **moved}.items() if cut is not None}
 
 
-def _inside(values: NDArray[Any], bounds: _Bounds | None) -> NDArray[np.bool_]:
-    if bounds is None:
-        return np.zeros(len(values), bool)
-    least, above, most = bounds
-    inside = np.ones(len(values), bool)
-    if least is not None:
-        inside &= values >= least
-    if above is not None:
-        inside &= values > above
-    if most is not None:
-        inside &= values <= most
-    return inside
-
-
-def _cut(rank: Rank, values: NDArray[Any], before: Threshold | None) -> Threshold | None:
-    """Where a rank cuts among the values of a group; `before`: looked at first."""
-    wanted = positions(rank, len(values))
+def _cut(rank: Rank, layers: Layers, group: Group, before: Threshold | None) -> Threshold | None:
+    """Where a rank cuts among the values of a group."""
+    wanted = positions(rank, layers.size(group))
     if wanted is None:
         return None
-    if before is not None and all(_stays(values, getattr(before, name), i) for name, i in wanted.items()):
-        return before
-    ordered = np.partition(values, sorted({*wanted.values()}))
-    return Threshold(**{name: plain(ordered[index]) for name, index in wanted.items()})
-
-
-def _stays(values: NDArray[Any], cut: Number | None, index: int) -> bool:
-    """Whether the cut is at that place among the values in ascending order."""
-    if cut is None:
-        return False
-    below = int(np.count_nonzero(values < cut))
-    return below <= index < below + int(np.count_nonzero(values == cut))
+    return Threshold(**{n: layers.at(group, i, getattr(before, n, None)) for n, i in wanted.items()})
 
 
 _Age: TypeAlias = Callable[[Number], Number]
@@ -195,7 +162,7 @@ def _told(cut: Threshold, age: _Age | None) -> Threshold:
     return Threshold(**{name: None if bound is None else age(bound) for name, bound in found})
 
 
-def _bounds(rank: Rank, cut: Threshold, clock: Clock) -> _Bounds:
+def _bounds(rank: Rank, cut: Threshold, clock: Clock) -> Bounds:
     """A cut as bounds of what is kept. Whoever's value is the same millionth of a day is in together, so that
     these bounds move with the clock."""
     since = aged(rank.value)

@@ -6,8 +6,11 @@ integers. No percentile of an engine is used: they take a float and round it dif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Number: TypeAlias = int | float
+_BITS = 63
+"""Of a whole number that is not negative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +69,56 @@ def positions(rank: Rank, population: int) -> dict[str, int] | None:
             return {"at_most": up_to - 1} | ({"above": below - 1} if below else {})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Values:
-    """Of everybody who is compared, in order of persons: what they are compared by, and their group."""
+    """Of everybody who is compared, in order of persons: what they are compared by, and their group.
+    `placed`: `order`, if it is known."""
 
     persons: NDArray[np.uint32]
     values: NDArray[Any]
     codes: NDArray[np.int32] | None = None
     names: tuple[object, ...] = (None,)
+    placed: NDArray[np.int32] | None = None
 
-    def of(self, group: Group) -> NDArray[Any]:
-        """The values within a group."""
-        return self.values if self.codes is None else self.values[self.codes == self.names.index(group)]
+    @cached_property
+    def order(self) -> NDArray[np.int32]:
+        """The places of all values, group by group, in ascending order."""
+        if self.placed is not None:
+            return self.placed
+        order = _ascending(self.values)
+        if self.codes is not None:
+            codes = self.codes[order]
+            few = len(self.names) <= np.iinfo(np.uint16).max
+            order = order[np.argsort(codes.astype(np.uint16) if few else codes, kind="stable")]
+        return order.astype(np.int32)
+
+    @cached_property
+    def _spans(self) -> dict[Group, tuple[int, int]]:
+        if self.codes is None:
+            return {None: (0, len(self.values))}
+        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.names))).tolist()
+        return dict(zip(self.names, pairwise([0, *ends]), strict=True))
+
+    def span(self, group: Group) -> tuple[int, int]:
+        """From where in `order` to where a group is."""
+        return self._spans.get(group, (0, 0))
+
+    def before(self, group: Group, number: Number, *, through: bool = False) -> int:
+        """The place in `order` of the first value in a group that is not less than a number; `through`: that
+        is more."""
+        values, order = self.values, self.order
+        find = bisect_right if through else bisect_left
+        return find(range(len(order)), number, *self.span(group), key=lambda place: values[order[place]])
 
     def groups_of(self, people: NDArray[np.uint32]) -> set[Group]:
         """The groups of these people."""
         if self.codes is None:
             return {None}
-        places, there = self._places(people)
+        places, there = self.places(people)
         return {self.names[code] for code in np.unique(self.codes[places[there]]).tolist()}
 
-    def _places(self, people: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    def places(self, people: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Where these people are, or would be; and which of them are there."""
         places = np.searchsorted(self.persons, people)
         there = np.zeros(len(people), bool)
         inside = places < len(self.persons)
@@ -93,7 +127,7 @@ class Values:
 
     def renewed(self, people: NDArray[np.uint32], fresh: Values) -> Values:
         """With what these people (ascending) have now; who is not in `fresh` is compared no more."""
-        places, there = self._places(people)
+        places, there = self.places(people)
         if fresh.values.dtype != self.values.dtype:  # the numbers have become too large
             return replace(self, values=self.values.astype(object)).renewed(
                 people, replace(fresh, values=fresh.values.astype(object))
@@ -104,13 +138,6 @@ class Values:
         fresh_codes = None
         if fresh.codes is not None:
             fresh_codes = np.array([index[name] for name in fresh.names], np.int32)[fresh.codes]
-        if np.array_equal(people[there], fresh.persons):
-            values = self.values.copy()
-            values[places[there]] = fresh.values
-            if codes is not None and fresh_codes is not None:
-                codes = codes.copy()
-                codes[places[there]] = fresh_codes
-            return Values(self.persons, values, codes, tuple(names))
         gone = places[there]
         persons, values = np.delete(self.persons, gone), np.delete(self.values, gone)
         into = np.searchsorted(persons, fresh.persons)
@@ -119,40 +146,26 @@ class Values:
         persons = np.insert(persons, into, fresh.persons)
         return Values(persons, np.insert(values, into, fresh.values), codes, tuple(names))
 
-    def staying(
-        self, cuts: Mapping[Group, Threshold], wanted: Callable[[int], Mapping[str, int] | None]
-    ) -> set[Group]:
-        """The groups of which all bounds still are at the wanted places among the values in ascending order;
-        `wanted`: of so many people."""
-        if self.codes is None or not len(self.values):
-            return set()
-        sizes = np.bincount(self.codes, minlength=len(self.names))
-        found: set[Group] = set()
-        spans: dict[str, tuple[NDArray[np.intp], NDArray[np.intp]]] = {}
-        for bound in ("at_least", "above", "at_most"):
-            limits = [getattr(cuts.get(name), bound, None) for name in self.names]
-            if any(limit is not None for limit in limits):
-                placed = np.array([0 if limit is None else limit for limit in limits], self.values.dtype)
-                limit = placed[self.codes]
-                below = np.bincount(self.codes[self.values < limit], minlength=len(self.names))
-                equal = np.bincount(self.codes[self.values == limit], minlength=len(self.names))
-                spans[bound] = below, below + equal
-        for code, name in enumerate(self.names):
-            places, cut = wanted(int(sizes[code])), cuts.get(name)
-            if places is None or cut is None:
-                continue
-            if all(
-                getattr(cut, bound) is not None and spans[bound][0][code] <= place < spans[bound][1][code]
-                for bound, place in places.items()
-            ):
-                found.add(name)
-        return found
-
     def only(self, people: NDArray[np.uint32]) -> Values:
         """Those of these people."""
-        some = np.isin(self.persons, people)
+        places, there = self.places(people)
+        some = places[there]
         codes = None if self.codes is None else self.codes[some]
         return Values(self.persons[some], self.values[some], codes, self.names)
+
+
+def _ascending(values: NDArray[Any]) -> NDArray[np.intp]:
+    """The places of values in ascending order. Whole numbers that lie near enough to each other are sorted
+    with their places behind them, which is faster."""
+    bits = len(values).bit_length()
+    if values.dtype != np.int64 or not len(values):
+        return np.argsort(values)
+    least = int(values.min())
+    if (int(values.max()) - least).bit_length() + bits > _BITS:
+        return np.argsort(values)
+    both = (values - least) << bits | np.arange(len(values))
+    both.sort()
+    return (both & ((1 << bits) - 1)).astype(np.intp)
 
 
 def thresholds(ranks: Sequence[Rank], values: Values) -> dict[Rank, dict[Group, Threshold]]:
@@ -163,12 +176,10 @@ def thresholds(ranks: Sequence[Rank], values: Values) -> dict[Rank, dict[Group, 
         needed = sorted({index for found in bounds.values() if found for index in found.values()})
         ordered = np.partition(numbers_, needed) if needed else numbers_
         return {rank: _bounded(ordered, {None: (0, found)}) for rank, found in bounds.items()}
-    ordered = numbers_[np.lexsort((numbers_, values.codes))]
-    sizes = np.bincount(values.codes, minlength=len(values.names))
-    starts = np.cumsum(sizes) - sizes
-    places = list(zip(values.names, starts.tolist(), sizes.tolist(), strict=True))
+    ordered = numbers_[values.order]
+    places = [(name, *values.span(name)) for name in values.names]
     return {
-        rank: _bounded(ordered, {name: (start, positions(rank, size)) for name, start, size in places})
+        rank: _bounded(ordered, {name: (start, positions(rank, end - start)) for name, start, end in places})
         for rank in ranks
     }
 

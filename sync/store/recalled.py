@@ -13,14 +13,15 @@ import os
 import uuid
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pyroaring import BitMap
 
-from rules.engine.order import Order, Patch, Sort, sort_of
+from rules.engine.layers import Layers, Patch
+from rules.engine.order import Order, Sort, sort_of
 from rules.engine.ranks import Group, Threshold, Values
 from rules.engine.standing import Memory, Standing
 from rules.engine.walk import Rank
@@ -29,7 +30,7 @@ EVALUATED = "evaluated"
 """The note on the last evaluation; none while its result is being stored."""
 FOLDER = "recalled"
 _SUFFIX = ".arrow"
-_LAYOUT = 1
+_LAYOUT = 2
 _MOST_PATCHED = 10
 """While no more than one of so many people differs from a file, the file stays and the others lie beside."""
 _BOUNDS = ("at_least", "above", "at_most")
@@ -63,7 +64,6 @@ class Lying:
 
     values: Values
     whole: File
-    size: int
     patch: Patch | None = None
     patched: File | None = None
 
@@ -121,11 +121,10 @@ class Recalled:
         sorts: list[object] = []
         places: dict[Sort, Mapping[Group, int]] = {}
         for sort in dict.fromkeys(map(sort_of, ranks)):
-            whole, patched, groups = self._lay(
-                order.values[sort], order.patches.get(sort), before.files.get(sort)
-            )
+            layers = order.layers(sort)
+            whole, patched = self._lay(layers, before.files.get(sort))
             sorts.append([*sort, whole.document(), None if patched is None else patched.document()])
-            places[sort] = {group: place for place, group in enumerate(groups)}
+            places[sort] = {group: place for place, group in enumerate(layers.names)}
         cuts = {
             rank.key: [
                 [places[sort_of(rank)][group], *(getattr(cut, bound) for bound in _BOUNDS)]
@@ -148,36 +147,34 @@ class Recalled:
         found: dict[Sort, Lying] = {}
         for value, by, *parts in told["sorts"]:
             found[value, by] = self._lying(*parts, grouped=by is not None)
+        patches = {sort: one.patch for sort, one in found.items() if one.patch is not None}
+        order = Order({sort: one.values for sort, one in found.items()}, {}, patches)
         cuts: dict[str, Mapping[Group, Threshold]] = {}
         for value, by, rank, listed in told["cuts"]:
-            names = found[value, by].values.names
+            names = order.layers((value, by)).names
             cuts[rank] = {names[place]: Threshold(*bounds) for place, *bounds in listed}
-        order = Order({sort: one.values for sort, one in found.items()}, cuts)
         bitmaps = self._bytes(File(*told["bitmaps"])).to_pybytes()
-        return Recall(order, _remembered(told["memory"], bitmaps), found)
+        return Recall(replace(order, cuts=cuts), _remembered(told["memory"], bitmaps), found)
 
-    def _lay(
-        self, values: Values, patch: Patch | None, before: Lying | None
-    ) -> tuple[File, File | None, tuple[Group, ...]]:
-        """The files from which the values can be read, and the names of the groups in the order in which they
-        are read. While few people differ from what lies there, only they are written."""
-        if before is not None and values is before.values:
-            return before.whole, before.patched, values.names
-        if before is not None and patch is not None:
-            together = patch if before.patch is None else before.patch.then(patch)
-            if len(together.people) * _MOST_PATCHED < before.size:
-                patched = self._write(_SUFFIX, _encoded_patch(together))
-                return before.whole, patched, values.names
-        return self._write(_SUFFIX, _encoded(values)), None, values.names
+    def _lay(self, layers: Layers, before: Lying | None) -> tuple[File, File | None]:
+        """The files from which the values can be read. While few people differ from what lies there, only
+        they are written."""
+        patch = layers.patch
+        if before is not None and layers.values is before.values:
+            if patch is before.patch:
+                return before.whole, before.patched
+            if patch is not None and len(patch.people) * _MOST_PATCHED < len(before.values.persons):
+                return before.whole, self._write(_SUFFIX, _encoded_patch(patch))
+        return self._write(_SUFFIX, _encoded(layers.whole())), None
 
     def _lying(self, whole: list[Any], patched: list[Any] | None, *, grouped: bool) -> Lying:
         file = File(*whole)
         values = _decoded(pa.BufferReader(self._bytes(file)), grouped=grouped)
         if patched is None:
-            return Lying(values, file, len(values.persons))
+            return Lying(values, file)
         beside = File(*patched)
         patch = _decoded_patch(pa.BufferReader(self._bytes(beside)), grouped=grouped)
-        return Lying(values.renewed(patch.people, patch.fresh), file, len(values.persons), patch, beside)
+        return Lying(values, file, patch, beside)
 
     def _told(self, file: File) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self._bytes(file).to_pybytes())
@@ -216,7 +213,11 @@ class Recalled:
 
 def _encoded(values: Values) -> list[pa.Buffer]:
     """As Arrow streams, the names of the groups after the values: also those that do not occur."""
-    columns = {"person": pa.array(values.persons), "value": pa.array(values.values)}
+    columns = {
+        "person": pa.array(values.persons),
+        "value": pa.array(values.values),
+        "order": pa.array(values.order),
+    }
     if values.codes is None:
         return [_stream(pa.table(columns))]
     columns["code"] = pa.array(values.codes)
@@ -241,11 +242,12 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _decoded(source: pa.BufferReader, *, grouped: bool) -> Values:
-    columns = _read(source)
+    columns = {name: column.to_numpy() for name, column in _read(source).items()}
+    persons, values, order = columns["person"], columns["value"], columns["order"]
     if not grouped:
-        return Values(columns["person"].to_numpy(), columns["value"].to_numpy())
-    codes, names = columns["code"].to_numpy(), _read(source)["name"]
-    return Values(columns["person"].to_numpy(), columns["value"].to_numpy(), codes, tuple(names.to_pylist()))
+        return Values(persons, values, placed=order)
+    names = _read(source)["name"]
+    return Values(persons, values, columns["code"], tuple(names.to_pylist()), order)
 
 
 def _decoded_patch(source: pa.BufferReader, *, grouped: bool) -> Patch:
