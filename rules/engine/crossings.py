@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rules.engine.dialect import Dialect
 from rules.engine.periods import Range
 from rules.engine.tables import Tables
-from rules.engine.touched import Edges
+from rules.engine.touched import Edges, Valued
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,7 +31,7 @@ def crossed(
         together = Edges(rows=rows)
         together.merge(Edges(rows=edges.rows))
     ranges = {(kind, one) for edges in wanted.values() for kind, some in edges.ranges.items() for one in some}
-    facts = {fact for edges in wanted.values() for fact in edges.facts}
+    facts = {fact: told for edges in wanted.values() for fact, told in edges.facts.items()}
     by_range, by_row, by_fact = finder.ranges(ranges), finder.rows(rows), finder.facts(facts)
     told = {}
     for name, edges in wanted.items():
@@ -74,8 +74,20 @@ class _Finder:
             )
         return {item: _bitmap(()) for item in wanted} | self._split(queries, there)
 
-    def facts(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], BitMap]:
+    def facts(self, wanted: Mapping[tuple[str, str], Valued | None]) -> dict[tuple[str, str], BitMap]:
         """Of whom the condition is another now."""
+        from pyroaring import BitMap
+
+        kept, found = self.tables.by_person, dict[tuple[str, str], BitMap]()
+        if kept is not None:
+            some = {fact: told for fact, told in wanted.items() if told is not None}
+            ranges = {(told.field, one) for told in some.values() for one in told.ranges}
+            by_range = {(name, one): _bitmap(kept.valued(name, one)) for name, one in ranges}
+            for fact, told in some.items():
+                found[fact] = BitMap.union(BitMap(), *(by_range[told.field, one] for one in told.ranges))
+        return found | self._differing([fact for fact in wanted if fact not in found])
+
+    def _differing(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], BitMap]:
         if not wanted:
             return {}
         ordered = sorted(wanted)

@@ -63,11 +63,13 @@ def evaluate(
     known: Mapping[str, BitMap] | None = None,
     asked: Mapping[str, BitMap] | None = None,
     given: Mapping[Rank, Mapping[object, Threshold]] | None = None,
+    compared: bool = False,
 ) -> Evaluation:
     """The members of every segment at `as_of` (aware), calendar words in `zone`. `held`: for each such node
     who was in its segment since its edge, by the stored runs; nobody, where it says nothing.
     `known`: who is in segments that these use and `rules` lacks. `asked`: of these segments only the people
     that are asked; of the others `known` tells who is in. `given`: the thresholds of ranks that are known.
+    `compared`: nothing but the order is asked for, no members.
 
     `connection`: to DuckDB, or a session of any engine; the answer is the same.
     `standing`: who was in before, by segment that lasts; of a segment that is not there, nobody was.
@@ -119,6 +121,10 @@ def evaluate(
         with stages.timed("thresholds"):
             ranked = RankedPeople(making, emitter, prefix, given or {})
             ranked.compute(ranked_by, people, relations)
+        if compared:
+            return Evaluation({}, 0, ranked.found, stages.seconds, order=ranked.order)
+        with stages.timed("thresholds"):
+            ranked.join(ranked_by)
             emitter.rank = ranked.condition
         with stages.timed("predicates"):
             memberships = Memberships(emitter, ranked.comparisons)

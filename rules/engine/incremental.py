@@ -82,8 +82,9 @@ class Ask(Protocol):
         known: Mapping[str, BitMap],
         asked: Mapping[str, BitMap],
         given: Mapping[Rank, Thresholds],
+        compared: bool = False,
     ) -> Evaluation:
-        """The members of these segments; `known`, `asked`, `given`: as `evaluate` has them."""
+        """The members of these segments; `known` and what follows: as `evaluate` has them."""
 
 
 def renew(
@@ -221,7 +222,7 @@ class _Ordering:
             place = Place("", 0, 0)
             each = {n: Segment(n, n, rank, "", place) for rank, n in names.items() if n in asked}
             with few(self.connection, RuleSet(each), self.tables, asked) as restricted:
-                told = self.ask(RuleSet(each), restricted, known={}, asked={}, given={}).order
+                told = self.ask(RuleSet(each), restricted, known={}, asked={}, given={}, compared=True).order
             fresh = {sort: values.only(people[sort]) for sort, values in told.values.items()}
         return self.before.order.renewed(wanted, people, fresh)
 

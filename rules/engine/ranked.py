@@ -33,7 +33,7 @@ class RankedPeople:
         self._bounds: dict[Rank, dict[str, str]] = {}  # of a rank by group: bound → its column
 
     def compute(self, wanted: list[Rank], people: str, relations: list[str]) -> None:
-        """Asks for thresholds that are not given, all at once; those of groups become relations to join."""
+        """Asks for thresholds that are not given, all at once."""
         self.found |= {rank: self.given[rank] for rank in wanted if rank in self.given}
         sharing: dict[tuple[str, str | None, bool, str], list[Rank]] = {}
         for rank in wanted:
@@ -48,6 +48,9 @@ class RankedPeople:
             source, clock = joined(people, relations, mentioned), self.emitter.clock
             found, self.order = self.making.session.thresholds(asked, source, clock)
             self.found |= found
+
+    def join(self, wanted: list[Rank]) -> None:
+        """The thresholds of groups become relations to join."""
         alike: dict[tuple[str, frozenset[object]], list[Rank]] = {}
         for rank in wanted:
             group = self._group(rank)

@@ -31,6 +31,10 @@ class ByPerson(Protocol):
         """At least everybody with activity of the kind in the range."""
         ...
 
+    def valued(self, field: str, found: Range) -> NDArray[np.int32]:
+        """At least everybody with a date (in days) or an instant in the range in this field of people."""
+        ...
+
     def names(self, kind: str | None) -> Collection[str]:
         """The columns of the relation."""
         ...

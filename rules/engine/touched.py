@@ -52,6 +52,14 @@ class Unsettled(Exception):
     """It is not known whom time may change. The text says why, in words for people."""
 
 
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """A date or an instant of people that lies in one of these ranges."""
+
+    field: str
+    ranges: tuple[Range, ...]
+
+
 @dataclass(slots=True)
 class Edges:
     """What to look for, gathered over many conditions; equal edges are looked for once."""
@@ -60,8 +68,9 @@ class Edges:
     """Kind → instants of activity: whoever has any there."""
     rows: dict[tuple[str, str, str], Range] = field(default_factory=dict)
     """Kind, condition on a row `a` then and now → among which rows: whoever has one where the two differ."""
-    facts: dict[tuple[str, str], None] = field(default_factory=dict)
-    """A condition on a person `p`, then and now: for whom they differ."""
+    facts: dict[tuple[str, str], Valued | None] = field(default_factory=dict)
+    """A condition on a person `p`, then and now: for whom they differ. Where it can be said
+    so, they are those who have such a value."""
 
     def merge(self, other: Edges) -> None:
         """Adds all that the other looks for."""
@@ -237,16 +246,21 @@ class _Finder:
             self._aggregate(value)
             self._crossing(_kinds(value), *(resolve(period, clock, Type.DATETIME) for clock in self.clocks))
         else:
-            self._moving(node, (value,))
+            told = None
+            if isinstance(value, ir.Fact):
+                then, now = (resolve(period, clock, value.type) for clock in self.clocks)
+                told = Valued(value.name, tuple(crossing(then, now)))
+            self._moving(node, (value,), told)
 
-    def _moving(self, node: ir.Predicate, values: Sequence[ir.Value]) -> None:
-        """Asks the condition at both instants: of the facts, or of every row whose value it may be about."""
+    def _moving(self, node: ir.Predicate, values: Sequence[ir.Value], told: Valued | None = None) -> None:
+        """Asks the condition at both instants: of the facts (`told`: for whom they differ), or of every row
+        whose value it may be about."""
         leaves = [leaf for value in values for leaf in _leaves(value)]
         features = {leaf for leaf in leaves if not isinstance(leaf, ir.Fact | ir.Literal)}
         if not features:
             then, now = (Emitter(self.dialect, c, alias="p").condition(node) for c in self.clocks)
             if then != now:
-                self.found.facts[(then, now)] = None
+                self.found.facts[(then, now)] = told
             return
         feature = next(iter(features))
         alone = len(features) == 1 and not any(isinstance(leaf, ir.Fact) for leaf in leaves)

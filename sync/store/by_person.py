@@ -55,6 +55,10 @@ class Copy:
         end = None if found.end is None else np.searchsorted(self._ordered, _held(found.end))
         return self._whose[start:end].astype(np.int32)
 
+    def valued(self, field: str, type_: pa.DataType, found: Range) -> NDArray[np.int32]:
+        """Who has a value of the type in the range; the file may lack the field."""
+        return _valued(self._rows, field, type_, found)
+
     def take(
         self, people: NDArray[np.int32], span: Span, columns: Collection[str], gone: NDArray[np.int64] | None
     ) -> pa.Table:
@@ -142,6 +146,12 @@ class Loose:
         rows = rows.filter(pc.is_valid(rows["person"]))
         return _numbers(rows["person"])[_inside(rows["at"], found)].astype(np.int32)
 
+    def valued(self, field: str, type_: pa.DataType, found: Range) -> NDArray[np.int32]:
+        """As `Copy` has it."""
+        there = [name for name in pq.read_schema(self._path).names if name in ("person", field)]
+        rows = pq.read_table(self._path, columns=there)
+        return _valued(rows.filter(pc.is_valid(rows["person"])), field, type_, found)
+
     def take(
         self, people: NDArray[np.int32], span: Span, columns: Collection[str], gone: NDArray[np.int64] | None
     ) -> pa.Table:
@@ -187,6 +197,12 @@ class Indexed:
         """At least everybody with activity of the kind in the range."""
         found_ = [part.rows.crossed(found) for part in self.parts.get(kind, ())]
         return np.unique(np.concatenate(found_)) if found_ else np.array([], np.int32)
+
+    def valued(self, field: str, found: Range) -> NDArray[np.int32]:
+        """At least everybody with a date (in days) or an instant in the range in this field of people."""
+        type_ = self.columns[None][field]
+        found_ = [part.rows.valued(field, type_, found) for part in self.parts.get(None, ())]
+        return np.concatenate(found_) if found_ else np.array([], np.int32)
 
     def names(self, kind: str | None) -> Collection[str]:
         """The columns of the relation."""
@@ -235,8 +251,19 @@ def _compact(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([coded])
 
 
+def _valued(rows: pa.Table, field: str, type_: pa.DataType, found: Range) -> NDArray[np.int32]:
+    """Who has a value of the type in the range."""
+    if field not in rows.column_names:
+        return np.array([], np.int32)
+    persons, values = rows["person"], rows[field].cast(type_)
+    if values.null_count:
+        known = pc.is_valid(values)
+        persons, values = persons.filter(known), values.filter(known)
+    return _numbers(persons)[_inside(values, found)].astype(np.int32)
+
+
 def _inside(at: pa.ChunkedArray, found: Range) -> NDArray[np.bool_]:
-    """Which instants lie in a range."""
+    """Which instants, or days, lie in a range."""
     us = _numbers(at)
     inside = np.ones(len(us), bool)
     if found.start is not None:

@@ -140,6 +140,31 @@ def test_a_persons_facts_are_those_of_the_lake_whatever_they_are_called(lake_sto
     assert row == {"person": 77, **{name: values[77] for name, values in fields.items()}}
 
 
+@pytest.mark.parametrize("making", [False, True])
+def test_dates_and_instants_of_people_in_a_range_are_those_of_the_relation(
+    lake_store: Store, making: bool
+) -> None:
+    lake, random = lake_store.lake, np.random.default_rng(3)
+    instants, missing = random.integers(START, START + 10**9, ROWS), random.random(ROWS) < 0.2
+    fields = {
+        "joined": pa.array(instants, pa.timestamp("us", "UTC"), mask=missing),
+        "born": pa.array(random.integers(-100, 100, ROWS).astype(np.int32), pa.date32(), mask=missing),
+    }
+    overwrite(lake, "people", pa.table({"person": pa.array(range(ROWS), pa.int32()), **fields}))
+    found = lake.copies.indexed([], making=making)
+    assert kinds_of(found) == {Copy if making else Loose}
+    numbers = {"joined": 'epoch_us("joined")', "born": "born - DATE '1970-01-01'"}
+    for name, edges in (("joined", [START + 10**8, START + 4 * 10**8]), ("born", [-3, 40])):
+        for span in (Range(*edges), Range(None, edges[0]), Range(edges[1], None), Range(None, None)):
+            bounds = "TRUE" if span.start is None else f"{numbers[name]} >= {span.start}"
+            bounds += "" if span.end is None else f" AND {numbers[name]} < {span.end}"
+            query = f"SELECT person FROM {lake.relation('people')} WHERE {name} IS NOT NULL AND {bounds}"
+            with closing(lake.connect()) as database:
+                expected = {row[0] for row in database.sql(query).fetchall()}
+            assert set(found.valued(name, span).tolist()) == expected
+            assert expected
+
+
 def test_one_person_is_the_same_by_copies_as_by_the_relations(store: Store) -> None:
     made = store.lake.copies.indexed(["purchase"], making=True)
     plain = Tables(store.lake.relation("people"), {"purchase": store.lake.relation("activity", "purchase")})
