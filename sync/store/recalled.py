@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyroaring import BitMap
 
@@ -33,6 +34,8 @@ _SUFFIX = ".arrow"
 _LAYOUT = 2
 _MOST_PATCHED = 10
 """While no more than one of so many people differs from a file, the file stays and the others lie beside."""
+_PAGE = 4096
+_WORDS = _PAGE // 8
 _BOUNDS = ("at_least", "above", "at_most")
 
 _log = logging.getLogger(__name__)
@@ -190,25 +193,31 @@ class Recalled:
         else:
             with pa.memory_map(str(path)) as source:
                 found = source.read_buffer()
-        if zlib.crc32(found) != file.checksum:
+        if _checksum(found) != file.checksum:
             raise OSError("it is not what was written")
         return found
 
     def _write(self, suffix: str, parts: Iterable[bytes | pa.Buffer]) -> File:
         """Under a new name: it is there whole or not at all."""
-        name, checksum = f"{uuid.uuid4().hex}{suffix}", 0
+        name, content = f"{uuid.uuid4().hex}{suffix}", b"".join(parts)
         beside = self._folder / f"{name}.new"
         try:
             with beside.open("wb") as sink:
-                for part in parts:
-                    checksum = zlib.crc32(part, checksum)
-                    sink.write(part)
+                sink.write(content)
                 sink.flush()
                 os.fsync(sink.fileno())
             beside.replace(self._folder / name)
         finally:
             beside.unlink(missing_ok=True)
-        return File(name, checksum)
+        return File(name, _checksum(content))
+
+
+def _checksum(content: bytes | pa.Buffer) -> int:
+    """Of the sums of pages, in their order, and of what is left: several times as fast as over every byte."""
+    pages = len(content) // _PAGE
+    words = np.frombuffer(content, np.uint64, pages * _WORDS)
+    sums = words.reshape(pages, _WORDS).sum(axis=1, dtype=np.uint64)
+    return zlib.crc32(memoryview(content)[pages * _PAGE :], zlib.crc32(sums))
 
 
 def _encoded(values: Values) -> list[pa.Buffer]:

@@ -85,6 +85,28 @@ def _assert_same(one: Values, other: Values) -> None:
     assert (one.codes is None) == (other.codes is None)
 
 
+def test_what_is_damaged_anywhere_is_not_read(tmp_path: Path) -> None:
+    random, recalled = np.random.default_rng(2), Recalled(tmp_path)
+    rank = ir.RankShare(ir.Side.TOP, 100_000, LTV, None)
+    values = Values(np.arange(5000, dtype=np.uint32), random.integers(0, 10**6, 5000))
+    order = Order({sort_of(rank): values}, {rank.key: thresholds([rank], values)[rank]})
+    memory = Memory({"s": Standing(BitMap([1, 7]), BitMap())}, {})
+    file = recalled.keep(order, [rank], memory, Recall())
+    assert recalled.read(file).order.knows(rank)
+    for path in (tmp_path / FOLDER).iterdir():
+        whole = path.read_bytes()
+        for place in {0, len(whole) - 1, *random.integers(0, len(whole), 20).tolist()}:
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            assert recalled.read(file) == Recall()
+        if len(whole) > 3 * 4096:  # blocks of the disk, lost or in each other's place
+            first, second, rest = whole[:4096], whole[4096:8192], whole[8192:]
+            for torn in (second + first + rest, first + bytes(4096) + rest, first + second):
+                path.write_bytes(torn)
+                assert recalled.read(file) == Recall()
+        path.write_bytes(whole)
+    assert recalled.read(file).order.knows(rank)
+
+
 def test_numbers_that_no_array_holds_are_left_out(tmp_path: Path) -> None:
     recalled, rank = Recalled(tmp_path), ir.RankCount(ir.Side.TOP, 1, LTV, None)
     values = Values(np.array([1, 2], np.uint32), np.array([2**70, 1], object))
