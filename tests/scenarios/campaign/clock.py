@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import struct
+import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +21,7 @@ class SharedClock:
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 8)
         self._lock = threading.Lock()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as anybody has the time
         self.skew_s = 0.0
 
     def now_s(self) -> float:
@@ -36,6 +39,14 @@ class SharedClock:
         self.advance(max(seconds, 0.0))
 
     def advance(self, seconds: float) -> None:
-        """Let time pass for everybody."""
+        """Let time pass for everybody.
+
+        Threads wait for one another by the lock, processes by the file: two that moved it at once would put
+        it back by what the other one added. Whoever is killed lets go of a file.
+        """
         with self._lock:
-            self._memory[:8] = struct.pack("d", self.now_s() + seconds)
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            try:
+                self._memory[:8] = struct.pack("d", self.now_s() + seconds)
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
