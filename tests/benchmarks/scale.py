@@ -27,9 +27,8 @@ RUNS = ("first", "echo", "1 % changed", "nothing new")
 """The second reads back what the first one wrote, for our own writes move the platforms' times of change."""
 MEMORY_BOUND_MIB = 4096
 SHARE_BOUND = 0.05
-SHARE_FROM_PEOPLE = 1_000_000
-"""With fewer people the seconds that any run takes, to start and to plan queries, are more than the share
-allows."""
+SHARE_FROM_PEOPLE = 100_000
+"""With fewer people the cost of starting is more than the share allows."""
 PEOPLE = 10_000
 
 Document = dict[str, Any]
