@@ -19,7 +19,7 @@ from pathlib import Path
 from connectors.mailchimp.simulator import MailchimpSimulator
 from connectors.simulation import Reply, Request, serve
 from sync.run.workspace import Workspace
-from sync.store import Store, Terms
+from sync.store import Lease, Store, Terms
 from sync.store.tables import metadata
 from tests.patience import PATIENCE_S
 from tests.scenarios.lives import nursery
@@ -170,7 +170,8 @@ class Hand:
         return self.process.pid
 
     def listen(self) -> list[tuple[str, ...]]:
-        """All that it has told so far: ("ready",), ("log", text), ("begin" or "end", what, connection, s)."""
+        """All that it has told so far: ("ready",), ("log", text), ("begin" or "end", what, connection, s),
+        and ("renewed", task, s) when its claim on a task was prolonged by a request sent at that time."""
         try:
             while self.pipe.poll():
                 self.told.append(self.pipe.recv())
@@ -230,6 +231,15 @@ def _labour(config: Path, pipe: Connection) -> None:
 
         return call
 
+    renew = Lease.renew
+
+    def renewing(lease: Lease) -> None:
+        sent_s = time.monotonic()
+        renew(lease)
+        if lease.task_id is not None:
+            tell("renewed", str(lease.task_id), str(sent_s))
+
+    Lease.renew = renewing  # type: ignore[method-assign]
     sharing.pull = telling("pull", sharing.pull)  # type: ignore[assignment]
     sharing.push = telling("push", sharing.push)  # type: ignore[assignment]
     logging.getLogger("sync").addHandler(_Telling(tell))
