@@ -288,7 +288,9 @@ class Lake:
                     f"another process changed the lake's table {table} at the same moment; run again"
                 ) from error
         self._tables.pop(table, None)
-        return self.snapshots()[table]
+        made = loaded.metadata.current_snapshot_id
+        assert made is not None  # PyIceberg has put what it committed into the table
+        return int(made)
 
     def _stage(
         self, table: Table, transaction: IcebergTransaction, gone: set[str], added: Sequence[NewFile]

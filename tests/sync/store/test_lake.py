@@ -8,6 +8,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from pyiceberg.table import StaticTable
+from pyiceberg.table.metadata import TableMetadata
 
 from sync.store import Store, StoreError
 from sync.store.shapes import SHAPES
@@ -60,6 +62,21 @@ def test_an_old_snapshot_can_still_be_read(lake_store: Store) -> None:
     query = "SELECT name FROM {}"
     assert database.sql(query.format(lake.relation("people", snapshot=snapshot))).fetchall() == [("old",)]
     assert database.sql(query.format(lake.relation("people"))).fetchall() == [("new",)]
+
+
+def test_what_a_process_keeps_of_a_table_is_what_it_wrote(lake_store: Store) -> None:
+    """Read anew from the file, by PyIceberg's own reader; and what was kept before stays as it was."""
+    lake = lake_store.lake
+    before: list[tuple[TableMetadata, str]] = []
+    for number in range(4):
+        overwrite(lake, "people", people(1, number + 2, **{f"name{number % 2}": ["a", f"b{number}"]}))
+        kept = lake.table("people")
+        assert kept is not None
+        read_anew = StaticTable.from_metadata(kept.metadata_location)
+        assert kept.metadata == read_anew.metadata
+        assert len(kept.metadata.snapshots) == number + 1
+        before.append((kept.metadata, kept.metadata.model_dump_json()))
+    assert all(metadata.model_dump_json() == as_it_was for metadata, as_it_was in before)
 
 
 def test_tidy_keeps_what_is_current_and_drops_what_a_crash_left(lake_store: Store) -> None:
