@@ -355,7 +355,7 @@ def work_on_a_full_disk(firm: Company, *, kilobytes: int) -> None:
 
 
 def test_a_worker_on_a_full_disk_says_so_and_ends(firm: Company) -> None:
-    work_on_a_full_disk(firm, kilobytes=320)
+    work_on_a_full_disk(firm, kilobytes=480)
     all_is_there(firm)
 
 
