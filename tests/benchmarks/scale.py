@@ -1,9 +1,10 @@
 """How cost grows with the number of people: whole runs over four simulated platforms without delay.
 
-`python -m tests.benchmarks scale --people N [--format json]` prints for a first run, the next one, a run
-after one person in a hundred changed, and one with nothing new: seconds per step, CPU seconds and peak
-memory of our process, and the calls the platforms saw. The platforms have a process of their own, and so
-has each run.
+`python -m tests.benchmarks scale --people N [--views V] [--format json]` prints for a first run, the next one
+(it reads what the first one wrote), one after one person in a hundred changed, and one with nothing new:
+seconds per step, CPU seconds and peak memory of our process, and the calls the platforms saw. V: views of
+pages in a file, beside the 3.6 events per person of the platforms and the shop. The platforms have a process
+of their own, and so has each run.
 """
 
 from __future__ import annotations
@@ -59,10 +60,10 @@ class Platforms:
 
 
 @contextmanager
-def _platforms(folder: Path, people: int, as_of: dt.datetime) -> Iterator[Platforms]:
+def _platforms(folder: Path, people: int, as_of: dt.datetime, views: int) -> Iterator[Platforms]:
     command = [sys.executable, "-m", "tests.benchmarks.scale_platforms", str(folder), str(people)]
     process = subprocess.Popen(
-        [*command, as_of.isoformat()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, as_of.isoformat(), str(views)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         yield Platforms(process)
@@ -71,14 +72,14 @@ def _platforms(folder: Path, people: int, as_of: dt.datetime) -> Iterator[Platfo
         process.wait()
 
 
-def measure(people: int) -> list[Document]:
+def measure(people: int, views: int = 0) -> list[Document]:
     """One document per run of RUNS."""
     as_of = dt.datetime.now(dt.UTC)
     found: list[Document] = []
     with tempfile.TemporaryDirectory(prefix="segsync-scale-") as place:
         folder = Path(place) / "company"
         folder.mkdir()
-        with _platforms(folder, people, as_of) as platforms:
+        with _platforms(folder, people, as_of, views) as platforms:
             for name in RUNS:
                 if name == RUNS[2]:  # before time passes: HubSpot's index does not have the last minute yet
                     platforms.ask("change")
@@ -140,6 +141,7 @@ def _table(documents: list[Document]) -> str:
         ["CPU, seconds", *(f"{d['cpu_s']:.1f}" for d in documents)],
         ["… of it to start", *(f"{d['start_cpu_s']:.1f}" for d in documents)],
         ["peak, MiB", *(f"{d['peak_mib']:,}" for d in documents)],
+        ["activity", *(f"{d['activity']:,}" for d in documents)],
         ["rows read", *(f"{d['rows_read']:,}" for d in documents)],
         ["changes", *(f"{d['changes']:,}" for d in documents)],
         ["pace, seconds", *(f"{d['pace_s']:.0f}" for d in documents)],
@@ -165,11 +167,12 @@ def main(given: list[str]) -> int:
     """`scale` of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks scale", description=__doc__)
     parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--views", type=int, default=0)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     asked = parser.parse_args(given)
-    documents = measure(asked.people)
+    documents = measure(asked.people, asked.views)
     if asked.format == "json":
-        sys.stdout.write(json.dumps({"people": asked.people, "runs": documents}) + "\n")
+        sys.stdout.write(json.dumps({"people": asked.people, "views": asked.views, "runs": documents}) + "\n")
     else:
         sys.stdout.write(_table(documents) + "\n\n")
         for document in documents:

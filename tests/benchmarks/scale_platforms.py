@@ -1,9 +1,9 @@
 """The accounts of the scale benchmark, in a process of their own so that they cost the run nothing.
 
-Started as `python -m tests.benchmarks.scale_platforms FOLDER PEOPLE AS_OF`: fills the folder, serves four
-accounts without delays and without limits, prints one line of JSON with the secrets the config refers to, and
-then answers one line per command: `change` (one person in a hundred changes everywhere), `later` (their time
-goes on by HOURS), `counts`. Ends with its input.
+Started as `python -m tests.benchmarks.scale_platforms FOLDER PEOPLE AS_OF VIEWS`: fills the folder, with so
+many views of the shop's pages in a file, serves four accounts without delays and without limits, prints one
+line of JSON with the secrets the config refers to, and then answers one line per command: `change` (one
+person in a hundred changes everywhere), `later` (their time goes on by HOURS), `counts`. Ends with its input.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -43,12 +43,40 @@ HOURS = 12
 """Between two runs. With less, each would read again what the one before wrote: platforms' times of change
 move with our writes, and every pull looks back some minutes."""
 
+VIEWS = "page_views"
+PAGES = ("/", "/pricing", "/shoes", "/pricing/teams", "/blog", "/help")
+_VIEWED = f"""
+[[connections.shop.activity]]
+kind = "page_view"
+from = "{VIEWS}*.csv"
+key = "view_id"
+contact = "customer_id"
+at = "viewed_at"
+columns = {{ page = "page" }}
+"""
+_VISITORS = """
+[[segment]]
+id = "visitors"
+name = "Visitors"
+when = "count(page_view, last 30 days) >= 3"
+to = [{ connection = "hub", as = "list" }, { connection = "shop-mail", as = "list" }]
+
+[[segment]]
+id = "about-to-buy"
+name = "About to buy"
+when = 'count(page_view where page starts with "/pricing", last 90 days) >= 2'
+to = [{ connection = "hub", as = "list" }]
+"""
+
 
 class Accounts:
     """The four simulations, and whom they know of the people that are going to change."""
 
-    def __init__(self, simulations: Mapping[str, Simulation], folder: Path, as_of: dt.datetime) -> None:
+    def __init__(
+        self, simulations: Mapping[str, Simulation], folder: Path, as_of: dt.datetime, *, viewing: bool
+    ) -> None:
         self.simulations = simulations
+        self.viewing = viewing
         self.folder = folder
         self.as_of = as_of
         self.rounds = 0
@@ -118,6 +146,8 @@ class Accounts:
         with orders.with_stem(f"{orders.stem}-{self.rounds}").open("w", encoding="utf-8") as file:
             file.write("order_id,customer_id,ordered_at,items,total\n")
             file.writelines(f"again{self.rounds}-{id_},{id_},{at:{INSTANT}},2,31.50\n" for id_ in sorted(ids))
+        if self.viewing:
+            _write_views(self.folder / f"{VIEWS}-{self.rounds}.csv", sorted(ids), at, len(ids), days=1)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Connection → calls since the last question; of this process: MiB."""
@@ -130,7 +160,7 @@ class Accounts:
         return found
 
 
-def main(folder: Path, people: str, as_of: dt.datetime) -> None:
+def main(folder: Path, people: str, as_of: dt.datetime, views: int) -> None:
     """Serve until the input ends."""
     gc.disable()  # nothing here ever goes, and looking for what does takes longer the more there is
     ahead = dt.timedelta()
@@ -140,14 +170,20 @@ def main(folder: Path, people: str, as_of: dt.datetime) -> None:
 
     simulations, data = fill(folder, as_of=as_of, people=people, accounts=tuple(ACCOUNTS), now=now)
     some = [person for person in data.customers[::SHARE] if "@example" in person.email]
+    if views:
+        _write_views(folder / f"{VIEWS}.csv", [person.id for person in data.customers], as_of, views)
+        (folder / "rules" / "visitors.toml").write_text(_VISITORS, encoding="utf-8")
     del data
-    accounts = Accounts(simulations, folder, as_of)
+    accounts = Accounts(simulations, folder, as_of, viewing=bool(views))
     before = set(os.environ)
     with served(simulations) as settings:
         text = write_config(folder, settings)
         # a day's orders are a file of their own, as shops export them
         daily = text.replace(f'from = "{ORDERS}"', f'from = "{Path(ORDERS).stem}*.csv"')
         daily = _telling_changes(folder, daily, as_of)
+        if views:  # after the shop's other activity
+            shop, rest = daily.split("[connections.newsletter]", 1)
+            daily = f"{shop}{_VIEWED}\n[connections.newsletter]{rest}"
         daily += "\n[rules]\nincremental = true\n"
         (folder / CONFIG).write_text(daily, encoding="utf-8")
         _say({name: value for name, value in os.environ.items() if name not in before})
@@ -175,10 +211,24 @@ def _telling_changes(folder: Path, config: str, as_of: dt.datetime) -> str:
     return config.replace(key, f'{key}changed_at = "updated_at"\nincremental = "updated_at"\n', 1)
 
 
+def _write_views(
+    path: Path, people: Sequence[str], until: dt.datetime, count: int, *, days: int = 400
+) -> None:
+    """So many views, in no order, of pages by people, spread over the `days` before `until`."""
+    span_s = days * 86_400
+    with path.open("w", encoding="utf-8") as file:
+        file.write("view_id,customer_id,viewed_at,page\n")
+        for number in range(count):  # primes, so that people, times and pages do not go round together
+            at = until - dt.timedelta(seconds=1 + number * 104_729 % span_s)
+            page = PAGES[number // len(people) * 7 % len(PAGES)]
+            person = people[number * 7919 % len(people)]
+            file.write(f"{path.stem}-{number},{person},{at:{INSTANT}},{page}\n")
+
+
 def _say(content: object) -> None:
     sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], dt.datetime.fromisoformat(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], dt.datetime.fromisoformat(sys.argv[3]), int(sys.argv[4]))

@@ -97,10 +97,12 @@ def measure(config: Path, as_of: dt.datetime, ahead: dt.timedelta) -> dict[str, 
             steps.time("push", lambda: pipeline.push(plan))
         report = pipeline.report
         changes = sum(part.changes for part in report.connections.values())
+        activity = workspace.store.lake.rows("activity")
         read = sum(part.read for part in report.connections.values())
     used = os.times()
     return {
         "people": report.people,
+        "activity": activity,
         "rows_read": read,
         "rows_changed": report.lake_rows_changed,
         "changes": changes,
