@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
@@ -23,6 +23,9 @@ Known: TypeAlias = str | int | bool | float | Fraction | dt.date | dt.datetime |
 Row: TypeAlias = Mapping[str, object]
 """A fact sheet: column → value in physical units (NUMBER millionths, MONEY minor units, texts unfolded,
 DATE `date`, DATETIME aware `datetime`, TEXTS a list), None or absent: missing. Activity also has `at`."""
+
+_FIRST, _LAST = -(2**70), 2**70
+"""Before and after all instants."""
 
 
 @dataclass(slots=True)
@@ -51,33 +54,34 @@ def kept_of(kept: dict[str, Kept], activity: Mapping[str, Sequence[Row]], kind: 
 
 
 class Seen:
-    """The activity of one person at one instant. `fits`: whether a condition is true of one activity.
+    """The activity of one person at one instant.
 
     `kept`: what was found before, by kind; of other rows than these it is not used, and made anew.
     """
 
-    def __init__(
-        self,
-        activity: Mapping[str, Sequence[Row]],
-        kept: dict[str, Kept],
-        clock: Clock,
-        fits: Callable[[ir.Predicate, Row], bool],
-    ) -> None:
-        self.activity, self.clock, self._kept, self._fits = activity, clock, kept, fits
+    def __init__(self, activity: Mapping[str, Sequence[Row]], kept: dict[str, Kept], clock: Clock) -> None:
+        self.activity, self.clock, self._kept = activity, clock, kept
         self._known: dict[str, Found] = {}
+
+    def holds(self, node: ir.Predicate, row: Row) -> bool:
+        """Whether a condition is true of one activity."""
+        raise NotImplementedError
 
     def rows(self, node: Feature) -> list[Row]:
         """The activity that counts: in the window, not after as_of, and as `where` says."""
         if isinstance(node, ir.RecordAggregate):
-            rows = present_states(node, self.activity, self.clock)
-            return self._fitting(rows, [ordinal(r["at"]) for r in rows], node.where, self._window(node))
-        found = self._found(node.kind).rows
-        if node not in found:
-            found[node] = self.fitting(node.kind, node.where, self._window(node))
-        return found[node]
+            rows = present_states(node, self.every(), self.clock)
+            inside = window(node.period, self.clock)
+            return self._fitting(rows, [ordinal(r["at"]) for r in rows], node.where, inside)
+        every = self._found(node.kind).rows
+        found = every.get(node)
+        if found is None:
+            found = every[node] = self.fitting(node.kind, node.where, window(node.period, self.clock))
+        return found
 
-    def _window(self, node: Feature) -> Range:
-        return window(node.period, self.clock)
+    def every(self) -> Mapping[str, Sequence[Row]]:
+        """All activity, by kind."""
+        return self.activity
 
     def _found(self, kind: str) -> Found:
         found = self._known.get(kind)
@@ -89,11 +93,10 @@ class Seen:
     def _fitting(
         self, rows: Sequence[Row], ats: Sequence[int], where: ir.Predicate | None, inside: Range
     ) -> list[Row]:
-        return [
-            row
-            for row, at in zip(rows, ats, strict=True)
-            if at in inside and (where is None or self._fits(where, row))
-        ]
+        start = _FIRST if inside.start is None else inside.start
+        end = _LAST if inside.end is None else inside.end
+        found = [row for row, at in zip(rows, ats, strict=True) if start <= at < end]
+        return found if where is None else [row for row in found if self.holds(where, row)]
 
     def instants(self, kind: str, where: ir.Predicate | None, found: Range) -> list[int]:
         """When the activity happened that fits and lies in the range, in order."""
@@ -109,20 +112,18 @@ class Seen:
         known = [row.get(node.field or "") for row in self.rows(node)]
         return [value for value in known if value is not None]  # type: ignore[misc]
 
-    def value(self, node: ir.Aggregate) -> Known | None:
+    def came_to(self, node: ir.Aggregate) -> Known | None:
         """What it comes to; None is missing."""
         if isinstance(node, ir.RecordAggregate):
-            return self._value(node)
+            return self._came_to(node)
         found = self._found(node.kind).values
-        if node not in found:
-            found[node] = self._value(node)
-        return found[node]
+        known = found.get(node, found)
+        if known is found:
+            known = found[node] = self._came_to(node)
+        return known  # type: ignore[return-value]
 
-    def _value(self, node: ir.Aggregate) -> Known | None:
+    def _came_to(self, node: ir.Aggregate) -> Known | None:
         rows = self.rows(node)
-        name = node.field or ""
-        known = [row for row in rows if row.get(name) is not None]
-        values = [row[name] for row in known]
         match node.function:
             case ir.AggregateFunction.COUNT:
                 return len(rows) * NUMBER_SCALE
@@ -136,6 +137,10 @@ class Seen:
                 return max((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
             case ir.AggregateFunction.FIRST_AT:
                 return min((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
+        name = node.field or ""
+        known = [row for row in rows if row.get(name) is not None]
+        values = [row[name] for row in known]
+        match node.function:
             case ir.AggregateFunction.DISTINCT:
                 return len({comparable(v) for v in values}) * NUMBER_SCALE if rows else None
         if not values:
@@ -161,6 +166,21 @@ class Seen:
 def comparable(value: object) -> object:
     """The form in which values compare: texts folded."""
     return fold(value) if isinstance(value, str) else value
+
+
+def compared(operator: ir.Comparison, x: object, y: object) -> bool:
+    """Whether one value is before, after or at another, both in the form in which they compare."""
+    match operator:
+        case ir.Comparison.EQ:
+            return x == y
+        case ir.Comparison.LT:
+            return x < y  # type: ignore[operator, no-any-return]
+        case ir.Comparison.LE:
+            return x <= y  # type: ignore[operator, no-any-return]
+        case ir.Comparison.GT:
+            return x > y  # type: ignore[operator, no-any-return]
+        case ir.Comparison.GE:
+            return x >= y  # type: ignore[operator, no-any-return]
 
 
 def _order(value: object) -> tuple[object, object]:

@@ -152,7 +152,7 @@ class ActivityOffers:
 
         def does(n: int) -> Offer | None:
             offer = next(make(n), None)
-            done = offer is not None and self.scope.plus(offer).holds(leaf) is target
+            done = offer is not None and self.scope.after(offer, leaf) is target
             return offer if done else None
 
         low, high = 0, 1
@@ -183,6 +183,18 @@ class ActivityOffers:
         """n more of what the value counts."""
         if not 0 < n <= _MOST:
             return
+        own = None if fields is None else tuple((name, type(one), one) for name, one in fields.items())
+        key = value, n, own, at, fresh, self.clock.now
+        yield from self.scope.thought_of(key, lambda: tuple(self._more(value, n, fields, at, fresh)))
+
+    def _more(
+        self,
+        value: Feature,
+        n: int,
+        fields: Mapping[str, object] | None,
+        at: dt.datetime | None,
+        fresh: str | None,
+    ) -> Iterator[Offer]:
         found = window(value.period, self.clock)
         kind = value.kind
         given = {name: (one, _of_field(value)) for name, one in (fields or {}).items()}

@@ -7,15 +7,15 @@ was seen on both sides: a microsecond before, and at it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules import ir
 from rules.engine.edges import Edges, turned
 from rules.engine.periods import Clock, instant_of, microseconds
-from rules.engine.person import Context, PersonFacts, holds
+from rules.engine.person import Context, Evaluator, PersonFacts
 from rules.engine.scopes import PersonScope
-from rules.engine.walk import Rank, kinds, nodes
+from rules.engine.walk import has_ranks, kinds_in
 
 AHEAD = dt.timedelta(days=400)
 MOST_ROWS = 300_000
@@ -56,11 +56,14 @@ class Ahead:
         self.edges = Edges(person, context, self.until)
         self._lines: dict[ir.Predicate, _Line] = {}
         self._sizes: dict[ir.Predicate, int] = {}
+        self._leaves: dict[ir.Predicate, Sequence[ir.Predicate]] = {}
+        self._clocks = {self.now: context.clock}
+        self._ones: dict[int, Evaluator] = {}  # by instant
         self._rows = 0
 
     def view(self, predicate: ir.Predicate) -> View:
         """The first turn of the condition."""
-        lines = [self._line(leaf) for leaf in dict.fromkeys(self.leaves(predicate))]
+        lines = [self._line(leaf) for leaf in self.leaves_of(predicate)]
         at, before = self.now, self.true(predicate, self.now)
         held = any(line.held for line in lines)
         while True:
@@ -90,8 +93,15 @@ class Ahead:
                 return self._lasting(predicate, at)
         return self._line(predicate).at(at)
 
+    def leaves_of(self, predicate: ir.Predicate) -> Sequence[ir.Predicate]:
+        """What the condition is put together from, also inside the segments that it uses; each once."""
+        found = self._leaves.get(predicate)
+        if found is None:
+            found = self._leaves[predicate] = tuple(dict.fromkeys(self.leaves(predicate)))
+        return found
+
     def leaves(self, predicate: ir.Predicate) -> Iterator[ir.Predicate]:
-        """What the condition is put together from, also inside the segments that it uses."""
+        """The same, each as often as it stands there."""
         match predicate:
             case ir.And(parts) | ir.Or(parts):
                 for part in parts:
@@ -148,15 +158,24 @@ class Ahead:
         if at > self.now and self._rows > MOST_ROWS:
             return None
         self._rows += self._rows_of(leaf)
-        clock = Clock(instant_of(at), self.context.clock.zone)
-        now = self.context  # of "in … for …" the time only
-        context = Context(clock, now.ranks, _inside, now.entered, now.since)
-        return holds(leaf, self.person, context)
+        one = self._ones.get(at)
+        if one is None:
+            now = self.context  # of "in … for …" the time only
+            context = Context(self.clock(at), now.ranks, _inside, now.entered, now.since)
+            one = self._ones[at] = Evaluator(self.person, context)
+        return one.holds(leaf, self.person.facts)
+
+    def clock(self, at: int) -> Clock:
+        """The clock of an instant, the same one for everybody who looks at it."""
+        found = self._clocks.get(at)
+        if found is None:
+            found = self._clocks[at] = Clock(instant_of(at), self.context.clock.zone)
+        return found
 
     def _rows_of(self, leaf: ir.Predicate) -> int:
         """How much activity is looked at for it."""
         if leaf not in self._sizes:
-            self._sizes[leaf] = sum(len(self.person.activity.get(kind, ())) for kind in kinds([leaf]))
+            self._sizes[leaf] = sum(len(self.person.activity.get(kind, ())) for kind in kinds_in(leaf))
         return self._sizes[leaf]
 
 
@@ -176,7 +195,7 @@ class _Line:
     def __init__(self, ahead: Ahead, leaf: ir.Predicate, edges: list[int]) -> None:
         self.ahead, self.leaf = ahead, leaf
         self.edges = edges
-        self.held = any(isinstance(node, Rank) for node in nodes([leaf]))
+        self.held = has_ranks(leaf)
         first = ahead.ask(leaf, ahead.now)
         assert first is not None  # noqa: S101 - now is always looked at
         self.first = self.last = first

@@ -45,6 +45,7 @@ class Edges:
         self.person, self.context, self.until = person, context, until
         self.zone = context.clock.zone
         self.now = context.clock.now
+        self._first, self._last = local_day(self.now, self.zone) - 9, local_day(until, self.zone) + 9
         self._turns = {at for at, _ in offsets(self.zone) if self.now < at <= until}
 
     def of(self, predicate: ir.Predicate) -> list[int]:
@@ -165,7 +166,7 @@ class Edges:
         return found
 
     def _of_date(self, x: dt.date, period: ir.Period) -> set[int]:
-        found = self._midnights(days(x)) | self._midnights(days(x) + 1)
+        found = {*self._midnights(days(x)), *self._midnights(days(x) + 1)}
         for n, unit in _reaches(period):
             hours = hours_of(n, unit)
             moved = months_on(x, n, unit) if hours is None else date_of(days(x) + int(hours / 24))
@@ -197,7 +198,7 @@ class Edges:
 
     def _near(self, day: int) -> bool:
         """Whether a day is worth a closer look."""
-        return local_day(self.now, self.zone) - 9 <= day <= local_day(self.until, self.zone) + 9
+        return self._first <= day <= self._last
 
     def _units(self, moment: dt.datetime, period: ir.Calendar) -> set[int]:
         found: set[int] = set()
@@ -207,8 +208,8 @@ class Edges:
                 found |= self._midnights(days(start))
         return found
 
-    def _midnights(self, day: int) -> set[int]:
-        return wall_clock(date_of(day), dt.time(), self.zone) if self._near(day) else set()
+    def _midnights(self, day: int) -> frozenset[int]:
+        return wall_clock(date_of(day), dt.time(), self.zone) if self._near(day) else frozenset()
 
     def _yearly(self, value: ir.Value, period: ir.Next | ir.Last | ir.Calendar, row: Row) -> set[int]:
         found: set[int] = set()

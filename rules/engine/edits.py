@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from rules import ir
-from rules.engine.activity import Kept, Row, kept_of, ordinal
+from rules.engine.activity import Row
 from rules.engine.person import PersonFacts
 from rules.vocabulary import Type
 
@@ -40,8 +40,10 @@ class More:
     @property
     def rows(self) -> list[dict[str, object]]:
         """The activity itself."""
-        ats = self.ats if len(self.ats) == self.n else self.ats[:1] * self.n
         shared = {name: value for name, value, _ in self.fields}
+        if self.fresh is None and len(self.ats) == 1:
+            return [{**shared, "at": self.ats[0]}] * self.n
+        ats = self.ats if len(self.ats) == self.n else self.ats[:1] * self.n
         own: list[dict[str, object]] = [
             {} if self.fresh is None else {self.fresh: f"new {n}"} for n in range(1, self.n + 1)
         ]
@@ -143,34 +145,43 @@ def _cost(edit: Edit, most: int = 99) -> float:
             return 1.2
 
 
-def applied(person: PersonFacts, edits: Sequence[Edit]) -> PersonFacts:
-    """The person as they would be. Places of `Fewer` are those of the person as given."""
+def known_of(person: PersonFacts, edits: Sequence[Edit]) -> PersonFacts:
+    """The person as they would be, but for their activity."""
+    if all(isinstance(edit, More | Fewer) for edit in edits):
+        return person
     facts, consented, lists = person.facts, person.consented, person.lists
-    suppressed, activity = person.suppressed, person.activity
-    more: dict[str, list[Row]] = {}
-    gone: dict[str, set[int]] = {}
+    suppressed = person.suppressed
     for edit in edits:
         match edit:
             case SetFact(name, value):
                 facts = {**facts, name: value}
-            case More(kind):
-                more.setdefault(kind, []).extend(edit.rows)
-            case Fewer(kind, places):
-                gone.setdefault(kind, set()).update(places)
             case SetConsent(channel, given):
                 consented = {**consented, channel: given}
             case SetList(name, on):
                 lists = lists | {name} if on else lists - {name}
             case SetSuppressed(suppressed):
                 pass
-    kept = dict(person.kept)
+    return PersonFacts(person.person, facts, person.activity, suppressed, consented, lists)
+
+
+def activity_of(edits: Sequence[Edit]) -> tuple[dict[str, list[Row]], dict[str, set[int]]]:
+    """By kind, what there would be more of it, and the places of what would be gone."""
+    more: dict[str, list[Row]] = {}
+    gone: dict[str, set[int]] = {}
+    for edit in edits:
+        match edit:
+            case More(kind):
+                more.setdefault(kind, []).extend(edit.rows)
+            case Fewer(kind, places):
+                gone.setdefault(kind, set()).update(places)
+    return more, gone
+
+
+def applied(person: PersonFacts, edits: Sequence[Edit]) -> PersonFacts:
+    """The person as they would be. Places of `Fewer` are those of the person as given."""
+    more, gone = activity_of(edits)
+    activity = dict(person.activity)
     for kind in {*more, *gone}:
-        old, without, new = kept_of(person.kept, person.activity, kind), gone.get(kind), more.get(kind, ())
-        there = [place for place in range(len(old.rows)) if without is None or place not in without]
-        rows = [*(old.rows[place] for place in there), *new]
-        times = [*(old.ats[place] for place in there), *(ordinal(row["at"]) for row in new)]
-        kept[kind] = Kept(rows, times)
-        activity = {**activity, kind: rows}
-    made = PersonFacts(person.person, facts, activity, suppressed, consented, lists)
-    made.kept.update(kept)
-    return made
+        without, there = gone.get(kind, ()), enumerate(activity.get(kind, ()))
+        activity[kind] = [*(row for place, row in there if place not in without), *more.get(kind, ())]
+    return replace(known_of(person, edits), activity=activity)

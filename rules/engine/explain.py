@@ -10,22 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeAlias
 
 from rules import ir
 from rules.engine.activity import Known
-from rules.engine.history import Trace
+from rules.engine.history import comeback, trace
 from rules.engine.periods import instant_of, microseconds
-from rules.engine.person import (
-    Context,
-    Lasts,
-    PersonFacts,
-    counted,
-    holds,
-    lasting,
-    observed,
-    observed_order,
-)
+from rules.engine.person import Context, Evaluator, Lasts, PersonFacts, holds
 from rules.engine.sphere import distance, possible
 from rules.engine.walk import children
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
@@ -102,115 +94,134 @@ def explain(
     conditions: Mapping[str, ir.Predicate] | None = None,
 ) -> Explanation:
     """The tree for one person; with `conditions` (segment → condition) also inside other segments."""
-    if conditions is not None and context.in_segment is None:
-        context = one_person(context, person, conditions)
-    if isinstance(predicate, ir.Lasting):
-        return _lasting(predicate, person, context, render=render, conditions=conditions)
-    inner: tuple[ir.Predicate, ...] = ()
-    match predicate:
-        case ir.And(parts) | ir.Or(parts):
-            inner = parts
-        case ir.Not(part):
-            inner = (part,)
-        case ir.InSegment(segment) | ir.HeldSegment(segment) if conditions is not None:
-            inner = (conditions[segment],)
-    seen: dict[str, Observed] = {}
-    match predicate:
-        case ir.HeldSegment(segment) if context.since is not None:
-            since = context.since(segment)
-            told = None if since is None else since.isoformat(" ", "minutes")
-            seen["member"] = Observed("member without a break since", told)
-        case ir.Near():
-            seen["distance"] = Observed("distance", _distance(predicate, person, context))
-    if isinstance(predicate, ir.Sequence | ir.Restarted):
-        for text, one in _in_order(predicate, person, context, render).items():
-            seen[text] = Observed(text, one, None)
-    elif not inner:
-        for value in _values(predicate):
-            text, known = render(value), shown(observed(value, person, context), _type(value))
-            seen[text] = Observed(text, known, _counted(value, person, context))
-    return Explanation(
-        node=predicate,
-        text=render(predicate),
-        result=holds(predicate, person, context),
-        observed=tuple(seen.values()),
-        children=tuple(
-            explain(part, person, context, render=render, conditions=conditions) for part in inner
-        ),
-    )
+    inside = conditions if context.in_segment is None else None
+    return _Explaining(Evaluator(person, context, inside), render, conditions).tree(predicate)
 
 
-def _counted(node: ir.Value | ir.ScorePart, person: PersonFacts, context: Context) -> Counted | None:
-    rows = [(microseconds(row["at"]), kind, row) for kind, row in counted(node, person, context)]  # type: ignore[arg-type]
-    if not rows:
-        return None
-    at, kind, latest = max(rows, key=lambda one: (one[0], str(one[2].get("event_id") or "")))
-    connection, event = latest.get("connection"), latest.get("event_id")
-    return Counted(
-        n=len(rows),
-        kind=kind,
-        at=instant_of(at),
-        connection=None if connection is None else str(connection),
-        event_id=None if event is None else "***" if "@" in str(event) else str(event),
-    )
+class _Explaining:
+    """Of one person."""
 
+    def __init__(self, one: Evaluator, render: Render, conditions: Mapping[str, ir.Predicate] | None) -> None:
+        self.one, self.render, self.conditions = one, render, conditions
+        self.facts = one.person.facts
 
-def _in_order(
-    node: ir.Sequence | ir.Restarted, person: PersonFacts, context: Context, render: Render
-) -> dict[str, str | None]:
-    """When each step happened, of the latest sequence or of the latest that came furthest."""
-    found = observed_order(node, person, context)
-    if isinstance(node, ir.Restarted):
-        before, after = found if isinstance(found, tuple) else (None, None)
-        return {"before the pause": _instant(before), "after the pause": _instant(after)}
-    assert isinstance(found, Trace)  # noqa: S101 - what a sequence gives
-    seen: dict[str, str | None] = {}
-    for number, (step, at) in enumerate(zip(node.steps, found.steps, strict=True), 1):
-        seen[f"step {number} {render(step)}"] = _instant(at)
-    if node.unless is not None and found.steps[-1] is not None:
-        followed = _instant(found.followed) or "none"
-        if found.open_until is not None and found.followed is None:
-            followed = f"none yet, open until {_instant(found.open_until)}"
-        seen[f"then {render(node.unless)}"] = followed
-    return seen
+    def tree(self, predicate: ir.Predicate) -> Explanation:
+        """The tree below a condition."""
+        if isinstance(predicate, ir.Lasting):
+            return self._lasting(predicate)
+        inner: tuple[ir.Predicate, ...] = ()
+        match predicate:
+            case ir.And(parts) | ir.Or(parts):
+                inner = parts
+            case ir.Not(part):
+                inner = (part,)
+            case ir.InSegment(segment) | ir.HeldSegment(segment) if self.conditions is not None:
+                inner = (self.conditions[segment],)
+        seen: dict[str, Observed] = {}
+        since = self.one.context.since
+        match predicate:
+            case ir.HeldSegment(segment) if since is not None:
+                begun = since(segment)
+                told = None if begun is None else begun.isoformat(" ", "minutes")
+                seen["member"] = Observed("member without a break since", told)
+            case ir.Near():
+                seen["distance"] = Observed("distance", self._distance(predicate))
+        if isinstance(predicate, ir.Sequence | ir.Restarted):
+            for text, when in self._in_order(predicate).items():
+                seen[text] = Observed(text, when, None)
+        elif not inner:
+            for value in _values(predicate):
+                text, known = self.render(value), shown(self.one.value(value, self.facts), _type(value))
+                seen[text] = Observed(text, known, self._counted(value))
+        children = tuple(map(self.tree, inner))
+        return Explanation(
+            node=predicate,
+            text=self.render(predicate),
+            result=self._result(predicate, children),
+            observed=tuple(seen.values()),
+            children=children,
+        )
+
+    def _result(self, predicate: ir.Predicate, children: tuple[Explanation, ...]) -> bool:
+        match predicate:
+            case ir.And():
+                return all(child.result for child in children)
+            case ir.Or():
+                return any(child.result for child in children)
+            case ir.Not():
+                return not children[0].result
+        return self.one.holds(predicate, self.facts)
+
+    def _counted(self, node: ir.Value | ir.ScorePart) -> Counted | None:
+        if not isinstance(node, ir.Aggregate | ir.Earned):
+            return None
+        rows = self.one.rows(node)
+        if not rows:
+            return None
+        latest = max(rows, key=lambda row: (row["at"], str(row.get("event_id") or "")))
+        connection, event = latest.get("connection"), latest.get("event_id")
+        return Counted(
+            n=len(rows),
+            kind=node.kind,
+            at=instant_of(microseconds(latest["at"])),  # type: ignore[arg-type]
+            connection=None if connection is None else str(connection),
+            event_id=None if event is None else "***" if "@" in str(event) else str(event),
+        )
+
+    def _in_order(self, node: ir.Sequence | ir.Restarted) -> dict[str, str | None]:
+        """When each step happened, of the latest sequence or of the latest that came furthest."""
+        if isinstance(node, ir.Restarted):
+            before, after = comeback(node, self.one.instants, self.one.clock) or (None, None)
+            return {"before the pause": _instant(before), "after the pause": _instant(after)}
+        found = trace(node, self.one.instants, self.one.clock)
+        seen: dict[str, str | None] = {}
+        for number, (step, at) in enumerate(zip(node.steps, found.steps, strict=True), 1):
+            seen[f"step {number} {self.render(step)}"] = _instant(at)
+        if node.unless is not None and found.steps[-1] is not None:
+            followed = _instant(found.followed) or "none"
+            if found.open_until is not None and found.followed is None:
+                followed = f"none yet, open until {_instant(found.open_until)}"
+            seen[f"then {self.render(node.unless)}"] = followed
+        return seen
+
+    def _lasting(self, node: ir.Lasting) -> Explanation:
+        """A segment that lasts: what keeps the person in or out and until when, then both conditions."""
+        one, person, since = self.one, self.one.person, self.one.context.entered
+        why = one.lasting(node, self.facts)
+        entered = None if since is None else since(node.segment)
+        until = None if entered is None or node.stay is None else entered + dt.timedelta(hours=node.stay)
+        leaves = node.leave_when is not None and one.holds(node.leave_when, self.facts)
+        match why:
+            case Lasts.HELD:
+                text = f"stays because it entered less than {span(node.stay)} ago, until {_minute(until)}"
+            case Lasts.STAYS:
+                text = "stays because it was in, until leave_when is true"
+            case Lasts.ENTERS:
+                text = "is in because when is true"
+            case Lasts.NOT:
+                text = "is not in because " + ("leave_when is true" if leaves else "when is not true")
+                if entered is not None and person.suppressed:
+                    text += "; was in, but whoever is suppressed does not stay"
+        parts = [("when", node.when)]
+        parts += [] if node.leave_when is None else [("leave_when", node.leave_when)]
+        trees = []
+        for name, part in parts:
+            tree = self.tree(part)
+            trees.append(replace(tree, text=f"{name}: {tree.text}"))
+        if entered is not None:
+            text += f"; a member since {_minute(entered)}"
+        return Explanation(node, text, why is not Lasts.NOT, (), tuple(trees))
+
+    def _distance(self, near: ir.Near) -> str | None:
+        """How far the place is from the point, in the unit of the rule."""
+        north, east = (self.one.value(fact, self.facts) for fact in (near.latitude, near.longitude))
+        if not isinstance(north, int) or not isinstance(east, int) or not possible(north, east):
+            return None
+        return f"{distance(near, north, east):.1f} {near.unit}"
 
 
 def _instant(microseconds: int | None) -> str | None:
     return None if microseconds is None else shown(instant_of(microseconds), Type.DATETIME)
-
-
-def _lasting(
-    node: ir.Lasting,
-    person: PersonFacts,
-    context: Context,
-    *,
-    render: Render,
-    conditions: Mapping[str, ir.Predicate] | None,
-) -> Explanation:
-    """A segment that lasts: what keeps the person in or out and until when, then both conditions."""
-    why = lasting(node, person, context)
-    entered = None if context.entered is None else context.entered(node.segment)
-    until = None if entered is None or node.stay is None else entered + dt.timedelta(hours=node.stay)
-    leaves = node.leave_when is not None and holds(node.leave_when, person, context)
-    match why:
-        case Lasts.HELD:
-            text = f"stays because it entered less than {span(node.stay)} ago, until {_minute(until)}"
-        case Lasts.STAYS:
-            text = "stays because it was in, until leave_when is true"
-        case Lasts.ENTERS:
-            text = "is in because when is true"
-        case Lasts.NOT:
-            text = "is not in because " + ("leave_when is true" if leaves else "when is not true")
-            if entered is not None and person.suppressed:
-                text += "; was in, but whoever is suppressed does not stay"
-    parts = [("when", node.when), *([] if node.leave_when is None else [("leave_when", node.leave_when)])]
-    trees = []
-    for name, part in parts:
-        tree = explain(part, person, context, render=render, conditions=conditions)
-        trees.append(replace(tree, text=f"{name}: {tree.text}"))
-    if entered is not None:
-        text += f"; a member since {_minute(entered)}"
-    return Explanation(node, text, why is not Lasts.NOT, (), tuple(trees))
 
 
 def span(hours: int | None) -> str:
@@ -223,16 +234,13 @@ def _minute(instant: dt.datetime | None) -> str:
     return "" if instant is None else f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
-def _distance(near: ir.Near, person: PersonFacts, context: Context) -> str | None:
-    """How far the place is from the point, in the unit of the rule."""
-    north, east = (observed(fact, person, context) for fact in (near.latitude, near.longitude))
-    if not isinstance(north, int) or not isinstance(east, int) or not possible(north, east):
-        return None
-    return f"{distance(near, north, east):.1f} {near.unit}"
-
-
-def _values(node: ir.Node) -> Iterator[ir.Value | ir.ScorePart]:
+@lru_cache(maxsize=4096)
+def _values(node: ir.Node) -> tuple[ir.Value | ir.ScorePart, ...]:
     """The values a leaf looks at: the whole ones first, then what they are made of; no constants."""
+    return tuple(_found(node))
+
+
+def _found(node: ir.Node) -> Iterator[ir.Value | ir.ScorePart]:
     for child in children(node):
         if isinstance(child, ir.Fact | ir.Aggregate):
             yield child
@@ -241,7 +249,7 @@ def _values(node: ir.Node) -> Iterator[ir.Value | ir.ScorePart]:
             yield from child.parts
         elif isinstance(child, ir.DaysSince | ir.Arithmetic):
             yield child
-            yield from _values(child)
+            yield from _found(child)
 
 
 def _type(value: ir.Value | ir.ScorePart) -> Type | None:
@@ -263,6 +271,11 @@ def shown(value: Known | None, type_: Type | None) -> str | None:
             return value.isoformat()
         case float():
             return f"{value:.6f}".rstrip("0").rstrip(".")
+        case int() if type_ is Type.MONEY:
+            major, minor = divmod(abs(value), MONEY_SCALE)
+            return f"{'-' if value < 0 else ''}{major}.{minor:02d}"
+        case int() if type_ is Type.NUMBER and value % NUMBER_SCALE == 0:
+            return str(value // NUMBER_SCALE)
         case int() | Fraction() if type_ is not None:
             exact = Fraction(value) / _SCALES[type_]
             rounded = round(exact, _PLACES[type_])

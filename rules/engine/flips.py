@@ -27,10 +27,9 @@ from rules.engine.edits import (
     storable,
 )
 from rules.engine.offers import offers
-from rules.engine.periods import Clock, instant_of
 from rules.engine.person import PersonFacts
 from rules.engine.scopes import PersonScope, Scope
-from rules.engine.walk import kinds, nodes
+from rules.engine.walk import kinds_in, segments_in
 
 Way: TypeAlias = tuple[Edit, ...]
 _EACH = 3
@@ -59,7 +58,7 @@ def nearest(predicate: ir.Predicate, scope: PersonScope) -> Flip | None:
     for way in islice(ways(predicate, target, scope), _ALL):
         if best is not None and least_cost(way) >= cost(best):
             continue
-        if any(beyond(way, one) for one in turning) or scope.plus(way).holds(predicate) is not target:
+        if any(beyond(way, one) for one in turning) or scope.after(way, predicate) is not target:
             continue
         turning.append(way)
         less = _least(way, predicate, target, scope)
@@ -69,9 +68,11 @@ def nearest(predicate: ir.Predicate, scope: PersonScope) -> Flip | None:
             break
     if best is None:
         return None
-    after = scope.plus(best)
     conditions = scope.conditions
     inside = dict.fromkeys(_segments(predicate, conditions))
+    if not inside:
+        return Flip(best)
+    after = scope.plus(best)
     turned = [name for name in inside if scope.holds(conditions[name]) is not after.holds(conditions[name])]
     return Flip(best, tuple((name, after.holds(conditions[name])) for name in turned))
 
@@ -87,12 +88,12 @@ def deadline(
     if not all(isinstance(edit, More) and {*edit.ats} == {clock.as_of} for edit in flip.edits):
         return None
     target = not scope.holds(predicate)
-    edges = sorted({at for leaf in dict.fromkeys(ahead.leaves(predicate)) for at in ahead.edges_of(leaf)})
+    edges = sorted({at for leaf in ahead.leaves_of(predicate) for at in ahead.edges_of(leaf)})
     more = [edit for edit in flip.edits if isinstance(edit, More)]
     for at in edges[:_EDGES]:
-        then = Clock(instant_of(at), clock.zone)
+        then = ahead.clock(at)
         later = [More(edit.kind, edit.n, edit.fields, (then.as_of,), edit.fresh) for edit in more]
-        if scope.at(then, later).holds(predicate) is not target:
+        if scope.later(then, later, predicate) is not target:
             return then.as_of
     return None
 
@@ -120,7 +121,7 @@ def ways(node: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
             yield from _any([[(part, target)] for part in parts], scope)
         case ir.InSegment(segment) | ir.HeldSegment(segment) if isinstance(scope, PersonScope):
             turning = ways(scope.conditions[segment], target, scope)
-            yield from (way for way in turning if scope.plus(way).holds(node) is target)
+            yield from (way for way in turning if scope.after(way, node) is target)
         case ir.Lasting(_, when, leave_when):
             leave = [] if leave_when is None else [(leave_when, not target)]
             stays = [(ir.Suppressed(), True), *leave, (when, False)]
@@ -139,7 +140,7 @@ def _tried(leaf: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
     taken: list[Way] = []
     for offer in able:
         sure = any(beyond(offer, one) for one in taken)
-        if sure or scope.plus(offer).holds(leaf) is target:
+        if sure or scope.after(offer, leaf) is target:
             taken.append(offer)
             yield offer
 
@@ -163,7 +164,7 @@ def _least(way: Way, predicate: ir.Predicate, target: bool, scope: PersonScope) 
     """Without what can be left out: whole edits, then activity by activity."""
 
     def turns(edits: Way) -> bool:
-        return scope.plus(edits).holds(predicate) is target
+        return scope.after(edits, predicate) is target
 
     kept = way
     for edit in way:
@@ -194,11 +195,10 @@ def _smaller(edit: Edit) -> Iterator[Edit]:
 def _active(predicate: ir.Predicate, conditions: Mapping[str, ir.Predicate]) -> bool:
     """Whether activity matters to the condition, or to a segment that it uses."""
     inside = (conditions[name] for name in _segments(predicate, conditions))
-    return bool(kinds([predicate, *inside]))
+    return any(map(kinds_in, (predicate, *inside)))
 
 
 def _segments(node: ir.Predicate, conditions: Mapping[str, ir.Predicate]) -> Iterator[str]:
-    for one in nodes([node]):
-        if isinstance(one, ir.InSegment | ir.HeldSegment):
-            yield one.segment
-            yield from _segments(conditions[one.segment], conditions)
+    for segment in segments_in(node):
+        yield segment
+        yield from _segments(conditions[segment], conditions)

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from typing import TypeAlias
 
 from rules import ir
@@ -152,7 +153,7 @@ def _around(exact: Fraction, known: Known | None, step: int = 1) -> list[int]:
     found = [(low + n) * step for n in range(-2, 4)]
     at = known if isinstance(known, (int, float, Fraction)) else low
     number, parts = exact.numerator, exact.denominator  # whole numbers compare more quickly
-    return sorted(found, key=lambda one: (abs(one - at), abs(one * parts - number)))
+    return [one for *_, one in sorted((abs(one - at), abs(one * parts - number), one) for one in found)]
 
 
 def _one_of(value: ir.Value, options: tuple[ir.Literal, ...], target: bool, scope: Scope) -> Iterator[Offer]:
@@ -231,8 +232,8 @@ def _days(
     fitting = returning(period, scope.clock)
     year = date_of(scope.clock.today).year - 30
     first = days(dt.date(year, 1, 1))
-    every = [date_of(day) for day in range(first, first + 365)]
-    found = [day for day in every if ((day.month * 100 + day.day) in fitting) is target][:1]
+    every = (date_of(day) for day in range(first, first + 365))
+    found = [*islice((day for day in every if ((day.month * 100 + day.day) in fitting) is target), 1)]
     if whole(value) is Type.DATETIME:
         found = [dt.datetime.combine(day, dt.time(12), tzinfo=dt.UTC) for day in found]
     return [*found] if target else [*found, None]

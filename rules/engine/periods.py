@@ -8,7 +8,7 @@ calendars never matter. Rolling months and years are taken on the wall clock of 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -55,19 +55,24 @@ class Clock:
 
     as_of: dt.datetime
     zone: str
+    now: int = field(init=False, repr=False, compare=False)
+    """`as_of` in microseconds."""
 
     def __post_init__(self) -> None:
-        microseconds(self.as_of)  # refuses a naive one
+        object.__setattr__(self, "now", microseconds(self.as_of))  # refuses a naive one
 
-    @property
-    def now(self) -> int:
-        """`as_of` in microseconds."""
-        return microseconds(self.as_of)
+    def __hash__(self) -> int:
+        return self.now
 
     @property
     def today(self) -> int:
         """The business day of `as_of`, as a day number."""
-        return days(self.as_of.astimezone(ZoneInfo(self.zone)).date())
+        return _business_day(self.now, self.zone)
+
+
+@lru_cache(maxsize=4096)
+def _business_day(us: int, zone: str) -> int:
+    return days(instant_of(us).astimezone(ZoneInfo(zone)).date())
 
 
 def microseconds(instant: dt.datetime) -> int:
@@ -129,9 +134,11 @@ def window(period: Period, clock: Clock) -> Range:
     return Range(found.start, after_now if found.end is None else min(found.end, after_now))
 
 
-def wall_clock(date: dt.date, time: dt.time, zone: str) -> set[int]:
+@lru_cache(maxsize=4096)
+def wall_clock(date: dt.date, time: dt.time, zone: str) -> frozenset[int]:
     """The instants at which clocks in the zone show this, both of them where clocks go back."""
-    return {found for fold in (0, 1) if (found := _instant(date, time, zone, fold=fold)) is not None}
+    every = (_instant(date, time, zone, fold=fold) for fold in (0, 1))
+    return frozenset(found for found in every if found is not None)
 
 
 def months_on(date: dt.date, n: int, unit: Unit) -> dt.date | None:
@@ -233,7 +240,11 @@ def returning(period: Next | Last | Calendar, clock: Clock) -> frozenset[int]:
     28 February in years without one."""
     found = resolve(period, clock, Type.DATE)
     start = found.start if found.start is not None else clock.today - 366
-    end = min(found.end if found.end is not None else start + 366, start + 366)
+    return _returning(start, min(found.end if found.end is not None else start + 366, start + 366))
+
+
+@lru_cache(maxsize=1024)
+def _returning(start: int, end: int) -> frozenset[int]:
     dates = [date_of(day) for day in range(start, end)]
     returns = {date.month * 100 + date.day for date in dates}
     short_years = any(d.month == 2 and d.day == 28 and not _is_leap(d.year) for d in dates)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from rules import ir
 from rules.engine import sphere
-from rules.engine.activity import Kept, Known, Row, Seen, comparable, ordinal
-from rules.engine.history import Trace, comeback, trace
+from rules.engine.activity import Kept, Known, Row, Seen, comparable, compared, ordinal
+from rules.engine.history import comeback, trace
 from rules.engine.periods import (
     Clock,
     date_of,
@@ -38,6 +38,7 @@ from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 if TYPE_CHECKING:
     import duckdb
 
+_MADE = ir.Arithmetic
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 
 
@@ -87,34 +88,19 @@ def fits(predicate: ir.Predicate, row: Row, context: Context) -> bool:
     return Evaluator(PersonFacts(0), context).holds(predicate, row)
 
 
-def counted(node: ir.Node, person: PersonFacts, context: Context) -> list[tuple[str, Row]]:
-    """The activity that counts for a value or for the steps of a sequence, with its kind."""
+def counted(
+    node: ir.Step | ir.Unless | ir.Restarted, person: PersonFacts, context: Context
+) -> list[tuple[str, Row]]:
+    """The activity that counts for a step of a sequence or for a return, with its kind."""
     one = Evaluator(person, context)
-    match node:
-        case ir.Aggregate() | ir.Earned():
-            return [(node.kind, row) for row in one.seen.rows(node)]
-        case ir.Step() | ir.Unless() | ir.Restarted():
-            period = node.period if isinstance(node, ir.Restarted) else ir.Ever()
-            return [
-                (node.kind, row) for row in one.seen.fitting(node.kind, node.where, window(period, one.clock))
-            ]
-    return []
+    period = node.period if isinstance(node, ir.Restarted) else ir.Ever()
+    return [(node.kind, row) for row in one.fitting(node.kind, node.where, window(period, one.clock))]
 
 
 def observed(value: ir.Value | ir.ScorePart, person: PersonFacts, context: Context) -> Known | None:
     """The value of a fact or aggregate; None is missing. Averages are fractions in the units of their
     type, arithmetic is a double in major units, texts are unfolded."""
     return Evaluator(person, context).value(value, person.facts)
-
-
-def observed_order(
-    node: ir.Sequence | ir.Restarted, person: PersonFacts, context: Context
-) -> Trace | tuple[int, int] | None:
-    """Which activity made a sequence, or a return, as far as there was any."""
-    one = Evaluator(person, context)
-    if isinstance(node, ir.Sequence):
-        return trace(node, one.seen.instants, one.clock)
-    return comeback(node, one.seen.instants, one.clock)
 
 
 def rank_value(rank: Rank, person: PersonFacts, context: Context) -> tuple[Known, object] | None:
@@ -131,17 +117,17 @@ class Lasts(Enum):
     NOT = "not in"
 
 
-def lasting(node: ir.Lasting, person: PersonFacts, context: Context) -> Lasts:
-    """Whether the person is in a segment that lasts, and because of what."""
-    return Evaluator(person, context).lasting(node, person.facts)
-
-
-class Evaluator:
+class Evaluator(Seen):
     """All that can be asked of one person in one context."""
 
-    def __init__(self, person: PersonFacts, context: Context) -> None:
-        self.person, self.context, self.clock = person, context, context.clock
-        self.seen = Seen(person.activity, person.kept, context.clock, self.holds)
+    def __init__(
+        self, person: PersonFacts, context: Context, conditions: Mapping[str, ir.Predicate] | None = None
+    ) -> None:
+        """`conditions`: segment → condition; then whether the person is in others is worked out when asked,
+        whatever the context says."""
+        super().__init__(person.activity, person.kept, context.clock)
+        self.person, self.context, self._conditions = person, context, conditions
+        self._inside: dict[str, bool] = {}
 
     # ── predicates; `row` is the person's facts, or one activity inside a `where` ──
 
@@ -166,15 +152,13 @@ class Evaluator:
             case ir.InList(name):
                 return name in self.person.lists
             case ir.InSegment(segment):
-                assert self.context.in_segment is not None, "needs the other segments"  # noqa: S101
-                return self.context.in_segment(segment)
+                return self._in_segment(segment)
             case ir.AllRecords(matching, of):
                 return self.value(of, row) == self.value(matching, row) != 0
             case ir.Lasting():
                 return self.lasting(node, row) is not Lasts.NOT
             case ir.HeldSegment(segment):
-                assert self.context.in_segment is not None, "needs the other segments"  # noqa: S101
-                return self._held(node) and self.context.in_segment(segment)
+                return self._held(node) and self._in_segment(segment)
             case ir.Near() | ir.Placed():
                 north, east = (self.value(fact, row) for fact in (node.latitude, node.longitude))
                 if not isinstance(north, int) or not isinstance(east, int):
@@ -190,9 +174,9 @@ class Evaluator:
                 ranked = self.ranked(node, row)
                 return ranked is not None and self.context.ranks.holds(node, *ranked)
             case ir.Sequence():
-                return trace(node, self.seen.instants, self.clock).holds
+                return trace(node, self.instants, self.clock).holds
             case ir.Restarted():
-                return comeback(node, self.seen.instants, self.clock) is not None
+                return comeback(node, self.instants, self.clock) is not None
             case ir.Stopped(last, quiet):
                 at = self.value(last, row)
                 return at is not None and ordinal(at) not in resolve(quiet, self.clock, Type.DATETIME)
@@ -247,25 +231,23 @@ class Evaluator:
         a, b = self.value(left, row), self.value(right, row)
         if a is None or b is None:
             return False
-        inexact = isinstance(left, ir.Arithmetic) or isinstance(right, ir.Arithmetic)
-        if inexact or _type(left) is not _type(right):
-            x: object = self._double(left, row)
-            y: object = self._double(right, row)
+        x: object = a
+        y: object = b
+        if isinstance(a, str) and isinstance(b, str):
+            x, y = fold(a), fold(b)
+        elif type(left) is _MADE or type(right) is _MADE or _type(left) is not _type(right):
+            x, y = self._double(left, row), self._double(right, row)
             if x is None or y is None:
                 return False
-        else:
-            x, y = comparable(a), comparable(b)
-        match operator:
-            case ir.Comparison.EQ:
-                return x == y
-            case ir.Comparison.LT:
-                return x < y  # type: ignore[operator, no-any-return]
-            case ir.Comparison.LE:
-                return x <= y  # type: ignore[operator, no-any-return]
-            case ir.Comparison.GT:
-                return x > y  # type: ignore[operator, no-any-return]
-            case ir.Comparison.GE:
-                return x >= y  # type: ignore[operator, no-any-return]
+        return compared(operator, x, y)
+
+    def _in_segment(self, segment: str) -> bool:
+        if self._conditions is None:
+            assert self.context.in_segment is not None, "needs the other segments"  # noqa: S101
+            return self.context.in_segment(segment)
+        if segment not in self._inside:
+            self._inside[segment] = self.holds(self._conditions[segment], self.person.facts)
+        return self._inside[segment]
 
     def _held(self, node: ir.HeldSegment) -> bool:
         if self.context.held is not None:
@@ -296,7 +278,7 @@ class Evaluator:
             case ir.Fact(name):
                 return row.get(name)  # type: ignore[return-value]
             case ir.Aggregate():
-                return self.seen.value(node)
+                return self.came_to(node)
             case ir.DaysSince(inner):
                 then = self.value(inner, row)
                 if then is None:
@@ -315,7 +297,7 @@ class Evaluator:
     def _points(self, part: ir.ScorePart) -> int:
         if isinstance(part, ir.Granted):
             return part.points if self.holds(part.condition, self.person.facts) else 0
-        days_ = Counter(self._day(row["at"]) for row in self.seen.rows(part))  # type: ignore[arg-type]
+        days_ = Counter(self._day(row["at"]) for row in self.rows(part))  # type: ignore[arg-type]
         total = 0
         for day, count in days_.items():
             worth = weights(part.points, part.half_life) if part.half_life else None
@@ -344,7 +326,7 @@ class Evaluator:
     def _double(self, node: ir.Value, row: Row) -> float | None:
         """A number in major units."""
         if isinstance(node, ir.Aggregate) and node.function is ir.AggregateFunction.AVG:
-            known = self.seen.numbers(node)
+            known = self.numbers(node)
             if not known:
                 return None
             return float(sum(known)) / float(len(known) * _SCALES[node.type])

@@ -9,7 +9,7 @@ from rules import ir
 from rules.engine.activity import Row
 from rules.engine.person import PersonFacts
 from rules.engine.tables import ByPerson, Span, Tables
-from rules.engine.walk import kinds
+from rules.engine.walk import kinds_in
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,7 +26,7 @@ def read_person(
     """All facts of a person and the activity of the kinds that the conditions use; None: nobody has this
     number. Where rows are kept by person, they are picked there, and no others are looked at."""
     kept = tables.by_person
-    read = sorted(kinds(conditions) & tables.activity.keys())
+    read = sorted(frozenset[str]().union(*map(kinds_in, conditions)) & tables.activity.keys())
     if kept is None:
         rows = _rows(connection, tables.people, person)
         activity = {kind: _rows(connection, tables.activity[kind], person) for kind in read if rows}

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Protocol, Self
 
 from rules import ir
 from rules.engine.activity import Known, Row
-from rules.engine.edits import Edit, SetFact, applied
-from rules.engine.explain import one_person
+from rules.engine.edits import Edit, Fewer, More, SetFact, applied
+from rules.engine.foreseen import Foreseen
+from rules.engine.foretold import foretold
 from rules.engine.periods import Clock
 from rules.engine.person import Context, Evaluator, PersonFacts, fits, observed
 from rules.engine.walk import Feature
@@ -44,6 +44,10 @@ class Scope(Protocol):
         """With more edits."""
         ...
 
+    def after(self, edits: Sequence[Edit], node: ir.Predicate) -> bool:
+        """Whether a predicate is true with more edits."""
+        ...
+
 
 class PersonScope:
     """A person. `edits` are those that made them so, of the person as they are.
@@ -59,16 +63,30 @@ class PersonScope:
         edits: tuple[Edit, ...] = (),
         root: PersonScope | None = None,
     ) -> None:
-        self.original, self.outer, self.conditions, self.edits = original, context, conditions, edits
-        self.person = applied(original, edits) if edits else original
-        self.context = one_person(context, self.person, conditions)
-        self.clock = context.clock
-        self._one = Evaluator(self.person, self.context)
+        self.original, self.conditions, self.edits = original, conditions, edits
+        self.context, self.clock = context, context.clock
         self._known: dict[ir.Predicate, bool] = {}
         self._ways: dict[tuple[ir.Predicate, bool], _Again] = {}
         self.root = self if root is None else root
         if root is None:
             self._asked, self._made = 0, _Made()
+        self._one = self._evaluator()
+
+    def _evaluator(self) -> Evaluator:
+        if self.root._twice and any(isinstance(edit, Fewer) for edit in self.edits):
+            return Evaluator(self.person, self.context, self.conditions)
+        one = self._at(self.clock)
+        return Foreseen(one, self.edits) if self.edits else one
+
+    @cached_property
+    def person(self) -> PersonFacts:
+        """The person as the edits make them."""
+        return applied(self.original, self.edits) if self.edits else self.original
+
+    @cached_property
+    def _twice(self) -> bool:
+        """Whether some row of activity is there more than once, and not told apart from itself."""
+        return len(self.places) < sum(map(len, self.original.activity.values()))
 
     def begin(self) -> None:
         """The next condition is asked about; nothing was asked for it yet."""
@@ -87,16 +105,16 @@ class PersonScope:
         self.root._asked += 1
         known = self._known.get(node)
         if known is None:
-            known = self._known[node] = self._one.holds(node, self.person.facts)
+            known = self._known[node] = self._one.holds(node, self._one.person.facts)
         return known
 
     def value(self, node: ir.Value | ir.ScorePart) -> Known | None:
         """A value of the person."""
-        return self._one.value(node, self.person.facts)
+        return self._one.value(node, self._one.person.facts)
 
     def counted(self, feature: Feature) -> list[Row]:
         """The activity that a feature counts."""
-        return self._one.seen.rows(feature)
+        return self._one.rows(feature)
 
     @cached_property
     def places(self) -> Mapping[int, tuple[str, int]]:
@@ -106,22 +124,58 @@ class PersonScope:
         every = self.original.activity.items()
         return {id(row): (kind, place) for kind, rows in every for place, row in enumerate(rows)}
 
+    def thought_of(
+        self, key: tuple[object, ...], make: Callable[[], tuple[tuple[Edit, ...], ...]]
+    ) -> tuple[tuple[Edit, ...], ...]:
+        """What is made for a key, once for everybody that the person may be; not if it cannot be a key."""
+        known = self.root._made.thought_of
+        try:
+            found = known.get(key)
+        except TypeError:  # a field would be a list
+            return make()
+        if found is None:
+            found = known[key] = make()
+        return found
+
     def plus(self, edits: Sequence[Edit]) -> PersonScope:
         """With more edits."""
-        return self._with((*self.edits, *edits), self.outer)
+        return self._with((*self.edits, *edits), self.context)
 
-    def at(self, clock: Clock, edits: Sequence[Edit]) -> PersonScope:
-        """At another instant, with these edits."""
-        return self._with(tuple(edits), replace(self.outer, clock=clock))
+    def after(self, edits: Sequence[Edit], node: ir.Predicate) -> bool:
+        """Whether a predicate is true of the person with more edits."""
+        told = foretold(node, edits, self._one)
+        if told is None:
+            return self.plus(edits).holds(node)
+        self.root._asked += 1
+        return told
+
+    def later(self, clock: Clock, edits: Sequence[Edit], node: ir.Predicate) -> bool:
+        """Whether a predicate is true at another instant, with these edits of the person as they are."""
+        told = foretold(node, edits, self._at(clock))
+        if told is None:
+            return self._with(tuple(edits), self._at(clock).context).holds(node)
+        self.root._asked += 1
+        return told
+
+    def _at(self, clock: Clock) -> Evaluator:
+        """The person as they are, at an instant."""
+        ones = self.root._made.ones
+        one = ones.get(clock)
+        if one is None:
+            context = self.context if clock == self.clock else replace(self.context, clock=clock)
+            one = ones[clock] = Evaluator(self.original, context, self.conditions)
+        return one
 
     def _with(self, edits: tuple[Edit, ...], outer: Context) -> PersonScope:
         made = self.root._made
-        key = outer.clock.as_of, *map(made.number, edits)
+        key = outer.clock.now, *map(made.number, edits)
         scope = made.scopes.get(key)
         if scope is None:
             scope = made.scopes[key] = PersonScope(self.original, outer, self.conditions, edits, self.root)
-            now, then = scope.person.activity, self.original.activity
-            made.rows += sum(len(rows) for kind, rows in now.items() if rows is not then.get(kind))
+            for edit in edits:
+                if isinstance(edit, More | Fewer):
+                    made.rows += len(self.original.activity.get(edit.kind, ()))
+                    made.rows += edit.n if isinstance(edit, More) else 0
         return scope
 
     def ways(
@@ -136,11 +190,14 @@ class PersonScope:
 
 
 class _Made:
-    """Scopes that were made of one person, by the instant and the numbers of their edits; `rows`: how many
-    rows of activity they hold together."""
+    """Scopes that were made of one person, by the instant and the numbers of their edits; `rows`: how
+    many rows of activity they may look at together."""
 
     def __init__(self) -> None:
-        self.scopes: dict[tuple[object, ...], PersonScope] = {}
+        self.scopes: dict[tuple[int, ...], PersonScope] = {}
+        self.ones: dict[Clock, Evaluator] = {}
+        """The person as they are, by instant."""
+        self.thought_of: dict[tuple[object, ...], tuple[tuple[Edit, ...], ...]] = {}
         self.rows = 0
         self._numbers: dict[int, tuple[Edit, int]] = {}  # by id, with the edit, which its id stands for
         self._equal: dict[Edit, int] = {}
@@ -149,11 +206,15 @@ class _Made:
         """Equal edits have the same."""
         found = self._numbers.get(id(edit))
         if found is None:
-            number = len(self._numbers)
-            with suppress(TypeError):  # a fact would be a list
-                number = self._equal.setdefault(edit, number)
-            found = self._numbers[id(edit)] = edit, number
+            found = self._numbers[id(edit)] = edit, self._number(edit)
         return found[1]
+
+    def _number(self, edit: Edit) -> int:
+        number = len(self._numbers)
+        try:
+            return self._equal.setdefault(edit, number)
+        except TypeError:  # a fact would be a list
+            return number
 
 
 class _Again:
@@ -201,3 +262,7 @@ class RowScope:
         """With other fields."""
         fields = {edit.name: edit.value for edit in edits if isinstance(edit, SetFact)}
         return RowScope({**self.row, **fields}, self.context)
+
+    def after(self, edits: Sequence[Edit], node: ir.Predicate) -> bool:
+        """Whether a predicate is true with other fields."""
+        return self.plus(edits).holds(node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from rules.ir import (
     Aggregate,
@@ -70,6 +71,24 @@ def kinds(roots: Iterable[Node]) -> set[str]:
         elif isinstance(node, Feature | Step | Unless | Restarted):
             found.add(node.kind)
     return found
+
+
+@lru_cache(maxsize=4096)
+def kinds_in(node: Node) -> frozenset[str]:
+    """The kinds of activity whose rows are read for one node."""
+    return frozenset(kinds([node]))
+
+
+@lru_cache(maxsize=4096)
+def segments_in(node: Node) -> tuple[str, ...]:
+    """The segments that stand in a node itself, each as often as it does."""
+    return tuple(one.segment for one in nodes([node]) if isinstance(one, InSegment | HeldSegment))
+
+
+@lru_cache(maxsize=4096)
+def has_ranks(node: Node) -> bool:
+    """Whether people are compared with people anywhere in a node."""
+    return any(isinstance(one, Rank) for one in nodes([node]))
 
 
 def ranks(roots: Iterable[Node]) -> list[Rank]:

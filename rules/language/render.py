@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 from rules import ir
 from rules.language.syntax.parser import keyword
@@ -19,6 +20,7 @@ _CALENDAR_DAYS = {0: "today", -1: "yesterday", 1: "tomorrow"}
 _SHIFTS = {-1: "last", 0: "this", 1: "next"}
 
 
+@lru_cache(maxsize=4096)
 def render(node: ir.Predicate | ir.Value | ir.ScorePart | ir.Step | ir.Unless) -> str:
     """The node as an expression, e.g. `sum(purchase.amount, last 365 days) >= 500`; a score by its name, a
     step of a sequence as its part of one, e.g. `checkout within 2 days`."""

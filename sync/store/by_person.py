@@ -224,10 +224,14 @@ def _filled(table: pa.Table, fields: pa.Schema) -> pa.Table:
     """With all columns, in the relation's types."""
     there = set(table.column_names)
     columns = [
-        table[field.name].cast(field.type) if field.name in there else pa.nulls(len(table), field.type)
+        _as(table[field.name], field.type) if field.name in there else pa.nulls(len(table), field.type)
         for field in fields
     ]
     return pa.table(columns, schema=fields)
+
+
+def _as(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    return column if column.type == type_ else column.cast(type_)
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
