@@ -42,7 +42,6 @@ from sync.store import Lease, Run, Step, Task
 from sync.store.moves import finish_moves
 from sync.store.optouts import StoredOptOut
 from sync.store.plans import PlannedBatch
-from sync.store.tidy import tidy
 from sync.store.values import Money
 from sync.whereabouts import Whereabouts
 
@@ -118,9 +117,6 @@ class Pipeline:
                 at=self.as_of,
                 progress=self.progress,
             )
-            if done.changed_rows:
-                days = settings.store.keep_lake_days
-                tidy(self.store.lake, now=self.workspace.clock.utc_now(), keep_days=days)
         self._living = done.living
         self.report.people = done.people
         self.report.lake_rows_changed += done.changed_rows

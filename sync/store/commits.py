@@ -31,7 +31,7 @@ from pyiceberg.manifest import (
 from pyiceberg.table import Table
 from pyiceberg.table import Transaction as IcebergTransaction
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.snapshots import Operation, Summary
+from pyiceberg.table.snapshots import Operation, Snapshot, Summary
 from pyiceberg.table.update import (
     TableUpdate,
     _apply_table_update,
@@ -41,6 +41,10 @@ from pyiceberg.table.update import (
 from pyiceberg.table.update.snapshot import _OverwriteFiles
 from pyiceberg.typedef import EMPTY_DICT, Record
 
+from sync.store.manifests import entries, manifests
+
+MOST_MANIFESTS = 4
+"""Of rows, before they are made one: with few files in each, reading many takes longer than writing one."""
 POSITION_IDS = "{'file_path': 2147483546, 'pos': 2147483545}"
 """The columns of a file of position deletes, with the numbers that Iceberg reserves for them."""
 
@@ -106,20 +110,49 @@ class Overwrite(_OverwriteFiles):
         self._forgotten = set(forgotten)
 
     def _existing_manifests(self) -> list[ManifestFile]:
-        return [one for one in super()._existing_manifests() if one.content is ManifestContent.DATA]
+        """Manifests of rows that stay. PyIceberg would keep one more for every commit, for ever; here they
+        become one as soon as there are too many."""
+        intact: list[ManifestFile] = []
+        others: list[ManifestEntry] = []
+        there = list(manifests(self._parent(), ManifestContent.DATA))
+        for manifest in there:
+            live = entries(manifest)
+            staying = [entry for entry in live if entry.data_file not in self._deleted_data_files]
+            if len(staying) == len(live) and len(there) <= MOST_MANIFESTS:
+                intact.append(manifest)
+            else:
+                others += staying
+        if not others:
+            return intact
+        with self.new_manifest_writer(self._transaction.table_metadata.spec()) as writer:
+            for entry in others:
+                writer.add_entry(_entry(entry.data_file, entry.snapshot_id, entry))
+        return [writer.to_manifest_file(), *intact]
 
-    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
+    def _deleted_entries(self) -> list[ManifestEntry]:
+        gone = [
+            _entry(entry.data_file, self._snapshot_id, entry, ManifestEntryStatus.DELETED)
+            for manifest in manifests(self._parent(), ManifestContent.DATA)
+            for entry in entries(manifest)
+            if entry.data_file in self._deleted_data_files
+        ]
+        self._validate_required_deletes(gone)
+        return gone
+
+    def _parent(self) -> Snapshot | None:
+        """The snapshot that this one changes."""
+        return self._transaction.table_metadata.snapshot_by_name(self._target_branch)
+
+    def _process_manifests(self, written: list[ManifestFile]) -> list[ManifestFile]:
         metadata = self._transaction.table_metadata
-        parent = metadata.snapshot_by_name(self._target_branch)
         kept = [
             entry
-            for manifest in (parent.manifests(self._io) if parent is not None else ())
-            if manifest.content is ManifestContent.DELETES
-            for entry in manifest.fetch_manifest_entry(self._io, discard_deleted=True)
+            for manifest in manifests(self._parent(), ManifestContent.DELETES)
+            for entry in entries(manifest)
             if entry.data_file.file_path not in self._forgotten
         ]
         if not kept and not self._positions:
-            return manifests
+            return written
         output = self.new_manifest_output()
         with _PositionsWriter(
             metadata.spec(), self.schema(), output, self._snapshot_id, self._compression
@@ -128,7 +161,7 @@ class Overwrite(_OverwriteFiles):
                 writer.add(_entry(file, self._snapshot_id))
             for entry in kept:
                 writer.add_entry(_entry(entry.data_file, entry.snapshot_id, entry))
-        return [*manifests, writer.to_manifest_file()]
+        return [*written, writer.to_manifest_file()]
 
     def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
         added = self._added_data_files
@@ -148,9 +181,14 @@ class _PositionsWriter(ManifestWriterV2):
         return {**super()._meta, "content": "deletes"}
 
 
-def _entry(file: DataFile, snapshot_id: int | None, known: ManifestEntry | None = None) -> ManifestEntry:
+def _entry(
+    file: DataFile,
+    snapshot_id: int | None,
+    known: ManifestEntry | None = None,
+    status: ManifestEntryStatus = ManifestEntryStatus.EXISTING,
+) -> ManifestEntry:
     return ManifestEntry.from_args(
-        status=ManifestEntryStatus.ADDED if known is None else ManifestEntryStatus.EXISTING,
+        status=ManifestEntryStatus.ADDED if known is None else status,
         snapshot_id=snapshot_id,
         sequence_number=None if known is None else known.sequence_number,
         file_sequence_number=None if known is None else known.file_sequence_number,

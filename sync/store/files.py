@@ -9,6 +9,7 @@ from pyiceberg.manifest import DataFile, DataFileContent
 from pyiceberg.table import Table
 from pyiceberg.types import ListType
 
+from sync.store.manifests import entries, manifests
 from sync.store.shapes import literal
 
 GONE, NEWER = "gone-", "newer-"
@@ -65,11 +66,12 @@ def placed(paths: str) -> str:
 
 def snapshot_files(table: Table, snapshot: int) -> dict[str, DataFile]:
     """The snapshot's files, of rows and of positions: path (plain, not a URL) → file, by path."""
-    files = {}
-    for task in table.scan(snapshot_id=snapshot).plan_files():
-        files[_path(task.file.file_path)] = task.file
-        files.update({_path(file.file_path): file for file in task.delete_files})
-    return dict(sorted(files.items()))
+    files = [
+        entry.data_file
+        for manifest in manifests(table.metadata.snapshot_by_id(snapshot))
+        for entry in entries(manifest)
+    ]
+    return dict(sorted((_path(file.file_path), file) for file in files))
 
 
 def _path(location: str) -> str:

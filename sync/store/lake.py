@@ -27,7 +27,7 @@ from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import ListType, NestedField
 
 from sync.store.catalog import NAMESPACE, StoreCatalog
-from sync.store.commits import POSITION_IDS, Overwrite, Transaction, data_file, positions_file
+from sync.store.commits import MOST_MANIFESTS, POSITION_IDS, Overwrite, Transaction, data_file, positions_file
 from sync.store.copies import Copies
 from sync.store.database import Database
 from sync.store.errors import StoreError, no_space_is_told
@@ -53,7 +53,7 @@ _PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "10",
     "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "20",
+    "commit.manifest.min-count-to-merge": str(MOST_MANIFESTS + 1),
     "write.metadata.metrics.default": "counts",  # no address of a person in a manifest
     "write.metadata.metrics.column.at": "full",
     "write.metadata.metrics.column.contact": "full",
@@ -289,8 +289,7 @@ class Lake:
                 ) from error
         self._tables.pop(table, None)
         made = loaded.metadata.current_snapshot_id
-        assert made is not None  # PyIceberg has put what it committed into the table
-        return int(made)
+        return None if made is None else int(made)
 
     def _stage(
         self, table: Table, transaction: IcebergTransaction, gone: set[str], added: Sequence[NewFile]

@@ -14,6 +14,7 @@ from pyiceberg.table import Table
 
 from sync.store.catalog import NAMESPACE
 from sync.store.lake import Lake
+from sync.store.manifests import read
 from sync.store.shapes import SHAPES
 
 HOLDING = "holding"
@@ -66,10 +67,7 @@ def names_of(table: Table) -> set[str]:
             if (name := Path(manifest.manifest_path).name) in names:
                 continue  # most of a snapshot's manifests are those of the one before
             names.add(name)
-            names |= {
-                Path(entry.data_file.file_path).name
-                for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-            }
+            names |= {Path(entry.data_file.file_path).name for entry in read(manifest)}
     return names
 
 

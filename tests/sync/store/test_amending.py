@@ -98,6 +98,23 @@ def test_overwriting_a_table_with_newer_rows_leaves_just_the_given_ones(lake_sto
     assert not overwrite(lake_store.lake, "people", everybody(name="old").slice(1))
 
 
+def test_many_commits_leave_few_manifests_to_read_and_no_row_is_lost(lake_store: Store) -> None:
+    """Otherwise each run would take longer than the one before."""
+    lake, expected = lake_store.lake, dict.fromkeys(range(1, 5_001), "old")
+    overwrite(lake, "people", everybody(5_000))
+    for number in range(20):
+        amend(lake, "people", some(number + 1, 9_000 + number, name="new"), gone=[100 + number])
+        expected |= {number + 1: "new", 9_000 + number: "new"}
+        del expected[100 + number]
+    table = lake.table("people")
+    snapshot = table.current_snapshot() if table is not None else None
+    assert table is not None
+    assert snapshot is not None
+    assert len(table.metadata.snapshots) == 21
+    assert len(snapshot.manifests(table.io)) <= 7
+    assert names(lake_store) == by_others(lake_store) == expected
+
+
 def test_old_snapshots_keep_their_rows_and_tidy_keeps_positions(lake_store: Store) -> None:
     lake = lake_store.lake
     overwrite(lake, "people", everybody(5_000))
