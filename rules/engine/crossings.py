@@ -25,6 +25,8 @@ def crossed(
     """For each name everybody of whom something crossed one of its edges, at least."""
     from pyroaring import BitMap
 
+    if not any(edges.ranges or edges.rows or edges.facts for edges in wanted.values()):
+        return {name: BitMap() for name in wanted}
     finder = _Finder(connection, tables, dialect)
     rows: dict[tuple[str, str, str], Range] = {}
     for edges in wanted.values():

@@ -145,7 +145,8 @@ def renew(
             with few(connection, wanted, tables, asked) as restricted:
                 told = ask(wanted, restricted, known=known, asked=asked, given=given).members
         for name, whom in asked.items():
-            members[name] = (before.members[name] - whom) | (told[name] & whom)
+            was, inside = before.members[name], told[name] & whom
+            members[name] = was if was & whom == inside else (was - whom) | inside
 
     again(first)
     told = Evaluation({}, 0, {})
@@ -196,10 +197,11 @@ class _Ordering:
             if self.before.order.knows(rank):
                 value = aged(rank.value) or rank.value
                 try:
-                    found = value_edges(value, self.then, self.now, self.dialect)
+                    still = self.then == self.now  # then nothing crosses anything
+                    found = Edges() if still else value_edges(value, self.then, self.now, self.dialect)
                 except Unsettled:
                     continue
-                self._edges[rank] = Edges() if self.then == self.now else found
+                self._edges[rank] = found
         return self._edges.keys()
 
     def renewed(self, rules: RuleSet) -> Order:
@@ -251,10 +253,11 @@ def _classified(
             in_full[name] = "it uses a segment that is new"
         elif name in forgotten:
             in_full[name] = "what it remembers is not known of the last time"
+        elif then == now and all(rank in settled for rank in _needs(segment.when).ranks):
+            looked_for[name] = Edges()
         else:
             try:
-                found = edges(segment.when, then, now, dialect, ranked=settled)
-                looked_for[name] = Edges() if then == now else found
+                looked_for[name] = edges(segment.when, then, now, dialect, ranked=settled)
             except Unsettled as reason:
                 in_full[name] = str(reason)
     return looked_for, in_full

@@ -99,9 +99,29 @@ class Values:
         ends = np.cumsum(np.bincount(self.codes, minlength=len(self.names))).tolist()
         return dict(zip(self.names, pairwise([0, *ends]), strict=True))
 
+    @cached_property
+    def _looked_up(self) -> dict[Group, tuple[int, int]]:
+        return {}
+
+    @cached_property
+    def _codes(self) -> dict[Group, int]:
+        return {name: code for code, name in enumerate(self.names)}
+
     def span(self, group: Group) -> tuple[int, int]:
-        """From where in `order` to where a group is."""
-        return self._spans.get(group, (0, 0))
+        """From where in `order` to where a group is. Where the order is known, it is looked for there, which
+        for few groups is quicker than to count them all."""
+        codes, order = self.codes, self.placed
+        if codes is None or order is None:
+            return self._spans.get(group, (0, 0))
+        found = self._looked_up.get(group)
+        if found is None:
+            code, places = self._codes.get(group), range(len(order))
+            found = (0, 0)
+            if code is not None:
+                start = bisect_left(places, code, key=lambda place: codes[order[place]])
+                found = start, bisect_right(places, code, start, key=lambda place: codes[order[place]])
+            self._looked_up[group] = found
+        return found
 
     def before(self, group: Group, number: Number, *, through: bool = False) -> int:
         """The place in `order` of the first value in a group that is not less than a number; `through`: that

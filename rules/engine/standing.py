@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 from rules import ir
@@ -75,5 +76,10 @@ class Memory:
 
 
 def _remembering(conditions: Iterable[ir.Predicate]) -> list[ir.Lasting | ir.HeldSegment]:
-    found = nodes(conditions, inside_aggregates=False)
-    return [node for node in found if isinstance(node, ir.Lasting | ir.HeldSegment)]
+    return [node for condition in conditions for node in _remembers(condition)]
+
+
+@lru_cache(maxsize=10_000)
+def _remembers(condition: ir.Predicate) -> tuple[ir.Lasting | ir.HeldSegment, ...]:
+    found = nodes([condition], inside_aggregates=False)
+    return tuple(node for node in found if isinstance(node, ir.Lasting | ir.HeldSegment))

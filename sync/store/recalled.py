@@ -216,7 +216,7 @@ def _checksum(content: bytes | pa.Buffer) -> int:
     """Of the sums of pages, in their order, and of what is left: several times as fast as over every byte."""
     pages = len(content) // _PAGE
     words = np.frombuffer(content, np.uint64, pages * _WORDS)
-    sums = words.reshape(pages, _WORDS).sum(axis=1, dtype=np.uint64)
+    sums = np.einsum("ij->i", words.reshape(pages, _WORDS))
     return zlib.crc32(memoryview(content)[pages * _PAGE :], zlib.crc32(sums))
 
 

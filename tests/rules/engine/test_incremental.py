@@ -290,3 +290,34 @@ def test_one_person_s_change_is_answered_without_an_engine_also_where_people_are
         )
     found = {"buyers": BitMap([1]), "best": BitMap([1, 7]), "neither": BitMap(range(2, 7))}
     assert told.evaluation.members == found
+
+
+def test_where_no_time_has_passed_nobody_is_asked_but_who_changed(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    moving = compiled("days since purchase / score > 3")
+    people = [
+        PersonFacts(number, {"score": 10**6}, {"purchase": [{"at": AS_OF[0] - number * DAY}]})
+        for number in range(1, 8)
+    ]
+    walk = Walk(connection)
+    walk.step(Moment(AS_OF[0], {"moving": moving}, people))
+    people[0] = replace(people[0], activity={"purchase": [{"at": AS_OF[0] - 30 * DAY}]})
+    before = walk.before
+    assert before is not None
+    for later in (0 * DAY, DAY):
+        with relations(connection, people, VOCABULARY) as tables:
+            ask = partial(evaluate, connection, as_of=AS_OF[0] + later, zone=ZONE)
+            told = renew(
+                connection,
+                rule_set({"moving": moving}),
+                tables,
+                before=before,
+                changed=Changed(BitMap(), {"purchase": BitMap([1])}),
+                as_of=AS_OF[0] + later,
+                zone=ZONE,
+                ask=ask,
+            )
+            everybody = ask(rule_set({"moving": moving}), tables)
+        assert told.evaluation.members == everybody.members
+        assert bool(told.in_full) is bool(later), "whom time changes is not known of this one"

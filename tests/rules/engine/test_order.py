@@ -94,3 +94,13 @@ def _rows(values: Values) -> dict[int, tuple[int, object]]:
     """Person → value and group."""
     names = [None] * len(values.persons) if values.codes is None else [values.names[c] for c in values.codes]
     return dict(zip(values.persons.tolist(), zip(values.values.tolist(), names, strict=True), strict=True))
+
+
+def test_where_a_group_lies_is_the_same_looked_up_or_counted() -> None:
+    random = np.random.default_rng(5)
+    for groups in (1, 3, 40):
+        counted = drawn(random, np.arange(300, dtype=np.uint32), groups, 50)
+        looked_up = Values(counted.persons, counted.values, counted.codes, counted.names, counted.order)
+        for name in (*counted.names, "nowhere", None):
+            assert counted.span(name) == looked_up.span(name) == looked_up.span(name)
+        assert sum(end - start for start, end in map(looked_up.span, counted.names)) == len(counted.values)
