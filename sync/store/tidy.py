@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 
 from sync.store.catalog import NAMESPACE
 from sync.store.lake import Lake
-from sync.store.manifests import read
+from sync.store.manifests import read, read_list
 from sync.store.shapes import SHAPES
 
 HOLDING = "holding"
@@ -63,7 +63,7 @@ def names_of(table: Table) -> set[str]:
     names |= {Path(entry.metadata_file).name for entry in table.metadata.metadata_log}
     for snapshot in table.metadata.snapshots:
         names.add(Path(snapshot.manifest_list).name)
-        for manifest in snapshot.manifests(table.io):
+        for manifest in read_list(snapshot.manifest_list):
             if (name := Path(manifest.manifest_path).name) in names:
                 continue  # most of a snapshot's manifests are those of the one before
             names.add(name)
