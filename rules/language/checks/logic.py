@@ -11,7 +11,8 @@ from itertools import permutations
 from typing import NamedTuple, TypeAlias
 
 from rules import ir
-from rules.language.checks.cells import Cells, Line, Look, Names, Range, Test, atom, cells, missable
+from rules.language.checks.cells import Cells, Line, Look, Names, Test, atom, cells, missable
+from rules.language.checks.narrowing import at_or_above, below, is_latest_of, is_narrower, window_of
 from rules.vocabulary import NUMBER_SCALE
 
 Masks: TypeAlias = dict[int, int]
@@ -240,26 +241,26 @@ class Logic:
         if not isinstance(mine, Line) or not isinstance(theirs, Line):
             return
         if isinstance(other, ir.Aggregate) and other.function is _F.COUNT:
-            if _narrower(value, other):
+            if is_narrower(value, other):
                 self._bound(value, mine, other, theirs)
-        elif isinstance(other, ir.DaysSince) and _same_activity(value, other.value):
+        elif isinstance(other, ir.DaysSince) and is_latest_of(value, other.value):
             self._recency(value, mine, other, theirs)
 
     def _bound(self, few: ir.Aggregate, fewer: Line, many: ir.Aggregate, more: Line) -> None:
         """Never more in the narrower window: n there means n or more here."""
         one, other = self._line(few, fewer), self._line(many, more)
         for constant in {*fewer.constants, *more.constants, NUMBER_SCALE}:
-            self._exclude(one, _from(fewer, constant), other, _below(more, constant))
+            self._exclude(one, at_or_above(fewer, constant), other, below(more, constant))
 
     def _recency(self, count: ir.Aggregate, counts: Line, since: ir.DaysSince, days: Line) -> None:
         one, other = self._line(count, counts), self._line(since, days)
         known = self._known(since)[0].variable
-        some, none = _from(counts, NUMBER_SCALE), _below(counts, NUMBER_SCALE)
+        some, none = at_or_above(counts, NUMBER_SCALE), below(counts, NUMBER_SCALE)
         self._exclude(one, some, known, NO_MASK)
-        window = _window(count)
+        window = window_of(count)
         if window is not None:
-            self._exclude(one, some, other, _from(days, window))
-            self._exclude(one, none, other, _below(days, window), known)
+            self._exclude(one, some, other, at_or_above(days, window))
+            self._exclude(one, none, other, below(days, window), known)
         elif isinstance(count.period, ir.Ever):
             self._exclude(one, none, known, YES_MASK)
 
@@ -349,54 +350,3 @@ def _variables_of(formula: Formula) -> Iterable[int]:
         yield formula.variable
     for part in formula.parts:
         yield from _variables_of(part)
-
-
-def _from(line: Line, constant: int) -> int:
-    """The cells that surely lie at or above a constant, which may be none of the line's own."""
-    above = [each for each in line.constants if each >= constant]
-    if constant not in line.constants:
-        below = [each for each in line.constants if each < constant]
-        if line.whole and below and below[-1] == constant - NUMBER_SCALE:
-            return line.all() & line.mask(Range(below[-1], None, low_in=False))
-    return line.all() & line.mask(Range(above[0], None)) if above else 0
-
-
-def _below(line: Line, constant: int) -> int:
-    """The cells that surely lie below a constant."""
-    if constant in line.constants:
-        return line.all() & line.mask(Range(None, constant, high_in=False))
-    below = [each for each in line.constants if each < constant]
-    return line.all() & line.mask(Range(None, below[-1])) if below else 0
-
-
-def _window(value: ir.Aggregate) -> int | None:
-    """The length of `last N days` in millionths of a day; None: another window."""
-    match value.period:
-        case ir.Last(n, unit) if unit is ir.Unit.DAY or unit is ir.Unit.WEEK:
-            return n * (7 if unit is ir.Unit.WEEK else 1) * NUMBER_SCALE
-    return None
-
-
-def _same_activity(count: ir.Aggregate, other: ir.Value) -> bool:
-    return (
-        isinstance(other, ir.Aggregate)
-        and other.function is _F.LAST_AT
-        and isinstance(other.period, ir.Ever)
-        and type(count) is type(other)
-        and (count.kind, count.where) == (other.kind, other.where)
-    )
-
-
-def _narrower(one: ir.Aggregate, other: ir.Aggregate) -> bool:
-    """Whether whatever counts for `one` counts for `other`."""
-    if type(one) is not type(other) or one.kind != other.kind:
-        return False
-    if other.where is not None and one.where != other.where:
-        parts = one.where.parts if isinstance(one.where, ir.And) else (one.where,)
-        needed = other.where.parts if isinstance(other.where, ir.And) else (other.where,)
-        if not set(needed) <= set(parts):
-            return False
-    if isinstance(other.period, ir.Ever) or one.period == other.period:
-        return True
-    mine, theirs = _window(one), _window(other)
-    return mine is not None and theirs is not None and mine <= theirs
