@@ -1,0 +1,205 @@
+"""Customer lifetime value, the naive guess beside it, and whether it may be offered at all.
+
+Value = margin × expected value of a purchase × expected purchases, discounted by period. No interval is
+given: the numbers are expectations, and nothing here tells how far a single person will be from them. Models
+for purchases without a contract; do not use them for subscriptions.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+
+from rules.models.bg_nbd import LEAST_A, MOST_B, BgNbd, fit_bg_nbd
+from rules.models.columns import Column, Floats, InputError, Notice, Severity, column, same_length
+from rules.models.gamma_gamma import GammaGamma, fit_gamma_gamma
+from rules.models.history import Later, Summary
+
+__all__ = [
+    "BgNbd",
+    "Comparison",
+    "GammaGamma",
+    "compare",
+    "fit_bg_nbd",
+    "fit_gamma_gamma",
+    "lifetime_value",
+    "same_rate",
+    "season",
+]
+
+MONTH_WEEKS = 365.25 / 12 / 7
+"""A twelfth of a year, for summaries in weeks."""
+MOST_CORRELATION = 0.3
+"""Of frequency and mean value, in size; beyond it Gamma-Gamma's assumption does not hold."""
+LEAST_REPEATERS = 100
+TOP = 0.2
+"""The share of customers whose later revenue is compared."""
+
+
+def lifetime_value(
+    purchases: BgNbd,
+    value: GammaGamma,
+    frequency: Column,
+    recency: Column,
+    age: Column,
+    mean_value: Column,
+    *,
+    periods: int = 12,
+    period: float = MONTH_WEEKS,
+    discount: float = 0.01,
+    margin: float = 1.0,
+) -> Floats:
+    """What each customer is worth over the next periods, in the unit of money of `mean_value`.
+
+    `period` is in the columns' unit of time, `discount` per period (0.01 a month is 12.7 % a year), `margin`
+    the share of revenue that is kept. Purchases count at the end of the period in which they are expected.
+    """
+    if periods < 1 or not period > 0:
+        raise InputError(f"periods is {periods}, period is {period:g}: at least 1, and longer than 0")
+    if not discount > -1 or not np.isfinite(margin):
+        raise InputError(f"discount is {discount:g}, margin is {margin:g}: above -1, and a number")
+    each = value.expected_value(frequency, mean_value)
+    before = worth = np.zeros(len(each))
+    for number in range(1, periods + 1):
+        so_far = purchases.purchases(number * period, frequency, recency, age)
+        worth = worth + (so_far - before) / (1 + discount) ** number
+        before = so_far
+    return margin * each * worth
+
+
+def same_rate(ahead: float, frequency: Column, age: Column) -> Floats:
+    """The naive guess: everybody goes on buying as often as before, and nobody ever leaves."""
+    x = column("frequency", frequency, at_least=0, whole=True)
+    t = column("age", age, at_least=0)
+    same_length(frequency=x, age=t)
+    return np.divide(x * ahead, t, out=np.zeros(len(x)), where=t > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How the model and the naive guesses did on purchases they had not seen.
+
+    model_error, naive_error: mean absolute error of purchases per person, of the model and of `same_rate`;
+    model_top, naive_top: share of the later revenue held by the top fifth, by model value and by past spend;
+    predicted, came: purchases in all. The model may be offered only if there is no notice that refuses it.
+    """
+
+    model_error: float
+    naive_error: float
+    model_top: float
+    naive_top: float
+    predicted: float
+    came: float
+    notices: tuple[Notice, ...]
+
+    @property
+    def may_be_offered(self) -> bool:
+        """Whether the model beats the naive guess and its parameters mean anything; else use the guess."""
+        return not any(notice.severity is Severity.REFUSAL for notice in self.notices)
+
+
+def compare(
+    purchases: BgNbd, value: GammaGamma, before: Summary, after: Later, *, ahead: float
+) -> Comparison:
+    """Judge models that were fitted to `before` by what came in the next `ahead` (the summary's unit)."""
+    rows = same_length(frequency=before.frequency, purchases=after.purchases)
+    if not rows:
+        raise InputError("before: there is no row; one per customer is needed")
+    columns = before.frequency, before.recency, before.age
+    expected = purchases.purchases(ahead, *columns)
+    model_error = float(np.abs(expected - after.purchases).mean())
+    naive_error = float(np.abs(same_rate(ahead, before.frequency, before.age) - after.purchases).mean())
+    worth = expected * value.expected_value(before.frequency, before.mean_value)
+    model_top, naive_top = (top_share(by, after.revenue, share=TOP) for by in (worth, before.spend))
+    notices = [
+        *_floor(before),
+        *_identified(purchases),
+        *_correlated(value),
+        *_winner(model_error, naive_error, model_top, naive_top),
+    ]
+    return Comparison(
+        model_error=model_error,
+        naive_error=naive_error,
+        model_top=model_top,
+        naive_top=naive_top,
+        predicted=float(expected.sum()),
+        came=float(after.purchases.sum()),
+        notices=tuple(notices),
+    )
+
+
+def top_share(by: Floats, revenue: Floats, *, share: float) -> float:
+    """The part of all revenue that comes from the top share of rows by a value; 0 if there is no revenue.
+
+    Of rows with equal values at the edge each counts in part, so that the order of rows does not matter.
+    """
+    total = float(revenue.sum())
+    if total <= 0:
+        return 0.0
+    places = share * len(by)
+    edge = np.sort(by)[::-1][min(len(by) - 1, max(0, int(np.ceil(places)) - 1))]
+    above, at_edge = by > edge, by == edge
+    part = (places - above.sum()) / at_edge.sum()
+    return float((revenue[above].sum() + part * revenue[at_edge].sum()) / total)
+
+
+def season(first: dt.date, last: dt.date, *, ahead_days: int) -> tuple[Notice, ...]:
+    """Warns if the days after `last` reach into months of the year that `first` to `last` never saw."""
+    known = {(first + dt.timedelta(days=day)).month for day in range(min((last - first).days, 366) + 1)}
+    coming = [(last + dt.timedelta(days=day)).month for day in range(1, min(ahead_days, 366) + 1)]
+    unseen = [calendar.month_name[month] for month in dict.fromkeys(coming) if month not in known]
+    if not unseen:
+        return ()
+    months = ", ".join(unseen)
+    message = f"The horizon covers {months}, never seen in calibration: a season there breaks the forecast."
+    return (Notice("clv.season", Severity.WARNING, message, {"months": months}),)
+
+
+def _floor(before: Summary) -> list[Notice]:
+    again = int((before.frequency > 0).sum())
+    if again >= LEAST_REPEATERS:
+        return []
+    missing = LEAST_REPEATERS - again
+    message = f"{again} customers bought again; values need {LEAST_REPEATERS}: {missing} are missing."
+    return [Notice("clv.few_repeaters", Severity.REFUSAL, message, {"n": again, "need": LEAST_REPEATERS})]
+
+
+def _identified(purchases: BgNbd) -> list[Notice]:
+    if purchases.churn_identified:
+        return []
+    message = (
+        f"The history is too short to tell who left from who waits (a {purchases.a:.4g}, at least "
+        f"{LEAST_A:g} is needed; b {purchases.b:.4g}, at most {MOST_B:g}): wait for a longer one."
+    )
+    evidence = {"a": purchases.a, "b": purchases.b}
+    return [Notice("clv.no_churn_identified", Severity.REFUSAL, message, evidence)]
+
+
+def _correlated(value: GammaGamma) -> list[Notice]:
+    if abs(value.correlation) <= MOST_CORRELATION:
+        return []
+    message = (
+        f"How often people buy and for how much go together ({value.correlation:.2f}, at most "
+        f"{MOST_CORRELATION:g} is assumed): values of frequent buyers are off."
+    )
+    evidence = {"correlation": value.correlation}
+    return [Notice("clv.freq_value_corr", Severity.WARNING, message, evidence)]
+
+
+def _winner(model_error: float, naive_error: float, model_top: float, naive_top: float) -> list[Notice]:
+    if model_error < naive_error and model_top >= naive_top:
+        return []
+    message = (
+        f"The same rate as before and past spend do as well: mean error {naive_error:.3f} against "
+        f"{model_error:.3f}, revenue of the top fifth {naive_top:.1%} against {model_top:.1%}. They are used."
+    )
+    evidence = {
+        "model_error": model_error,
+        "naive_error": naive_error,
+        "model_top": model_top,
+        "naive_top": naive_top,
+    }
+    return [Notice("clv.baseline_wins", Severity.REFUSAL, message, evidence)]

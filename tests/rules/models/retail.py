@@ -1,0 +1,21 @@
+"""Online Retail (Chen 2015, UCI), cleaned as the reference says: one row per line that was bought."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pandas as pd
+
+from tests.shared import shared
+
+
+@cache
+def clean_lines() -> pd.DataFrame:
+    """Customer present, no cancellation, quantity and price above 0; with the `value` of each line."""
+    lines = pd.read_parquet(
+        shared("data/online_retail/online_retail.parquet"),
+        columns=["InvoiceNo", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"],
+    )
+    bought = lines["CustomerID"].notna() & (lines["Quantity"] > 0) & (lines["UnitPrice"] > 0)
+    lines = lines[bought & ~lines["InvoiceNo"].str.startswith("C")]
+    return lines.assign(value=lines["Quantity"] * lines["UnitPrice"])
