@@ -74,9 +74,16 @@ def later(summary: Summary, person: Column, day: Column, value: Column, *, after
     )
 
 
+def purchase_days(person: Column, day: Column, *, until: int) -> tuple[Ints, Ints]:
+    """Each day with a purchase up to the end of the day `until` once, by person, then day."""
+    people, days, _ = _daily(person, day, np.zeros(len(day)))
+    seen = days <= until
+    return people[seen], days[seen]
+
+
 def _daily(person: Column, day: Column, value: Column) -> tuple[Ints, Ints, Floats]:
     """Days with a purchase by person, then day, each with the sum of its values."""
-    people, days = _whole("person", person), _whole("day", day)
+    people, days = whole_numbers("person", person), whole_numbers("day", day)
     values = column("value", value)
     same_length(person=people, day=days, value=values)
     order = np.lexsort((values, days, people))  # by value, too, so that sums never depend on the rows' order
@@ -88,7 +95,8 @@ def _daily(person: Column, day: Column, value: Column) -> tuple[Ints, Ints, Floa
     return people[starts], days[starts], np.add.reduceat(values, starts)
 
 
-def _whole(name: str, values: Column) -> Ints:
+def whole_numbers(name: str, values: Column) -> Ints:
+    """The values as whole numbers in one dimension; else InputError."""
     found: NDArray[np.generic] = np.asarray(values)
     if found.dtype.kind not in "iu" and len(found):
         raise InputError(f"{name}: whole numbers are needed, not {found.dtype}; turn them into such first")

@@ -19,3 +19,17 @@ def clean_lines() -> pd.DataFrame:
     bought = lines["CustomerID"].notna() & (lines["Quantity"] > 0) & (lines["UnitPrice"] > 0)
     lines = lines[bought & ~lines["InvoiceNo"].str.startswith("C")]
     return lines.assign(value=lines["Quantity"] * lines["UnitPrice"])
+
+
+@cache
+def buyers() -> pd.DataFrame:
+    """By customer: `days` since the last order at 2011-12-10 00:00, distinct `orders`, `spend`."""
+    by_customer = clean_lines().groupby("CustomerID")
+    last = by_customer["InvoiceDate"].max()
+    return pd.DataFrame(
+        {
+            "days": (pd.Timestamp("2011-12-10") - last).dt.days,
+            "orders": by_customer["InvoiceNo"].nunique(),
+            "spend": by_customer["value"].sum(),
+        }
+    )
