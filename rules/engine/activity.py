@@ -6,10 +6,12 @@ Part of the slow, obvious evaluator (see `person`): plain Python, straight from 
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeAlias
 
 from rules import ir
@@ -24,17 +26,21 @@ Row: TypeAlias = Mapping[str, object]
 """A fact sheet: column → value in physical units (NUMBER millionths, MONEY minor units, texts unfolded,
 DATE `date`, DATETIME aware `datetime`, TEXTS a list), None or absent: missing. Activity also has `at`."""
 
-_FIRST, _LAST = -(2**70), 2**70
-"""Before and after all instants."""
-
-
 @dataclass(slots=True)
 class Kept:
     """The rows of one kind, when they happened (microseconds), and what was found of them: by instant."""
 
     rows: Sequence[Row]
     ats: list[int]
+    ordered: bool
     found: dict[Clock, Found] = field(default_factory=dict)
+
+    def inside(self, found: Range) -> Sequence[Row]:
+        """The rows of a range."""
+        if self.ordered:
+            start = 0 if found.start is None else bisect_left(self.ats, found.start)
+            return self.rows[start : None if found.end is None else bisect_left(self.ats, found.end)]
+        return [row for row, at in zip(self.rows, self.ats, strict=True) if at in found]
 
 
 @dataclass(slots=True)
@@ -49,8 +55,14 @@ def kept_of(kept: dict[str, Kept], activity: Mapping[str, Sequence[Row]], kind: 
     """What was found before of the rows of a kind, or of other rows nothing yet."""
     found, rows = kept.get(kind), activity.get(kind, ())
     if found is None or found.rows is not rows:
-        found = kept[kind] = Kept(rows, [ordinal(row["at"]) for row in rows])
+        found = kept[kind] = kept_anew(rows)
     return found
+
+
+def kept_anew(rows: Sequence[Row]) -> Kept:
+    """Rows of which nothing was found yet."""
+    ats = [ordinal(row["at"]) for row in rows]
+    return Kept(rows, ats, all(one <= next_ for one, next_ in pairwise(ats)))
 
 
 class Seen:
@@ -70,9 +82,8 @@ class Seen:
     def rows(self, node: Feature) -> list[Row]:
         """The activity that counts: in the window, not after as_of, and as `where` says."""
         if isinstance(node, ir.RecordAggregate):
-            rows = present_states(node, self.every(), self.clock)
-            inside = window(node.period, self.clock)
-            return self._fitting(rows, [ordinal(r["at"]) for r in rows], node.where, inside)
+            rows = kept_anew(present_states(node, self.every(), self.clock))
+            return self._fitting(rows, node.where, window(node.period, self.clock))
         every = self._found(node.kind).rows
         found = every.get(node)
         if found is None:
@@ -90,13 +101,9 @@ class Seen:
             found = self._known[kind] = by_clock.setdefault(self.clock, Found())
         return found
 
-    def _fitting(
-        self, rows: Sequence[Row], ats: Sequence[int], where: ir.Predicate | None, inside: Range
-    ) -> list[Row]:
-        start = _FIRST if inside.start is None else inside.start
-        end = _LAST if inside.end is None else inside.end
-        found = [row for row, at in zip(rows, ats, strict=True) if start <= at < end]
-        return found if where is None else [row for row in found if self.holds(where, row)]
+    def _fitting(self, kept: Kept, where: ir.Predicate | None, inside: Range) -> list[Row]:
+        found = kept.inside(inside)
+        return [*found] if where is None else [row for row in found if self.holds(where, row)]
 
     def instants(self, kind: str, where: ir.Predicate | None, found: Range) -> list[int]:
         """When the activity happened that fits and lies in the range, in order."""
@@ -104,13 +111,7 @@ class Seen:
 
     def fitting(self, kind: str, where: ir.Predicate | None, found: Range) -> list[Row]:
         """The activity of the kind that fits and lies in the range."""
-        kept = kept_of(self._kept, self.activity, kind)
-        return self._fitting(kept.rows, kept.ats, where, found)
-
-    def numbers(self, node: ir.Aggregate) -> list[int]:
-        """The known values of the field that the aggregate is over."""
-        known = [row.get(node.field or "") for row in self.rows(node)]
-        return [value for value in known if value is not None]  # type: ignore[misc]
+        return self._fitting(kept_of(self._kept, self.activity, kind), where, found)
 
     def came_to(self, node: ir.Aggregate) -> Known | None:
         """What it comes to; None is missing."""
@@ -123,12 +124,15 @@ class Seen:
         return known  # type: ignore[return-value]
 
     def _came_to(self, node: ir.Aggregate) -> Known | None:
-        rows = self.rows(node)
+        return self.amount(node, self.rows(node))
+
+    def amount(self, node: ir.Aggregate, rows: Sequence[Row]) -> Known | None:
+        """What it comes to of these rows, all of which count."""
         match node.function:
             case ir.AggregateFunction.COUNT:
                 return len(rows) * NUMBER_SCALE
             case ir.AggregateFunction.SUM:
-                return sum(self.numbers(node))
+                return sum(numbers(node, rows))
             case ir.AggregateFunction.SLICES:
                 assert isinstance(node.period, ir.Last)  # noqa: S101 - as the representation says
                 parts = slices(node.period, self.clock)
@@ -147,7 +151,7 @@ class Seen:
             return None
         match node.function:
             case ir.AggregateFunction.AVG:
-                return Fraction(sum(self.numbers(node)), len(values))
+                return Fraction(sum(numbers(node, rows)), len(values))
             case ir.AggregateFunction.LIST:
                 return sorted({fold(str(value)) for value in values})
             case ir.AggregateFunction.MOST_FREQUENT:
@@ -161,6 +165,12 @@ class Seen:
                 return max(known, key=lambda row: (row["at"], _order(row[name])))[name]  # type: ignore[return-value]
             case ir.AggregateFunction.EARLIEST:
                 return min(known, key=lambda row: (row["at"], _order(row[name])))[name]  # type: ignore[return-value]
+
+
+def numbers(node: ir.Aggregate, rows: Sequence[Row]) -> list[int]:
+    """The known values of the field that the aggregate is over."""
+    known = [row.get(node.field or "") for row in rows]
+    return [value for value in known if value is not None]  # type: ignore[misc]
 
 
 def comparable(value: object) -> object:

@@ -44,13 +44,16 @@ class ActivityOffers:
             yield from self.without(value, rows)
 
     def _reach(self, value: ir.Aggregate, goal: object, rows: list[Row]) -> Iterator[Offer]:
+        if value.function is F.COUNT:
+            more = _ceiling(goal) - len(rows)
+            if more > 0:
+                yield from self.more(value, more)
+            elif more < 0:
+                yield from self.without(value, _oldest(rows)[:-more])
+            return
         name = value.field or ""
         known = [row for row in rows if row.get(name) is not None]
         match value.function:
-            case F.COUNT:
-                more = _ceiling(goal) - len(rows)
-                yield from self.more(value, more)
-                yield from self.without(value, _oldest(rows)[: max(0, -more)])
             case F.DISTINCT:
                 values = Counter(_folded(row[name]) for row in known)
                 more = _ceiling(goal) - len(values)
@@ -61,7 +64,8 @@ class ActivityOffers:
             case F.SUM:
                 lacks = int(goal) - sum(row[name] for row in known)  # type: ignore[call-overload, misc]
                 yield from self.more(value, 1, {name: lacks})
-                yield from self.without(value, _smallest(known, name, -lacks))
+                if lacks < 0:
+                    yield from self.without(value, _smallest(known, name, -lacks))
             case F.AVG:
                 total = sum(row[name] for row in known)  # type: ignore[misc]
                 wanted = Fraction(str(goal)) * (len(known) + 1) - total
@@ -183,7 +187,7 @@ class ActivityOffers:
         """n more of what the value counts."""
         if not 0 < n <= _MOST:
             return
-        own = None if fields is None else tuple((name, type(one), one) for name, one in fields.items())
+        own = None if fields is None else tuple([(name, type(one), one) for name, one in fields.items()])
         key = value, n, own, at, fresh, self.clock.now
         yield from self.scope.thought_of(key, lambda: tuple(self._more(value, n, fields, at, fresh)))
 
@@ -216,21 +220,23 @@ class ActivityOffers:
         from rules.engine.flips import ways
 
         place = self.clock.now if at is None else microseconds(at)
+        moment = self.clock.as_of if at is None else instant_of(place)
         if place not in found:
             edge = found.end - 1 if found.end is not None else found.start
-            place = place if edge is None else edge
-        if place not in found or not _on_calendar(place):
-            return None
-        row = {name: one for name, (one, _) in given.items()} | {"at": instant_of(place)}
+            if edge is None or edge not in found or not _on_calendar(edge):
+                return None
+            moment = instant_of(edge)
+        if where is None:
+            return moment, tuple((name, *one) for name, one in given.items())
+        row = {name: one for name, (one, _) in given.items()} | {"at": moment}
         types = {name: type_ for name, (_, type_) in given.items()}
         context = self.scope.context
-        every = islice(ways(where, True, RowScope(row, context)), _WAYS) if where is not None else [()]
-        for way in every:
+        for way in islice(ways(where, True, RowScope(row, context)), _WAYS):
             made = RowScope(row, context).plus(way)
             when = made.row["at"]
             if not isinstance(when, dt.datetime) or microseconds(when) not in found:
                 continue
-            if where is None or made.holds(where):
+            if made.holds(where):
                 types |= {edit.name: edit.fact.type for edit in way if isinstance(edit, SetFact)}
                 fields = {name: one for name, one in made.row.items() if name != "at"}
                 return when, tuple((name, one, types[name]) for name, one in fields.items())

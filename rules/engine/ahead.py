@@ -206,23 +206,34 @@ class _Line:
 
     def at(self, at: int) -> bool:
         """The answer at an instant."""
-        self.after(at)
+        while self.place < at and self._looks_on(at):
+            pass
         return self.first ^ (sum(turn <= at for turn in self.turns) % 2 == 1)
 
     def after(self, at: int) -> int | None:
         """The next turn after an instant."""
-        while not (self.turns and self.turns[-1] > at) and self.looked < len(self.edges):
-            edge = self.edges[self.looked]
-            answer = self.ahead.ask(self.leaf, edge)
-            if answer is None:
-                self.seen, self.looked = self.place, len(self.edges)
-                break
-            if answer is not self.last:
-                self.turns.append(self._exactly(edge))
-                self.last = answer
-            self.looked += 1
-            self.place = edge
-        return next((turn for turn in self.turns if turn > at), None)
+        while self._looks_on(at):
+            pass
+        for turn in self.turns:
+            if turn > at:
+                return turn
+        return None
+
+    def _looks_on(self, at: int) -> bool:
+        """Look at the next edge, unless a turn after the instant is known or there are no more."""
+        if self.looked == len(self.edges) or (self.turns and self.turns[-1] > at):
+            return False
+        edge = self.edges[self.looked]
+        answer = self.ahead.ask(self.leaf, edge)
+        if answer is None:
+            self.seen, self.looked = self.place, len(self.edges)
+            return False
+        if answer is not self.last:
+            self.turns.append(self._exactly(edge))
+            self.last = answer
+        self.looked += 1
+        self.place = edge
+        return True
 
     def _exactly(self, edge: int) -> int:
         """The turn at this edge, or before it if an edge had been missed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -50,12 +51,19 @@ class Edges:
 
     def of(self, predicate: ir.Predicate) -> list[int]:
         """In order. Segments inside are not looked into."""
-        structural = self._within(self._predicate(predicate, self.person.facts))
-        return self._within({*structural, *self._moving(predicate, structural, None)})
+        structural = self._predicate(predicate, self.person.facts)
+        if isinstance(predicate, ir.Anniversary) and isinstance(predicate.value, ir.Fact):
+            return self._sorted(structural | self._turns)  # of nothing but the day
+        within = self._within(structural)
+        tests = _moving_tests(predicate)
+        return self._within({*within, *self._moving(tests, within, None)}) if tests else within
 
     def _within(self, found: set[int]) -> list[int]:
         wanted = found | self._turns if found else found
-        return sorted(at for at in wanted | {at + 1 for at in wanted} if self.now < at <= self.until)
+        return self._sorted(wanted | {at + 1 for at in wanted})
+
+    def _sorted(self, found: set[int]) -> list[int]:
+        return sorted([at for at in found if self.now < at <= self.until])
 
     # ── what stands in the condition ──
 
@@ -84,7 +92,7 @@ class Edges:
                 return self._activity(kind, where, period)
             case ir.Granted(condition):
                 structural = self._predicate(condition, self.person.facts)
-                moving = self._moving(condition, self._within(structural), None)
+                moving = self._moving(_moving_tests(condition), self._within(structural), None)
                 return structural | set(moving)
         found: set[int] = set()
         for child in children(node):
@@ -110,10 +118,12 @@ class Edges:
         rows = self.person.activity.get(kind, ())
         found = self._any(period, [row["at"] for row in rows])
         if where is not None:
+            tests = _moving_tests(where)
             for row in rows:
                 structural = self._predicate(where, row)
                 found |= structural
-                found.update(self._moving(where, self._within(structural), row))
+                if tests:
+                    found.update(self._moving(tests, self._within(structural), row))
         return found
 
     def _sequence(self, steps: Sequence[ir.Step], unless: ir.Unless | None, period: ir.Period) -> set[int]:
@@ -241,10 +251,12 @@ class Edges:
                 found |= self._midnights(day) | self._midnights(day + 1)
         return found
 
-    def _moving(self, predicate: ir.Predicate, edges: list[int], activity: Row | None) -> Iterator[int]:
+    def _moving(
+        self, tests: Sequence[ir.Predicate], edges: list[int], activity: Row | None
+    ) -> Iterator[int]:
         """Comparisons with days since … on one side of more than a constant, or in arithmetic: they move all
         the time, so between the other edges their turns are found by halving."""
-        for test in _moving_tests(predicate):
+        for test in tests:
 
             def true(at: int, test: ir.Predicate = test) -> bool:
                 context = Context(Clock(instant_of(at), self.zone), self.context.ranks)
@@ -282,7 +294,12 @@ def _reaches(period: ir.Period) -> list[tuple[int, ir.Unit]]:
     return []
 
 
-def _moving_tests(node: ir.Node) -> Iterator[ir.Predicate]:
+@lru_cache(maxsize=4096)
+def _moving_tests(node: ir.Node) -> tuple[ir.Predicate, ...]:
+    return tuple(_moving(node))
+
+
+def _moving(node: ir.Node) -> Iterator[ir.Predicate]:
     """Of every comparison that days since … move, its two inequalities: an equality holds between them."""
     match node:
         case ir.Compare(_, ir.DaysSince(), ir.Literal()) | ir.Compare(_, ir.Literal(), ir.DaysSince()):
@@ -293,7 +310,7 @@ def _moving_tests(node: ir.Node) -> Iterator[ir.Predicate]:
             pairs = [(value, option) for option in options]
         case ir.And() | ir.Or() | ir.Not():
             for child in children(node):
-                yield from _moving_tests(child)
+                yield from _moving(child)
             return
         case _:
             return

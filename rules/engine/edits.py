@@ -38,11 +38,21 @@ class More:
     fresh: str | None = None
 
     @property
+    def alike(self) -> bool:
+        """Whether one is like the other."""
+        return self.fresh is None and self.ats.count(self.ats[0]) == len(self.ats)
+
+    @property
+    def first(self) -> dict[str, object]:
+        """One of the activity that is alike."""
+        return {**{name: value for name, value, _ in self.fields}, "at": self.ats[0]}
+
+    @property
     def rows(self) -> list[dict[str, object]]:
         """The activity itself."""
+        if self.alike:
+            return [self.first] * self.n
         shared = {name: value for name, value, _ in self.fields}
-        if self.fresh is None and len(self.ats) == 1:
-            return [{**shared, "at": self.ats[0]}] * self.n
         ats = self.ats if len(self.ats) == self.n else self.ats[:1] * self.n
         own: list[dict[str, object]] = [
             {} if self.fresh is None else {self.fresh: f"new {n}"} for n in range(1, self.n + 1)
@@ -84,16 +94,19 @@ class SetSuppressed:
 Edit: TypeAlias = SetFact | More | Fewer | SetConsent | SetList | SetSuppressed
 
 
+_FIRST, _LAST = -(2**63), 2**63 - 1
+
+
 def storable(edit: Edit) -> bool:
     """Whether there can be such values: whole numbers have 64 bits."""
     match edit:
-        case SetFact(_, value):
-            values = [value]
         case More(_, _, fields):
-            values = [value for _, value, _ in fields]
-        case _:
-            return True
-    return all(-(2**63) <= one < 2**63 for one in values if isinstance(one, int))
+            for _, one, _ in fields:
+                if isinstance(one, int) and not _FIRST <= one <= _LAST:
+                    return False
+        case SetFact(_, one) if isinstance(one, int):
+            return _FIRST <= one <= _LAST
+    return True
 
 
 def cost(edits: Sequence[Edit]) -> float:
@@ -147,7 +160,10 @@ def _cost(edit: Edit, most: int = 99) -> float:
 
 def known_of(person: PersonFacts, edits: Sequence[Edit]) -> PersonFacts:
     """The person as they would be, but for their activity."""
-    if all(isinstance(edit, More | Fewer) for edit in edits):
+    for edit in edits:
+        if not isinstance(edit, More | Fewer):
+            break
+    else:
         return person
     facts, consented, lists = person.facts, person.consented, person.lists
     suppressed = person.suppressed

@@ -19,7 +19,7 @@ from rules.engine.history import comeback, trace
 from rules.engine.periods import instant_of, microseconds
 from rules.engine.person import Context, Evaluator, Lasts, PersonFacts, holds
 from rules.engine.sphere import distance, possible
-from rules.engine.walk import children
+from rules.engine.walk import Feature, children
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 
 Render: TypeAlias = Callable[["ir.Predicate | ir.Value | ir.ScorePart | ir.Step | ir.Unless"], str]
@@ -95,18 +95,25 @@ def explain(
 ) -> Explanation:
     """The tree for one person; with `conditions` (segment → condition) also inside other segments."""
     inside = conditions if context.in_segment is None else None
-    return _Explaining(Evaluator(person, context, inside), render, conditions).tree(predicate)
+    return Explaining(Evaluator(person, context, inside), render, conditions).tree(predicate)
 
 
-class _Explaining:
-    """Of one person."""
+class Explaining:
+    """Of one person, about as many conditions as are asked: what stands in several is told once."""
 
     def __init__(self, one: Evaluator, render: Render, conditions: Mapping[str, ir.Predicate] | None) -> None:
         self.one, self.render, self.conditions = one, render, conditions
         self.facts = one.person.facts
+        self._trees: dict[ir.Predicate, Explanation] = {}
 
     def tree(self, predicate: ir.Predicate) -> Explanation:
         """The tree below a condition."""
+        found = self._trees.get(predicate)
+        if found is None:
+            found = self._trees[predicate] = self._tree(predicate)
+        return found
+
+    def _tree(self, predicate: ir.Predicate) -> Explanation:
         if isinstance(predicate, ir.Lasting):
             return self._lasting(predicate)
         inner: tuple[ir.Predicate, ...] = ()
@@ -153,7 +160,7 @@ class _Explaining:
         return self.one.holds(predicate, self.facts)
 
     def _counted(self, node: ir.Value | ir.ScorePart) -> Counted | None:
-        if not isinstance(node, ir.Aggregate | ir.Earned):
+        if not isinstance(node, Feature):
             return None
         rows = self.one.rows(node)
         if not rows:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TypeAlias
 
 from rules import ir
@@ -135,10 +135,12 @@ def ways(node: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
 
 def _tried(leaf: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
     """Those of the offers that do it."""
-    tried = takewhile(lambda _: not scope.spent, islice(offers(leaf, target, scope), _OFFERS))
-    able = (offer for offer in tried if offer and all(storable(edit) for edit in offer))
     taken: list[Way] = []
-    for offer in able:
+    for offer in islice(offers(leaf, target, scope), _OFFERS):
+        if scope.spent:
+            return
+        if not offer or not all(map(storable, offer)):
+            continue
         sure = any(beyond(offer, one) for one in taken)
         if sure or scope.after(offer, leaf) is target:
             taken.append(offer)

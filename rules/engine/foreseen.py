@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rules import ir
-from rules.engine.activity import Known, Row, ordinal
+from rules.engine.activity import Known, Row, kept_anew
 from rules.engine.edits import Edit, activity_of, applied, known_of
 from rules.engine.periods import Range, window
 from rules.engine.person import Evaluator
@@ -24,11 +24,10 @@ class Foreseen(Evaluator):
         self.context, self.clock, self._conditions = one.context, one.clock, one._conditions
         self.person = known_of(one.person, edits)
         self._inside = {}
-        more, gone = activity_of(edits)
-        self._more = {kind: (rows, [ordinal(row["at"]) for row in rows]) for kind, rows in more.items()}
+        self._more, gone = activity_of(edits)
         there = one.person.activity
         self._gone = {kind: {id(there[kind][place]) for place in places} for kind, places in gone.items()}
-        self._touched = {*more, *gone}
+        self._touched = {*self._more, *gone}
         self._rows: dict[Feature, list[Row]] = {}
         self._values: dict[ir.Aggregate, Known | None] = {}
 
@@ -68,5 +67,5 @@ class Foreseen(Evaluator):
         if gone:
             rows = [row for row in rows if id(row) not in gone]
         if more:
-            rows = [*rows, *self._fitting(*more, where, inside)]
+            rows = [*rows, *self._fitting(kept_anew(more), where, inside)]
         return rows

@@ -30,6 +30,7 @@ _ANYTHING: dict[Type, object] = {
     Type.BOOLEAN: True,
     Type.TEXTS: ["something else"],
 }
+_MADE_OF = (ir.Arithmetic, ir.Score)
 _MARKS = re.compile(r"\\(?=\W)|\(\?i\)|[\^$]")
 
 
@@ -110,7 +111,7 @@ def whole(value: ir.Value) -> Type:
 def _compared(
     leaf: ir.Compare, side: ir.Value, other: ir.Value, target: bool, scope: Scope
 ) -> Iterator[Offer]:
-    if isinstance(side, ir.Arithmetic | ir.Score):
+    if isinstance(side, _MADE_OF):
         yield from _made_of(leaf, side, target, scope)
         return
     bound, type_ = scope.value(other), whole(side)
@@ -121,9 +122,13 @@ def _compared(
             yield first
             yield from ((*first, *second) for second in reach(side, [goal], scope))
         return
+    if isinstance(side, ir.Literal):
+        return
     if type_ in _SCALES and isinstance(bound, int | float | Fraction):
         if isinstance(other, ir.Arithmetic):
             exact = Fraction(bound) * _SCALES[type_]
+        elif whole(other) is type_:
+            exact = Fraction(bound)
         else:
             exact = Fraction(bound) * _SCALES[type_] / _SCALES[whole(other)]
         step = NUMBER_SCALE if _counts(side) else 1

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rules import ir
 from rules.engine import sphere
-from rules.engine.activity import Kept, Known, Row, Seen, comparable, compared, ordinal
+from rules.engine.activity import Kept, Known, Row, Seen, comparable, compared, numbers, ordinal
 from rules.engine.history import comeback, trace
 from rules.engine.periods import (
     Clock,
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     import duckdb
 
 _MADE = ir.Arithmetic
+_TESTS = frozenset(
+    (ir.TextTest, ir.Matches, ir.IsKnown, ir.IsTrue, ir.InPeriod, ir.Anniversary, ir.ListTest)
+)
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 
 
@@ -132,19 +135,25 @@ class Evaluator(Seen):
     # ── predicates; `row` is the person's facts, or one activity inside a `where` ──
 
     def holds(self, node: ir.Predicate, row: Row) -> bool:
+        kind = type(node)
+        if kind is ir.Compare:
+            return self._compare(node.operator, node.left, node.right, row)  # type: ignore[union-attr]
+        if kind in _TESTS:
+            known = self.value(node.value, row)  # type: ignore[union-attr, arg-type]
+            return known is not None and self.known_holds(node, known)  # type: ignore[arg-type]
         match node:
-            case ir.Compare(operator, left, right):
-                return self._compare(operator, left, right, row)
+            case ir.And(parts) | ir.Or(parts):
+                decides = kind is ir.Or
+                for part in parts:
+                    if self.holds(part, row) is decides:
+                        return decides
+                return not decides
+            case ir.Not(part):
+                return not self.holds(part, row)
             case ir.InSet(value, options):
                 return any(self._compare(ir.Comparison.EQ, value, option, row) for option in options)
             case ir.Constant(value):
                 return value
-            case ir.And(parts):
-                return all(self.holds(part, row) for part in parts)
-            case ir.Or(parts):
-                return any(self.holds(part, row) for part in parts)
-            case ir.Not(part):
-                return not self.holds(part, row)
             case ir.Suppressed():
                 return self.person.suppressed
             case ir.Consented(channel):
@@ -180,8 +189,7 @@ class Evaluator(Seen):
             case ir.Stopped(last, quiet):
                 at = self.value(last, row)
                 return at is not None and ordinal(at) not in resolve(quiet, self.clock, Type.DATETIME)
-        known = self.value(node.value, row)
-        return known is not None and self._known_holds(node, known)
+        raise AssertionError(f"no predicate: {node!r}")
 
     def lasting(self, node: ir.Lasting, row: Row) -> Lasts:
         """Whether the person is in a segment that lasts, and because of what."""
@@ -197,7 +205,7 @@ class Evaluator(Seen):
             return Lasts.ENTERS
         return Lasts.STAYS if entered is not None and node.leave_when is not None else Lasts.NOT
 
-    def _known_holds(
+    def known_holds(
         self,
         node: ir.TextTest | ir.Matches | ir.IsKnown | ir.IsTrue | ir.InPeriod | ir.Anniversary | ir.ListTest,
         value: Known,
@@ -273,19 +281,15 @@ class Evaluator(Seen):
 
     def value(self, node: ir.Value | ir.ScorePart, row: Row) -> Known | None:
         match node:
+            case ir.Aggregate():
+                return self.came_to(node)
             case ir.Literal(value):
                 return value
             case ir.Fact(name):
                 return row.get(name)  # type: ignore[return-value]
-            case ir.Aggregate():
-                return self.came_to(node)
             case ir.DaysSince(inner):
                 then = self.value(inner, row)
-                if then is None:
-                    return None
-                if isinstance(then, dt.datetime):
-                    return (self.clock.now - microseconds(then)) // 86_400
-                return (self.clock.today - ordinal(then)) * NUMBER_SCALE
+                return None if then is None else self.days_since(then)
             case ir.Arithmetic():
                 return self._arithmetic(node, row)
             case ir.Score(_, parts):
@@ -293,6 +297,12 @@ class Evaluator(Seen):
                 return min(max(sum(self._points(part) for part in parts), low), high)
             case ir.Earned() | ir.Granted():
                 return self._points(node)
+
+    def days_since(self, then: Known) -> int:
+        """How many (millionths) ago a date or an instant is."""
+        if isinstance(then, dt.datetime):
+            return (self.clock.now - microseconds(then)) // 86_400
+        return (self.clock.today - ordinal(then)) * NUMBER_SCALE
 
     def _points(self, part: ir.ScorePart) -> int:
         if isinstance(part, ir.Granted):
@@ -326,7 +336,7 @@ class Evaluator(Seen):
     def _double(self, node: ir.Value, row: Row) -> float | None:
         """A number in major units."""
         if isinstance(node, ir.Aggregate) and node.function is ir.AggregateFunction.AVG:
-            known = self.numbers(node)
+            known = numbers(node, self.rows(node))
             if not known:
                 return None
             return float(sum(known)) / float(len(known) * _SCALES[node.type])

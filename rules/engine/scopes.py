@@ -143,7 +143,7 @@ class PersonScope:
 
     def after(self, edits: Sequence[Edit], node: ir.Predicate) -> bool:
         """Whether a predicate is true of the person with more edits."""
-        told = foretold(node, edits, self._one)
+        told = self._foretold(edits, node, self._one)
         if told is None:
             return self.plus(edits).holds(node)
         self.root._asked += 1
@@ -151,11 +151,16 @@ class PersonScope:
 
     def later(self, clock: Clock, edits: Sequence[Edit], node: ir.Predicate) -> bool:
         """Whether a predicate is true at another instant, with these edits of the person as they are."""
-        told = foretold(node, edits, self._at(clock))
+        told = self._foretold(edits, node, self._at(clock))
         if told is None:
             return self._with(tuple(edits), self._at(clock).context).holds(node)
         self.root._asked += 1
         return told
+
+    def _foretold(self, edits: Sequence[Edit], node: ir.Predicate, one: Evaluator) -> bool | None:
+        if len(edits) != 1 or (isinstance(edits[0], Fewer) and self.root._twice):
+            return None
+        return foretold(node, edits[0], one)
 
     def _at(self, clock: Clock) -> Evaluator:
         """The person as they are, at an instant."""

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 import duckdb
 
 from rules.engine.ahead import Ahead
-from rules.engine.explain import Explanation
-from rules.engine.explain import explain as explain_node
+from rules.engine.explain import Explaining, Explanation
 from rules.engine.periods import Clock
-from rules.engine.person import Context
+from rules.engine.person import Context, Evaluator
 from rules.engine.ranks import KnownRanks
 from rules.engine.reading import read_person
 from rules.engine.walk import ranks
@@ -67,8 +66,9 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
             since=lambda segment: segments.since(segment, person, before=as_of),
         )
         answers, ahead = [], Ahead(facts, context, conditions)
+        told = Explaining(Evaluator(facts, context, conditions), render, conditions)
         for name in wanted:
-            tree = explain_node(conditions[name], facts, context, render=render, conditions=conditions)
+            tree = told.tree(conditions[name])
             coming = outlook(conditions[name], ahead, render=render)
             came = entry(workspace, vocabulary, rules, name, person) if segment is not None else None
             answers.append(_answer(workspace, rules, name, person, tree, coming, came))

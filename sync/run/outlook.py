@@ -65,7 +65,7 @@ def outlook(condition: ir.Predicate, ahead: Ahead, *, render: Render) -> Outlook
     flip, view = nearest(condition, ahead.scope), ahead.view(condition)
     leaves = () if view.turn is None else tuple(_text(leaf, render) for leaf in view.turn.leaves)
     return Outlook(
-        member=ahead.true(condition, ahead.now),
+        member=ahead.scope.holds(condition),
         changes=() if flip is None else tuple(said(flip, person, context)),
         before=None if flip is None else deadline(flip, condition, ahead),
         view=view,

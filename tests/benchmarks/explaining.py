@@ -15,9 +15,9 @@ from pathlib import Path
 import duckdb
 
 from rules.engine.ahead import Ahead
-from rules.engine.explain import explain
+from rules.engine.explain import Explaining
 from rules.engine.periods import Clock
-from rules.engine.person import Context
+from rules.engine.person import Context, Evaluator
 from rules.engine.ranks import KnownRanks
 from rules.engine.reading import read_person
 from rules.language import render
@@ -54,8 +54,9 @@ def _measured(world: World) -> list[Figure]:
         read = time.perf_counter()
         assert facts is not None
         ahead = Ahead(facts, context, hundred)
+        trees = Explaining(Evaluator(facts, context, hundred), render, hundred)
         for condition in hundred.values():
-            explain(condition, facts, context, render=render, conditions=hundred)
+            trees.tree(condition)
             outlook(condition, ahead, render=render)
         told = time.perf_counter()
         rows = connection.execute(f"SELECT * FROM {tables.people} WHERE person = {person}").fetchall()

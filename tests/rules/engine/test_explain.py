@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from rules import ir
-from rules.engine.explain import Explanation, explain
+from rules.engine.explain import Explaining, Explanation, explain
 from rules.engine.periods import Clock
-from rules.engine.person import Context, PersonFacts, Population
+from rules.engine.person import Context, Evaluator, PersonFacts, Population
 from rules.engine.ranks import KnownRanks
 from rules.engine.reading import read_person
 from rules.engine.relations import relations
@@ -48,6 +48,15 @@ def test_the_tree_has_the_condition_s_nodes_with_results_and_values() -> None:
     assert [one.value for one in money.observed] == ["620.00"]
     assert days.observed[0].value == "61"
     assert "\n".join(tree.lines()).count("✓") == 4
+
+
+def test_what_was_told_of_one_condition_is_not_taken_for_another() -> None:
+    texts = [LAPSED, "days since purchase > 60", "days since purchase > 61", f"not ({LAPSED})",
+             "count(purchase) >= 1", "count(purchase) >= 2", 'country = "DE"', 'country = "FR"']  # fmt: skip
+    for person in (VIP, PersonFacts(8)):
+        together = Explaining(Evaluator(person, Context(CLOCK), {}), render, {})
+        for text in [*texts, *reversed(texts)]:
+            assert together.tree(compiled(text)) == explained(text, person), text
 
 
 def test_what_is_missing_is_said_to_be_missing() -> None:

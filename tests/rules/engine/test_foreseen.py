@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from itertools import islice, pairwise
+from itertools import islice, pairwise, permutations
 
 from hypothesis import HealthCheck, given, settings
 
@@ -81,11 +81,47 @@ def test_a_number_more_is_foretold_without_trying_and_is_what_trying_finds() -> 
     for text_ in texts:
         condition = compiled(text_)
         for edit in edits:
-            found = foretold(condition, (edit,), one)
+            found = foretold(condition, edit, one)
             told += found is not None
             if found is not None:
                 assert found is true("it", applied(BUYER, (edit,)), {"it": condition}, NOW), (text_, edit)
     assert told > len(texts) * len(edits) / 2
+
+
+def test_what_is_foretold_of_all_values_is_what_making_the_person_finds() -> None:
+    of = ["count(purchase)", "sum(purchase.amount)", "avg(purchase.amount)", "max(purchase.amount)",
+          "days since purchase", "distinct(purchase.category)"]  # fmt: skip
+    texts = [f"{one} {sign} {n}" for one in of for sign in ("<", ">=") for n in (1, 3, 20, 21)]
+    texts += ["last purchase within last 20 days", "not first purchase within last 30 days",
+              'latest(purchase.category) starts with "s"', "count(purchase) >= 3 and days since purchase > 1",
+              'count(purchase) = 2 or country is known']  # fmt: skip
+    text = ir.Fact("category", compiled('country = "FR"').left.type)  # type: ignore[union-attr]
+    amount = "amount", 500, compiled("ltv = 1").left.type  # type: ignore[union-attr]
+    fields = amount, ("category", "Hats", text.type)
+    ats = [(NOW,), (NOW - DAY * 25,), (NOW - DAY * 90,), (NOW + DAY,)]
+    edits: list[Edit] = [More("purchase", n, fields, at * n) for n in (1, 3) for at in ats]
+    edits += [
+        More("purchase", 2, fields, (NOW, NOW - DAY)),
+        More("purchase", 2, (amount,), (NOW,), "category"),
+    ]
+    edits += [Fewer("purchase", places) for places in ((0,), (1,), (0, 2), (0, 1, 2))]
+    one = Evaluator(BUYER, CONTEXT)
+    for text_ in texts:
+        condition = compiled(text_)
+        for edit in edits:
+            wanted = true("it", applied(BUYER, (edit,)), {"it": condition}, NOW)
+            assert foretold(condition, edit, one) is wanted, (text_, edit)
+
+
+def test_activity_in_any_order_counts_the_same() -> None:
+    rows = BUYER.activity["purchase"]
+    for several in permutations(rows):
+        person = PersonFacts(7, BUYER.facts, {"purchase": [*several, several[0]]})
+        one = Evaluator(person, CONTEXT)
+        for last in (1, 2, 20, 21, 79, 80, 90):
+            counted = one.rows(compiled(f"count(purchase, last {last} days) >= 1").left)  # type: ignore[union-attr, arg-type]
+            inside = [row for row in person.activity["purchase"] if row["at"] > NOW - last * DAY]  # type: ignore[operator]
+            assert counted == inside, last
 
 
 def test_what_one_condition_makes_think_of_is_not_taken_for_another() -> None:
