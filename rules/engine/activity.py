@@ -26,6 +26,7 @@ Row: TypeAlias = Mapping[str, object]
 """A fact sheet: column → value in physical units (NUMBER millionths, MONEY minor units, texts unfolded,
 DATE `date`, DATETIME aware `datetime`, TEXTS a list), None or absent: missing. Activity also has `at`."""
 
+
 @dataclass(slots=True)
 class Kept:
     """The rows of one kind, when they happened (microseconds), and what was found of them: by instant."""

@@ -251,9 +251,7 @@ class Edges:
                 found |= self._midnights(day) | self._midnights(day + 1)
         return found
 
-    def _moving(
-        self, tests: Sequence[ir.Predicate], edges: list[int], activity: Row | None
-    ) -> Iterator[int]:
+    def _moving(self, tests: Sequence[ir.Predicate], edges: list[int], activity: Row | None) -> Iterator[int]:
         """Comparisons with days since … on one side of more than a constant, or in arithmetic: they move all
         the time, so between the other edges their turns are found by halving."""
         for test in tests:

@@ -1,4 +1,4 @@
-"""What a condition comes to after one edit, where that takes a look at its values: nobody is made anew for it."""
+"""What a condition comes to after one edit, where its values tell: nobody is made anew for it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _type(node: ir.Value) -> Type:
     return Type.NUMBER if type(node) is ir.DaysSince else node.type  # type: ignore[union-attr]
 
 
-def _value(node: ir.Value, edit: Edit, one: Evaluator) -> Known | None | _Untold:
+def _value(node: ir.Value, edit: Edit, one: Evaluator) -> Known | _Untold | None:
     kind = type(node)
     if kind is ir.Aggregate:
         made: type = type(edit)

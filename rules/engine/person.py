@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _MADE = ir.Arithmetic
-_TESTS = frozenset(
-    (ir.TextTest, ir.Matches, ir.IsKnown, ir.IsTrue, ir.InPeriod, ir.Anniversary, ir.ListTest)
-)
+_TESTS = frozenset((ir.TextTest, ir.Matches, ir.IsKnown, ir.IsTrue, ir.InPeriod, ir.Anniversary, ir.ListTest))
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 
 
