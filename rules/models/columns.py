@@ -75,7 +75,7 @@ def must_hold(name: str, values: Floats | Ints, good: Bools, otherwise: str) -> 
         raise InputError(f"{name}[{row}] is {values[row]:g}: {otherwise}")
 
 
-def same_length(**columns: Floats | Ints) -> int:
+def same_length(**columns: Floats | Ints | Bools) -> int:
     """How many rows there are; InputError if columns differ in this."""
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
