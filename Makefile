@@ -8,6 +8,8 @@ BENCH := .venv/.bench
 # Tests start Python some hundred times: where the environment forbids to keep what was compiled, each would
 # compile all of segsync anew.
 export PYTHONDONTWRITEBYTECODE :=
+# Fits are small: SciPy's threads would wait for each other at several times the CPU.
+export OPENBLAS_NUM_THREADS := 1
 
 .PHONY: install demo test tests test-long test-mutants bench grammar lint clean
 

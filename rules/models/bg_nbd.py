@@ -89,11 +89,11 @@ def fit_bg_nbd(frequency: Column, recency: Column, age: Column) -> BgNbd:
 
     def likelihood(parameters: Floats) -> tuple[float, Floats]:
         each, slopes = _log_likelihood(parameters, x, t_x / unit, t / unit)
-        return float(weights @ each), slopes @ weights
+        return float((weights * each).sum()), (slopes * weights).sum(axis=1)
 
     r, alpha, a, b = maximum(likelihood, 4)
     each, _ = _log_likelihood(np.array([r, alpha * unit, a, b]), x, t_x, t)
-    return BgNbd(float(r), float(alpha * unit), float(a), float(b), float(counts @ each))
+    return BgNbd(float(r), float(alpha * unit), float(a), float(b), float((counts * each).sum()))
 
 
 def _log_likelihood(parameters: Floats, x: Floats, t_x: Floats, t: Floats) -> tuple[Floats, Floats]:

@@ -78,11 +78,11 @@ def fit_gamma_gamma(frequency: Column, mean_value: Column) -> GammaGamma:
 
     def likelihood(parameters: Floats) -> tuple[float, Floats]:
         each, slopes = _log_likelihood(parameters, ordered, value / unit)
-        return float(weights @ each), slopes @ weights
+        return float((weights * each).sum()), (slopes * weights).sum(axis=1)
 
     p, q, v = maximum(likelihood, 3)
     each, _ = _log_likelihood(np.array([p, q, v * unit]), ordered, value)
-    total = float(counts @ each)
+    total = float((counts * each).sum())
     return GammaGamma(float(p), float(q), float(v * unit), total, len(x), excluded, correlation)
 
 

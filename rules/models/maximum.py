@@ -1,4 +1,7 @@
-"""Maximum likelihood in the logarithms of positive parameters, with exact gradients and several starts."""
+"""Maximum likelihood in the logarithms of positive parameters, with exact gradients and several starts.
+
+Likelihoods multiply and sum, they do not use `@`: its threads may add up in another order on another machine.
+"""
 
 from __future__ import annotations
 
