@@ -3,8 +3,8 @@
 After an hour and after a day, in which facts of some people changed as well, and after one person's change,
 at once and five minutes after the evaluation before: with all activity that came and crossed edges meanwhile.
 What the evaluation before went by is read from its files, and written again. The same files, the same
-members, rounds interleaved; CPU seconds (user + system of this process, all threads), as medians. Finding whose
-rows changed in the lake is no part of it.
+members, rounds interleaved; CPU seconds (user + system of this process, all threads), as medians. Finding
+whose rows changed in the lake is no part of it.
 """
 
 from __future__ import annotations
