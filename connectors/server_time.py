@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -22,7 +21,8 @@ stays further clear of the present than that."""
 
 
 class ServerTime:
-    """A `Clock` that a platform's answers correct. Until there is one, `ask` is called for it once.
+    """A `Clock` that a platform's answers correct. Until there is one, `ask` is called for it; once answered,
+    no more.
 
     `refused`: what `ask` raises if the platform does not allow it, an answer all the same.
     """
@@ -30,7 +30,7 @@ class ServerTime:
     def __init__(self, clock: Clock, ask: Callable[[], object], *, refused: type[Exception]) -> None:
         self._clock = clock
         self._ask = ask
-        self._ask_fails = (ConnectorError, refused)
+        self._refused = refused
         self._lock = threading.Lock()
         self._asking = threading.RLock()
         self._told: tuple[datetime, float] | None = None
@@ -52,12 +52,19 @@ class ServerTime:
         """The time there, or a little earlier; ours, if both agree or the platform never tells.
 
         It goes on from the last answer by a clock that nobody sets, so ours may be put right meanwhile.
+        Raises what `ask` raises if no answer came: ours may be fast, and a read must not end there.
         """
         with self._asking:  # other threads wait for the answer; the call may want the time itself
             if self._told is None and not self._asked:
                 self._asked = True
-                with suppress(*self._ask_fails):  # what is read next meets it again, if it matters
+                try:
                     self._ask()
+                except self._refused:
+                    pass
+                except ConnectorError:
+                    self._asked = False
+                    if self._told is None:
+                        raise
         ours = self._clock.utc_now()
         with self._lock:
             if self._told is None:
