@@ -27,6 +27,9 @@ ROWS = 1_000
 MOST_KEPT = 50_000
 COMPANY_PROPERTIES = tuple(mapping.COMPANY_FIELDS)
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+CLEAR_MS = 10_000
+"""So long before a listing began the search after it begins: two clocks that count as the same may be two
+seconds apart."""
 
 
 class Reader:
@@ -227,10 +230,11 @@ class Reader:
         )
 
     def _low(self, start: Position) -> int:
-        """Where a search begins: before the position, for the index lags; but a listing was complete."""
+        """Where a search begins: before the position, for the index lags; but a listing was complete, as of
+        when it began by a clock that may be a little ahead of HubSpot's."""
         if start.reached is not None:
             return start.reached
-        return max((start.since or 0) - self._reading.lookback_s * 1000, start.listed or 0)
+        return max((start.since or 0) - self._reading.lookback_s * 1000, (start.listed or 0) - CLEAR_MS)
 
     def _now(self) -> int:
         return milliseconds(self._clock.utc_now())

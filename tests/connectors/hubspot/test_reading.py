@@ -12,6 +12,7 @@ from connectors.hubspot import reading
 from connectors.hubspot.position import Position
 from connectors.simulation import Kind, Reply, Request, Script
 from tests.connectors.hubspot.conftest import Portal
+from tests.connectors.rig import WrongClock
 
 # ---- everybody, and changes ---------------------------------------------------------------------
 
@@ -41,6 +42,18 @@ def test_what_search_shows_late_is_found_by_the_next_read(portal: Portal) -> Non
     assert made.id not in portal.rows(portal.cursor)
     portal.clock.advance(40)
     assert made.id in portal.rows(portal.cursor)
+
+
+def test_a_change_during_a_listing_by_a_clock_that_is_a_little_fast_is_found_by_the_next_read(
+    portal: Portal,
+) -> None:
+    """It lies before the time at which the listing began by our clock, and after its page was read."""
+    contact, *_ = portal.fill(3)
+    right, portal.clock = portal.clock, WrongClock(portal.clock, 1.9)
+    portal.rows()
+    portal.hubspot.records.update(portal.hubspot.records.live("contacts")[contact], {"lastname": "New"})
+    right.advance(60)
+    assert portal.rows(portal.cursor)[contact]["lastname"] == "New"
 
 
 def test_more_than_ten_thousand_changes_are_all_read(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
