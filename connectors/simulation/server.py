@@ -245,8 +245,8 @@ def run_forever(
     if faults is not None:
         simulation.faults.load_file(faults)
     with serve(simulation, port=port, control=control) as address:
+        announce(address)
         try:
-            announce(address)
             while True:  # not for ever at once: a signal in the moment before would be noticed by nobody
                 time.sleep(0.5)
         except KeyboardInterrupt:
