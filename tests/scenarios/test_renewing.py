@@ -12,7 +12,7 @@ from tests.scenarios.renewing.driving import Renewing
 
 
 @pytest.mark.parametrize(
-    ("seed", "steps"), [(1, 12), *(pytest.param(n, 250, marks=pytest.mark.long) for n in range(11, 19))]
+    ("seed", "steps"), [(1, 25), *(pytest.param(n, 250, marks=pytest.mark.long) for n in range(11, 19))]
 )
 def test_after_every_step_few_tell_what_everybody_would(tmp_path: Path, seed: int, steps: int) -> None:
     """In `make test-long` two thousand steps."""

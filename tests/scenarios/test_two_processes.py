@@ -51,7 +51,7 @@ def test_status_beside_runs_is_never_locked_out(firm: Company) -> None:
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline().strip() == "1"
-        for known in (100, 200):
+        for known in (100, 150, 200):
             firm.customers(people(range(1, known + 1)))
             firm.run()
     finally:

@@ -227,7 +227,7 @@ def connection() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": "1"})
 
 
-@settings(max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_asking_few_tells_what_asking_everybody_tells_after_every_step(
     connection: duckdb.DuckDBPyConnection, history: list[Moment]

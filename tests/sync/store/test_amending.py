@@ -19,7 +19,6 @@ from sync.store.tidy import tidy
 from sync.store.whole import amend, overwrite
 from tests.databases import sqlite_url
 from tests.sync.store.records import read
-from tests.thorough import examples
 
 MANY = 20_000
 
@@ -152,7 +151,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=examples(40), deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(steps=STEPS)
 def test_any_changes_leave_what_a_dictionary_would_hold(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[set[int], set[int], str, bool]]
