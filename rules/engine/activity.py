@@ -6,6 +6,7 @@ Part of the slow, obvious evaluator (see `person`): plain Python, straight from 
 from __future__ import annotations
 
 import datetime as dt
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ def kept_anew(rows: Sequence[Row]) -> Kept:
     return Kept(rows, ats, all(one <= next_ for one, next_ in pairwise(ats)))
 
 
-class Seen:
+class Seen(ABC):
     """The activity of one person at one instant.
 
     `kept`: what was found before, by kind; of other rows than these it is not used, and made anew.
@@ -76,9 +77,9 @@ class Seen:
         self.activity, self.clock, self._kept = activity, clock, kept
         self._known: dict[str, Found] = {}
 
+    @abstractmethod
     def holds(self, node: ir.Predicate, row: Row) -> bool:
         """Whether a condition is true of one activity."""
-        raise NotImplementedError
 
     def rows(self, node: Feature) -> list[Row]:
         """The activity that counts: in the window, not after as_of, and as `where` says."""
