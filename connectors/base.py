@@ -177,6 +177,8 @@ class Page:
     """Names the listing of the *whole* stream this page belongs to, the same on all its pages and on those of
     a resumed read (e.g. the identity of a file). When such a read has ended normally, contacts that none of
     its pages named are gone from the source. None: an incremental read, which says nothing of the others."""
+    listing_ends: bool = False
+    """The listing's last page: a read that is resumed behind it names nobody of the listing any more."""
 
 
 class AudienceKind(StrEnum):

@@ -113,17 +113,21 @@ def _pull_stream(
     pulled.rows.setdefault(stream.name, 0)
     _restart_broken_listing(store, connection, stream)
     _restart_other_reading(store, connection, stream)
-    cursor = store.inbox.checkpoint(connection, stream.name).cursor
-    try:
+
+    def read(cursor: str | None) -> None:
         _read(
             store, connection, connector, stream, cursor, pulled, run_id=run_id, halt=halt, progress=progress
         )
+
+    point = store.inbox.checkpoint(connection, stream.name)
+    try:
+        read(point.cursor)
+        if point.under_way and point.cursor is not None:
+            # It went on with an earlier read, and ended where that one would have: maybe days ago.
+            read(store.inbox.checkpoint(connection, stream.name).cursor)
     except CursorExpired:
         store.inbox.restart(connection, stream.name)
-        _read(store, connection, connector, stream, None, pulled, run_id=run_id, halt=halt, progress=progress)
-    listing = _Listing(store, connection, stream.name)
-    if listing.name is not None and stream.kind is StreamKind.CONTACTS:
-        listing.end()
+        read(None)
 
 
 def _read(
@@ -138,20 +142,29 @@ def _read(
     halt: threading.Event,
     progress: Progress,
 ) -> None:
+    """From the cursor to the end, each page into the inbox."""
     listing = _Listing(store, connection, stream.name)
     for page in connector.read(stream, cursor):
         if page.listing is not None:
             listing.begin(page.listing)
-        elif listing.name is not None:
+        elif listing.name is not None and not listing.ended:
             listing.close()  # the source cannot say any more that it names everybody
         store.inbox.commit_page(
-            connection, stream.name, page.rows, page.cursor, rejected=page.rejected, run_id=run_id
+            connection,
+            stream.name,
+            page.rows,
+            page.cursor,
+            rejected=page.rejected,
+            note=listing.ending() if page.listing is not None and page.listing_ends else None,
+            run_id=run_id,
         )
         pulled.rows[stream.name] += page.rows.num_rows
         pulled.rejected += len(page.rejected)
         progress.advance(page.rows.num_rows)
         if halt.is_set():
             raise _Halted
+    if listing.name is not None and not listing.ended and stream.kind is StreamKind.CONTACTS:
+        listing.end()
 
 
 class _Listing:
@@ -188,13 +201,22 @@ class _Listing:
         self.ended = True
         self._keep()
 
+    def ending(self) -> tuple[str, object]:
+        """The note that says so, for the transaction of the last page: whoever dies between the two would
+        lose what the listing tells, for the next read goes on behind it."""
+        self.ended = True
+        return self._key, self._document()
+
     def close(self) -> None:
         """Nothing is to be concluded from it any more."""
         self.name, self.ended = None, False
         self._keep()
 
     def _keep(self) -> None:
-        self._store.notes.set(self._key, {"name": self.name, "first": self.first, "ended": self.ended})
+        self._store.notes.set(self._key, self._document())
+
+    def _document(self) -> dict[str, object]:
+        return {"name": self.name, "first": self.first, "ended": self.ended}
 
 
 def _restart_broken_listing(store: Store, connection: str, stream: Stream) -> None:

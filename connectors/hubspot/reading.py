@@ -8,6 +8,7 @@ listing is repeated every few days.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
 from connectors.base import Page
 from connectors.hubspot import deals, mapping
@@ -77,7 +78,8 @@ class Reader:
         for rows, after in self._objects.pages("contacts", shape.asked, after=start.after):
             waiting += rows
             if after is None:
-                yield self._contacts_page(shape, waiting, final, listing=name)
+                page = self._contacts_page(shape, waiting, final, listing=name)
+                yield replace(page, listing_ends=True)
             elif len(waiting) >= ROWS:
                 yield self._contacts_page(shape, waiting, Position(began=began, after=after), listing=name)
                 waiting = []

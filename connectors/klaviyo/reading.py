@@ -69,7 +69,8 @@ class Reader:
             yield Page(table, position.dump(), rejected, listing=name)
         empty, _ = self._table(stream, [], lists)
         reached = _at_least(reached, began)
-        yield Page(empty, Position(reached, checked=began, full=began).dump(), listing=name)
+        position = Position(reached, checked=began, full=began)
+        yield Page(empty, position.dump(), listing=name, listing_ends=True)
 
     def _changed(self, stream: Stream, start: Position) -> Iterator[Page]:
         now = iso(self._clock.utc_now())

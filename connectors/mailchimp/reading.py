@@ -147,7 +147,8 @@ class Reader:
                     table, rejected = mapping.member_rows(stream, [self._with_all_tags(m) for m in rows])
                     yield Page(table, position.dump(), rejected, name)
         empty, _ = mapping.member_rows(stream, [])
-        yield Page(empty, Position(since=until, listed=listing or start.listed).dump(), (), name)
+        position = Position(since=until, listed=listing or start.listed)
+        yield Page(empty, position.dump(), (), name, listing_ends=name is not None)
 
     def _listing_is_due(self, start: Position) -> bool:
         if start.since is None and start.until is None:

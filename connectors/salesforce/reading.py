@@ -86,7 +86,8 @@ class Reader:
             if reached is None or reached.at >= edge:
                 marks[lane.name] = Mark(edge)
         empty, _ = convert(lanes[0], [])
-        yield Page(empty, Position(marks).dump(), (), position.listing or None)
+        name = position.listing or None
+        yield Page(empty, Position(marks).dump(), (), name, listing_ends=name is not None)
 
     def _lane(self, lane: Lane, mark: Mark | None, *, full: bool) -> Iterator[tuple[list[Json], Mark]]:
         deleted = lane.archive or (lane.bin and not full)

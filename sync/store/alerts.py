@@ -26,8 +26,7 @@ from sqlalchemy import (
 )
 
 from sync.store.alert_tables import alert_deliveries, alert_notices, alert_states
-from sync.store.database import Database
-from sync.store.inbox import upsert
+from sync.store.database import Database, upsert
 
 _JUDGING = 5_712_043_121
 """Judgements take turns under this lock of PostgreSQL; on SQLite every writing transaction does."""

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.store.database import Database
+from sync.store.database import Database, upsert
 from sync.store.errors import StoreError
-from sync.store.inbox import upsert
 from sync.store.tables import budget_counts
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import QueuePool
@@ -149,6 +150,12 @@ class Database:
                 # while a connection was being made, of which no event tells
                 raise self._gone() from error
             raise
+
+
+def upsert(database: Connection, table: object) -> sqlite.Insert:
+    """The dialect's INSERT that knows ON CONFLICT; both databases spell it alike."""
+    make = sqlite.insert if database.dialect.name == "sqlite" else postgresql.insert
+    return make(table)  # type: ignore[return-value, arg-type]
 
 
 def _normal_url(url: str) -> URL:

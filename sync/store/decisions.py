@@ -14,8 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from sync.store.database import Database
-from sync.store.inbox import upsert
+from sync.store.database import Database, upsert
 from sync.store.tables import decisions, freezes, pauses
 
 EVERYWHERE = ""

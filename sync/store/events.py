@@ -9,8 +9,7 @@ from typing import cast
 
 from sqlalchemy import Connection, bindparam, insert, or_, select
 
-from sync.store.database import Database
-from sync.store.inbox import upsert
+from sync.store.database import Database, upsert
 from sync.store.tables import notes, person_events
 
 _NOTE = select(notes.c.value).where(notes.c.key == bindparam("wanted"))

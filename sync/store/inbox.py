@@ -16,10 +16,10 @@ from typing import Protocol
 
 import pyarrow as pa
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from sync.store.database import Database
+from sync.store.database import Database, upsert
 from sync.store.errors import StoreError, no_space_is_told
+from sync.store.events import set_note
 from sync.store.tables import checkpoints, pages, rejected_rows
 
 _YOUNG_S = 3600
@@ -39,7 +39,10 @@ class Rejected(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where reading of a stream stands. `rows_last` counts since `restart`; `rows_good`: last full read."""
+    """Where reading of a stream stands. `rows_last` counts since `restart`; `rows_good`: last full read.
+
+    `under_way`: the read that kept the cursor was not at its end.
+    """
 
     connection: str
     stream: str
@@ -47,6 +50,7 @@ class Checkpoint:
     rows_last: int
     rows_good: int | None
     last_good_at: dt.datetime | None
+    under_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class Inbox:
     def restart(self, connection: str, stream: str) -> None:
         """Read the stream from its start: the cursor is forgotten and counting begins at 0."""
         with self._database.writing() as database:
-            self._move(database, connection, stream, {"cursor": None, "rows_last": 0})
+            self._move(database, connection, stream, {"cursor": None, "rows_last": 0, "under_way": False})
 
     def commit_page(
         self,
@@ -120,21 +124,24 @@ class Inbox:
         cursor: str | None,
         *,
         rejected: Sequence[Rejected] = (),
+        note: tuple[str, object] | None = None,
         run_id: int | None = None,
     ) -> int:
         """Store a page with its cursor and its rejected rows; all or nothing. Returns its sequence.
 
-        A page without rows only moves the cursor (and keeps what was rejected); it gets sequence 0.
+        A page without rows only moves the cursor (and keeps what was rejected); it gets sequence 0. `note`:
+        key and value of a note that is true from then on.
         """
         name = None
         if rows.num_rows:
             name = f"{uuid.uuid4().hex}.arrow"
             with no_space_is_told(self._folder):
                 _write(rows, self._folder / name)
+        sent = False
         try:
             with self._database.writing() as database:
                 sequence = 0
-                if name is not None:
+                if name is not None and not sent:
                     sequence = self._next_sequence(database, connection, stream)
                     database.execute(
                         pages.insert().values(
@@ -153,12 +160,16 @@ class Inbox:
                     database,
                     connection,
                     stream,
-                    {"cursor": cursor, "rows_last": counted},
-                    fresh={"cursor": cursor, "rows_last": rows.num_rows},
+                    {"cursor": cursor, "rows_last": counted, "under_way": True},
+                    fresh={"cursor": cursor, "rows_last": rows.num_rows, "under_way": True},
                 )
                 _keep_rejected(database, connection, stream, rejected, run_id)
+                if note is not None:
+                    set_note(database, *note)
+                sent = True
         except BaseException:
-            if name is not None:
+            # a commit that got no answer may have been done, and its row names the file: `sweep` finds out
+            if name is not None and not sent:
                 (self._folder / name).unlink(missing_ok=True)
             raise
         return sequence
@@ -170,7 +181,7 @@ class Inbox:
 
     def read_completed(self, connection: str, stream: str, *, at: dt.datetime, full: bool) -> None:
         """The source had no more pages: this read was good. A `full` read sets the count to compare with."""
-        values: dict[str, object] = {"last_good_at": at}
+        values: dict[str, object] = {"last_good_at": at, "under_way": False}
         if full:
             values["rows_good"] = checkpoints.c.rows_last
         with self._database.writing() as database:
@@ -286,12 +297,6 @@ class Inbox:
             **{"rows_last": 0, **(fresh if fresh is not None else values)},
         )
         database.execute(insert.on_conflict_do_update(index_elements=["connection", "stream"], set_=values))
-
-
-def upsert(database: Connection, table: object) -> sqlite.Insert:
-    """The dialect's INSERT that knows ON CONFLICT; both databases spell it alike."""
-    make = sqlite.insert if database.dialect.name == "sqlite" else postgresql.insert
-    return make(table)  # type: ignore[return-value, arg-type]
 
 
 def _keep_rejected(

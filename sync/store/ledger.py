@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pyroaring import BitMap
 from sqlalchemy import Connection, Row, select, update
 
-from sync.store.database import Database
-from sync.store.inbox import upsert
+from sync.store.database import Database, upsert
 from sync.store.refused import KeptRefusal as KeptRefusal
 from sync.store.refused import Refusal as Refusal
 from sync.store.refused import forget_refusals, mark_refusals, record_refusals

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from sync.store.database import Database
+from sync.store.database import Database, upsert
 from sync.store.errors import StoreError
-from sync.store.inbox import upsert
 from sync.store.tables import counters
 
 LARGEST = 2**31 - 1

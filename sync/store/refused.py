@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pyroaring import BitMap
 from sqlalchemy import Connection, select
 
-from sync.store.inbox import upsert
+from sync.store.database import upsert
 from sync.store.tables import refusals
 
 NOT_ARRIVED, NOT_REMOVED = "not_arrived", "not_removed"

@@ -16,9 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, func, insert, select, text, update
 
-from sync.store.database import Database
+from sync.store.database import Database, upsert
 from sync.store.errors import LeaseLost, RunInProgress
-from sync.store.inbox import upsert
 from sync.store.leases import Lease
 from sync.store.owners import is_dead, me
 from sync.store.scope import EVERYTHING, Scope

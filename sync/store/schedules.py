@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, RowMapping, func, select, update
 
-from sync.store.database import Database
-from sync.store.inbox import upsert
+from sync.store.database import Database, upsert
 from sync.store.runs import RunState, put_in_queue
 from sync.store.scope import Scope
 from sync.store.tables import runs, schedules, tasks

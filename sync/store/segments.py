@@ -11,8 +11,7 @@ from typing import Any
 from pyroaring import BitMap
 from sqlalchemy import ColumnElement, Connection, RowMapping, Subquery, and_, func, insert, select, update
 
-from sync.store.database import Database
-from sync.store.inbox import upsert
+from sync.store.database import Database, upsert
 from sync.store.merges import Merges
 from sync.store.tables import memberships, runs, segment_versions
 

@@ -46,6 +46,7 @@ checkpoints = Table(
     Column("rows_last", BigInteger, nullable=False, server_default="0"),  # rows of the read going on
     Column("rows_good", BigInteger),  # rows of the last complete read; the shrink brake compares with it
     Column("last_good_at", UtcDateTime),
+    Column("under_way", Boolean, nullable=False, server_default=false()),  # the read has not ended yet
 )
 
 pages = Table(

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from connectors.base import Action, Batch, StreamKind
 from connectors.errors import CursorExpired
-from tests.connectors.rig import Rig, WrongClock, by_id, changes, contacts, ensured, stream_of
+from sync.pull import listing_absorbed, named_everybody, pull
+from sync.store import Store
+from sync.store.contacts import absorb_contacts
+from tests.connectors.rig import Rig, WrongClock, by_id, changes, contacts, ensured, place_of, stream_of
+from tests.databases import sqlite_url
+
+
+class Died(BaseException):
+    """As a kill: nobody catches it."""
+
+
+class Dying:
+    """Progress of a process that dies after so many pages."""
+
+    def __init__(self, *, after: int) -> None:
+        self._left = after
+
+    def step(self, name: str, total: int | None = None) -> None:
+        """Nobody watches."""
+
+    def advance(self, units: int = 1) -> None:
+        self._left -= 1
+        if not self._left:
+            raise Died
 
 
 class ChangingContract:
@@ -28,6 +53,60 @@ class ChangingContract:
                 assert {id_: after[id_] for id_ in again} == {id_: before[id_] for id_ in again}
                 if stream.incremental:
                     assert len(again) <= rig.most_read_again, (stream.name, taken)
+
+    @pytest.mark.parametrize("first", [True, False], ids=["the first read", "a read of changes"])
+    def test_a_pull_that_goes_on_where_another_stopped_ends_at_the_present(
+        self, rig: Rig, tmp_path: Path, first: bool
+    ) -> None:
+        """Else an opt-out after the interruption would wait for the run after next."""
+        connector = rig.connect()
+        stream = stream_of(connector, StreamKind.CONTACTS)[0]
+        pages = list(connector.read(stream, None))
+        people = by_id(stream, pages)
+        if not first:
+            rig.clock.advance(3600)
+            rig.change_contacts(place_of(row) for row in people.values())
+            rig.clock.advance(60)
+            pages = list(connector.read(stream, pages[-1].cursor))
+        id_, row = next(iter(by_id(stream, pages[:1]).items()))
+        with Store.open(sqlite_url(tmp_path), tmp_path / "lake") as store:
+            for taken in range(1, len(pages)):
+                store.inbox.restart("it", stream.name)
+                for page in pages[:taken]:
+                    store.inbox.commit_page("it", stream.name, page.rows, page.cursor)
+                rig.clock.advance(3600)
+                rig.change_contacts([place_of(row)])
+                rig.clock.advance(60)
+                last = max(page.id for page in store.inbox.waiting())
+                assert pull(store, "it", connector, run_id=1, at=rig.clock.utc_now()).stopped is None
+                news = [page for page in store.inbox.waiting("it", stream.name) if page.id > last]
+                assert any(id_ in page.read_column("external_id").to_pylist() for page in news), taken
+
+    def test_whom_a_listing_lacks_is_gone_though_the_run_died_with_its_last_page(
+        self, rig: Rig, tmp_path: Path
+    ) -> None:
+        """The next read goes on behind the listing, and would name nobody of it."""
+        connector = rig.connect(**rig.listing_settings())
+        stream = stream_of(connector, StreamKind.CONTACTS)[0]
+        gone, address = contacts(connector, 3)[2]
+        with Store.open(sqlite_url(tmp_path), tmp_path / "lake") as store:
+            pull(store, "it", connector, run_id=1, at=rig.clock.utc_now())
+            assert absorb_contacts(store, "it", stream, complete=named_everybody(store, "it", stream)).new
+            listing_absorbed(store, "it", stream)
+            rig.delete_contact(address)
+            rig.clock.advance(40 * 86_400)
+            store.inbox.restart("it", stream.name)
+            pages = list(connector.read(stream, None))
+            assert pages[-1].listing is not None
+            dying = Dying(after=len(pages))
+            with pytest.raises(Died):
+                pull(store, "it", connector, run_id=2, at=rig.clock.utc_now(), progress=dying)
+            pull(store, "it", connector, run_id=3, at=rig.clock.utc_now())
+            done = absorb_contacts(store, "it", stream, complete=named_everybody(store, "it", stream))
+            assert done.deleted == 1
+            with closing(store.lake.connect()) as lake:
+                query = f"SELECT external_id FROM {store.lake.relation('contacts')} WHERE deleted"
+                assert gone in [id_ for (id_,) in lake.sql(query).fetchall()]
 
     def test_a_deleted_contact_is_seen(self, rig: Rig) -> None:
         """At once where the platform tells; else by a listing that does not name it, repeated after days."""

@@ -135,6 +135,67 @@ def copy(source: socket.socket, target: socket.socket, until: bytes = b"") -> No
             target.sendall(said)
 
 
+def test_a_page_whose_commit_got_no_answer_can_be_read(tmp_path: Path) -> None:
+    """The server has committed and the connection is lost before it says so: the page's row names a file."""
+    url = make_url(postgres_url())
+    rows = pa.table({"external_id": ["1", "2"]})
+    with losing_the_answer_to(b"COMMIT", str(url.query["host"])) as (port, armed):
+        far = url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+        store = Store.open(far, tmp_path / "lake")
+        try:
+            armed.set()
+            with pytest.raises(DatabaseGone):
+                store.inbox.commit_page("crm", "contacts", rows, "c1")
+            armed.clear()
+            (page,) = store.inbox.waiting("crm", "contacts")
+            assert store.inbox.checkpoint("crm", "contacts").cursor == "c1"
+            assert page.read().equals(rows)
+        finally:
+            store.close()
+
+
+@contextmanager
+def losing_the_answer_to(words: bytes, folder: str) -> Iterator[tuple[int, threading.Event]]:
+    """The port of somebody who hands everything on to the server in `folder` and back; while the event is
+    set, what the server answers to these words is lost, and the connection with it."""
+    armed = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hand_on() -> None:
+            while True:
+                try:
+                    client, _ = listening.accept()
+                except OSError:
+                    return
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(f"{folder}/.s.PGSQL.5432")
+                lost = threading.Event()
+                threading.Thread(target=there, args=(client, server, lost), daemon=True).start()
+                threading.Thread(target=back, args=(server, client, lost), daemon=True).start()
+
+        def there(client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
+            with suppress(OSError):
+                while said := client.recv(65_536):
+                    if armed.is_set() and words in said:
+                        lost.set()
+                    server.sendall(said)
+                server.shutdown(socket.SHUT_RDWR)
+
+        def back(server: socket.socket, client: socket.socket, lost: threading.Event) -> None:
+            with suppress(OSError):
+                while said := server.recv(65_536):
+                    if lost.is_set():
+                        break
+                    client.sendall(said)
+                client.shutdown(socket.SHUT_RDWR)
+
+        accepting = threading.Thread(target=hand_on, daemon=True)
+        accepting.start()
+        yield listening.getsockname()[1], armed
+        listening.shutdown(socket.SHUT_RDWR)
+        accepting.join()
+
+
 def test_a_connection_lost_in_the_lakes_catalog_is_told_as_well(tmp_path: Path) -> None:
     url = postgres_url()
     store = Store.open(url, tmp_path / "lake")
