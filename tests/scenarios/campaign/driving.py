@@ -102,6 +102,7 @@ class Campaign:
         self.log = log
         self.said: list[str] = []
         self.commits = FIRST_COMMITS
+        self.code = 0  # of the last calm life
         import_everything()
         # before the fork, and before anything is open: the platforms have a process of their own
         self.platforms = Remote(self.folder, self.clock, people=people, seed=seed)
@@ -259,7 +260,7 @@ class Campaign:
     def _calm_life(self, *arguments: str, queued: bool = False) -> str:
         self.platforms("calm")
         life = self._begin(*arguments, queued=queued)
-        self._end(life)
+        self.code = self._end(life)
         return life.output.decode("utf-8", "replace")
 
     # ---- what must hold --------------------------------------------------------------------------
@@ -269,7 +270,10 @@ class Campaign:
         self.platforms("calm")
         self.clock.advance(2 * DAY_S)
         self._calm_life("worker", "--until-idle", queued=True)
-        self._calm_life("run")
+        said = self._calm_life("run")
+        if self.code:
+            tail = " / ".join(said.strip().splitlines()[-5:])
+            self.result.violations.append(f"the second run after the faults ended with {self.code}: {tail}")
         self._check("two runs after the faults")
 
     def _check(self, when: str) -> None:
