@@ -1,0 +1,180 @@
+"""The command about data quality: quality."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sync.cli.output import Format, FormatOption, emit_json, say, table
+from sync.cli.running import config_of
+from sync.errors import UserError
+
+if TYPE_CHECKING:
+    from sync.quality.report import QualityReport
+    from sync.run.findings import Looked
+
+_SHOWN = 12
+
+
+def register(app: typer.Typer) -> None:
+    """Hang this module's commands under `app`."""
+    app.command()(quality)
+
+
+def quality(
+    context: typer.Context,
+    rows: Annotated[
+        Path | None, typer.Option(help="write every finding to this CSV file; - : to standard output")
+    ] = None,
+    rule: Annotated[str | None, typer.Option(help="with --rows: only what this rule found")] = None,
+    show_values: Annotated[
+        bool,
+        typer.Option(
+            "--show-values",
+            help="with --rows: also what stands there (addresses, names) and the platform's id",
+        ),
+    ] = False,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """How good the data is: who can be mailed, what is wrong, what that blocks, and how to mend it.
+
+    Shows no address and no name, unless --show-values asks for them.
+    """
+    from sync.run.findings import looked
+    from sync.run.quality import report
+    from sync.run.workspace import Workspace
+
+    if rows is None and (rule is not None or show_values):
+        raise UserError("--rule and --show-values choose what --rows FILE.csv lists; give that, too")
+    with Workspace.open(config_of(context)) as workspace, looked(workspace) as look:
+        if rows is not None:
+            _list(look, rows, rule=rule, values=show_values, output=output)
+            return
+        found = report(look)
+    if output is Format.JSON:
+        emit_json(found.document())
+    else:
+        _show(found)
+
+
+def _list(look: Looked, to: Path, *, rule: str | None, values: bool, output: Format) -> None:
+    from sync.run.findings import rows, write_rows
+
+    found = rows(look, rule=rule, values=values)
+    if str(to) != "-":
+        import os
+
+        # personal values may stand in it: its owner's alone
+        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", newline="") as file:
+            count = write_rows(found, file, values=values)
+        if output is Format.JSON:
+            emit_json({"file": str(to), "rows": count})
+        else:
+            say(f"{count:,} findings in {to}")
+    elif output is Format.JSON:
+        emit_json({"rows": list(found)})
+    else:
+        write_rows(found, sys.stdout, values=values)
+
+
+def _show(found: QualityReport) -> None:
+    _numbers(found)
+    shown = [one for one in found.issues if one.people or one.contacts][:_SHOWN]
+    table(
+        "What is wrong",
+        ["contacts", "people", "", "what", "rule", "severity", "segments"],
+        (
+            [
+                one.contacts,
+                one.people,
+                f"{one.share:.0%}",
+                one.rule.fault,
+                one.rule.id,
+                one.rule.severity.value,
+                len(one.segments),
+            ]
+            for one in shown
+        ),
+    )
+    if len(found.issues) > _SHOWN:
+        say(f"{len(found.issues) - _SHOWN} more: --format json")
+    for one in shown[:3]:
+        hints = ", ".join(f"{hint} ({count:,})" for hint, count in one.hints.items())
+        say(f"{one.rule.id}: {one.rule.fix}{f'; most likely {hints}' if hints else ''}")
+    table(
+        "What it blocks",
+        ["people", "", "cannot be used for", "because of"],
+        ([one.people, f"{one.share:.0%}", one.feature.value, ", ".join(one.rules)] for one in found.blocked),
+    )
+    table(
+        "Sources",
+        [
+            "connection",
+            "contacts",
+            "with errors",
+            "with warnings",
+            "rejected rows",
+            "kept out",
+            "most frequent",
+        ],
+        (
+            [s.connection, s.contacts, s.errors, s.warnings, s.rejected, s.kept_out, s.worst]
+            for s in found.sources
+        ),
+    )
+    connections = {one.connection for one in found.sources}
+    table(
+        "Filled",
+        ["field", "people", "", "last filled"],
+        (
+            [f.field, f.people, f"{f.share:.0%}", f"{f.last:%Y-%m-%d}" if f.last else None]
+            for f in found.filled
+            if f.field.split(".")[0] not in connections
+        ),
+    )
+    doubted = [one for one in found.trust if one.badge.value != "trusted"]
+    table(
+        f"Segments: {len(found.trust) - len(doubted):,} of {len(found.trust):,} are trusted",
+        ["segment", "badge", "members", "rest on a fault", "", "most of them"],
+        (
+            [t.segment, t.badge.value, t.members, t.faulty, f"{t.share:.0%}", t.worst[0] if t.worst else None]
+            for t in doubted
+        ),
+    )
+    for warning in found.warnings():
+        say(f"{warning.code}: {warning.message}")
+    for notice in found.notices:
+        say(notice)
+    say("Every finding with its fix: segsync quality --rows FILE.csv")
+
+
+def _numbers(found: QualityReport) -> None:
+    moved = ""
+    if found.mailable_before is not None:
+        moved = (
+            f" ({100 * (found.mailable - found.mailable_before):+.1f} points since run {found.compared_with})"
+        )
+    say(f"{found.mailable:.1%} of {found.people:,} people can be mailed{moved}")
+    table("", ["step", "people", "lost"], ([one.name, one.people, one.lost] for one in found.steps))
+    say(f"Score {_score(found.overall)} of 100, as of {found.as_of:%Y-%m-%d %H:%M} UTC")
+    table(
+        "",
+        ["dimension", "score", "weight", "since then" if found.compared_with else "trend", "rules asked"],
+        (
+            [
+                one.dimension.value,
+                _score(one.score),
+                one.weight,
+                None if one.trend is None else f"{one.trend:+.1f}",
+                ", ".join(f"{rule} ×{weight:g}" for rule, weight in one.weights.items()),
+            ]
+            for one in found.scores
+        ),
+    )
+
+
+def _score(score: float | None) -> str:
+    return "–" if score is None else f"{score:.1f}"

@@ -1,0 +1,130 @@
+"""Every rule of data quality asked of what the last run left, and the list of what they found.
+
+The list tells contacts by their numbers; addresses, names and ids of platforms only where they are asked for.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+from pyroaring import BitMap
+
+from sync.assign import IDENTIFIED
+from sync.errors import UserError
+from sync.fields import FieldSpec
+from sync.identify.sql import text_literal
+from sync.quality.finding import FINDINGS, build_findings, findings_alone
+from sync.quality.rules import RULES
+from sync.quality.said import Said, by_name
+from sync.quality.together import Doings, findings_together
+from sync.run.listing import cell
+from sync.run.workspace import Workspace
+from sync.whereabouts import bitmap
+
+ROWS = ("contact", "connection", "person", "field", "rule", "severity", "kept_out", "fix")
+VALUES = ("external_id", "value", "better")
+"""Columns with personal values; only shown where they were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Findings that were made, on the database of `said`."""
+
+    workspace: Workspace
+    said: Said
+    fields: Sequence[FieldSpec]
+    checked: Mapping[str, int]
+    as_of: dt.datetime
+    run: int | None
+
+    def found(self) -> dict[tuple[str, str], BitMap]:
+        """(rule, field) → people."""
+        database = self.said.database
+        pairs = database.sql(f"SELECT DISTINCT rule, field FROM {FINDINGS}").fetchall()
+        order = list(RULES)
+        return {
+            (rule, field): bitmap(
+                database,
+                f"""SELECT DISTINCT person FROM {FINDINGS} JOIN {self.said.links} AS links USING (contact)
+                WHERE rule = {text_literal(rule)} AND field = {text_literal(field)}""",
+            )
+            for rule, field in sorted(pairs, key=lambda pair: (order.index(pair[0]), pair[1]))
+        }
+
+
+@contextmanager
+def looked(workspace: Workspace) -> Iterator[Looked]:
+    """Every rule of quality asked, over the lake as it is; as of the last run, so that asking again tells
+    the same. UserError if nothing was ever pulled."""
+    store = workspace.store
+    if store.notes.get(IDENTIFIED) is None:
+        raise UserError(
+            "nothing has been pulled yet, so there is nothing to look at; `segsync pull` comes first"
+        )
+    vocabulary, fields = workspace.vocabulary()
+    last = next(iter(store.runs.latest(limit=1)), None)
+    as_of = last.as_of if last is not None else workspace.clock.utc_now()
+    lake = store.lake
+    database = lake.connect()
+    try:
+        said = Said(database, lake.relation("contacts"), by_name(fields), lake.relation("links"))
+        doings = Doings(lake.relation("activity"), frozenset(vocabulary.kinds))
+        checked = dict(build_findings(said, findings_alone(said, as_of=as_of)))
+        checked |= build_findings(said, findings_together(said, doings, as_of=as_of))
+        yield Looked(workspace, said, fields, checked, as_of, last.id if last else None)
+    finally:
+        database.close()
+
+
+def rows(look: Looked, *, rule: str | None = None, values: bool = False) -> Iterator[dict[str, object]]:
+    """Every finding, by connection, contact and rule. `values`: with what stands there, and the ids."""
+    if rule is not None and rule not in RULES:
+        from sync.config.problems import did_you_mean
+
+        raise UserError(f"there is no rule {rule}{did_you_mean(rule, RULES)}")
+    order = " ".join(f"WHEN {text_literal(name)} THEN {place}" for place, name in enumerate(RULES))
+    only = f"WHERE rule = {text_literal(rule)}" if rule else ""
+    cursor = look.said.database.execute(
+        f"""SELECT contact, contacts.connection, person, field, rule, hint,
+            contacts.external_id, value, better
+        FROM {FINDINGS} JOIN {look.said.contacts} AS contacts USING (contact)
+            LEFT JOIN {look.said.links} AS links USING (contact)
+        {only} ORDER BY contacts.connection, contact, CASE rule {order} END, field, value"""
+    )
+    while some := cursor.fetchmany(10_000):
+        for contact, connection, person, field, name, hint, external_id, value, better in some:
+            known = RULES[name]
+            row: dict[str, object] = {
+                "contact": contact,
+                "connection": connection,
+                "person": person,
+                "field": field,
+                "rule": name,
+                "severity": known.severity.value,
+                "kept_out": False,
+                "fix": f"{known.fix} (most likely {hint})" if hint else known.fix,
+            }
+            if values:
+                row |= {"external_id": external_id, "value": value, "better": better}
+            yield row
+
+
+def write_rows(found: Iterator[dict[str, object]], to: TextIO, *, values: bool) -> int:
+    """CSV as RFC 4180, safe to open in a spreadsheet; returns how many rows."""
+    columns = [*ROWS, *(VALUES if values else ())]
+    writer = csv.writer(to, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow(columns)
+    count = 0
+    for row in found:
+        writer.writerow([cell(_plain(row[name])) for name in columns])
+        count += 1
+    return count
+
+
+def _plain(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
