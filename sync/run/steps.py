@@ -38,12 +38,15 @@ from sync.run.rulebook import known_rules, rules_of_matching
 from sync.run.sharing import pull_part, push_part, share, whereabouts
 from sync.run.telling import tell_earlier, tell_left_over, tell_plan, tell_pulled, tell_pushed
 from sync.run.workspace import Workspace
-from sync.store import Lease, Run, Step, Task
+from sync.store import Lease, Run, Step, Task, TaskState
 from sync.store.moves import finish_moves
 from sync.store.optouts import StoredOptOut
 from sync.store.plans import PlannedBatch
 from sync.store.values import Money
 from sync.whereabouts import Whereabouts
+
+FRESH = dt.timedelta(minutes=10)
+"""A run that is taken up again so long after it began does not rely on what it read before."""
 
 
 class Pipeline:
@@ -93,7 +96,7 @@ class Pipeline:
         with self._step(Step.PULL):
             for name in names:  # a mistake in the config ends the run before anything is read
                 self.workspace.connector(name)
-            self._pulled = tell_pulled(self.report, self._share(Step.PULL, {name: {} for name in names}))
+            self._pulled = tell_pulled(self.report, self._share(Step.PULL, self._to_pull(names)))
 
     def identify(self) -> None:
         """Step 2: absorb what was pulled; contacts become people."""
@@ -286,6 +289,18 @@ class Pipeline:
                 threads=self.threads,
                 progress=self.progress,
             )
+
+    def _to_pull(self, names: Sequence[str]) -> dict[str, Mapping[str, object]]:
+        """Source → what its task says. What was read before a run was taken up again, much later, is read
+        once more: people may have opted out since."""
+        work: dict[str, Mapping[str, object]] = {name: {} for name in names}
+        if self.workspace.clock.utc_now() - self.run.started_at < FRESH:
+            return work
+        for task in self.store.tasks.of(self.run.id, Step.PULL):
+            if task.connection in work:
+                done = task.state is TaskState.DONE
+                work[task.connection] = {"claim": self.run.fence} if done else task.work
+        return work
 
     def _rename_audiences(self) -> None:
         """A segment's audience follows its name; who is in it does not change."""
