@@ -236,6 +236,7 @@ def _renewed(
     vocabulary: Vocabulary,
     as_of: dt.datetime,
 ) -> Renewed:
+    store.lake.copies.make_whose()  # for those who ask about one person
     stored = {name: one for name, one in store.segments.latest().items() if one.last_run == before.run}
     with closing(store.lake.connect()) as database:
         plain = partial(

@@ -7,7 +7,7 @@ while another `leave_when` or `stay` applies to those who are in. What people me
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pyroaring import BitMap
 
@@ -16,6 +16,7 @@ from rules.engine.standing import Standing
 from rules.ruleset import RuleSet, Segment
 from sync.store import Store
 from sync.store.segments import Spell
+from sync.store.stays import Stay
 
 
 def standing(
@@ -56,19 +57,8 @@ def _before(
     return None if newest is None else Standing(newest, newest)
 
 
-def entered(store: Store, segment: str, person: int) -> dt.datetime | None:
-    """The instant of the run that saw the person enter; None: not in by the newest run."""
-    since = None
-    for spell in store.segments.spells(segment):
-        if person not in spell.members:
-            break
-        since = spell.began
-    return since
-
-
-def entered_by_rule(store: Store, segment: Segment, person: int) -> dt.datetime | None:
-    """The same, if the newest run let people in as the segment does now."""
-    newest = next(store.segments.spells(segment.id), None)
-    if newest is None or not segment.lets_in_as(newest.version):
-        return None
-    return entered(store, segment.id, person)
+def entered(stays: Mapping[str, Stay], segment: Segment) -> dt.datetime | None:
+    """The instant of the run that saw the person of these stays enter, if the newest run let people in as the
+    segment does now; None: not in by the newest run, or by another rule."""
+    stay = stays.get(segment.id)
+    return stay.since if stay is not None and segment.lets_in_as(stay.version) else None

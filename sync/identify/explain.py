@@ -5,11 +5,13 @@ For people to read, so keys are masked; it changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import duckdb
 
-from sync.identify.keys import EMAIL, MatchRules, is_blocked_sql
+from sync.identify.keys import EMAIL, MatchRules, is_blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,41 +43,80 @@ def masked_key(key: str) -> tuple[str, str]:
     return kind, f"***{value[-2:]}" if len(value) > 4 else "***"
 
 
-def explain_links(
-    database: duckdb.DuckDBPyConnection, person: int, *, links: str, rules: MatchRules
-) -> list[LinkedContact]:
+class Links(Protocol):
+    """Where contacts and their keys are looked up. The lake's copies are one, a `Relation` is another."""
+
+    def of(self, person: int) -> Sequence[Mapping[str, Any]]:
+        """The person's contacts: contact, connection, external_id, keys, former_keys."""
+        ...
+
+    def holders(self, keys: Collection[str]) -> Mapping[str, int]:
+        """Key → how often it stands in everybody's keys and former keys."""
+        ...
+
+    def persons(self, key: str) -> Sequence[int]:
+        """Whoever has the key now, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Links as a relation that is searched each time."""
+
+    database: duckdb.DuckDBPyConnection
+    links: str
+
+    def of(self, person: int) -> list[dict[str, Any]]:
+        """As `Links` has it."""
+        query = f"SELECT * FROM {self.links} WHERE person = {int(person)}"
+        found: list[dict[str, Any]] = self.database.sql(query).to_arrow_table().to_pylist()
+        return found
+
+    def holders(self, keys: Collection[str]) -> dict[str, int]:
+        """As `Links` has it."""
+        rows = self.database.execute(
+            f"""SELECT key, count(*) FROM (SELECT unnest(list_concat(keys, former_keys)) AS key
+            FROM {self.links}) WHERE list_contains(?, key) GROUP BY key""",
+            [list(keys)],
+        ).fetchall()
+        return dict(rows)
+
+    def persons(self, key: str) -> list[int]:
+        """As `Links` has it."""
+        query = f"SELECT DISTINCT person FROM {self.links} WHERE list_contains(keys, ?) ORDER BY person"
+        return [person for (person,) in self.database.execute(query, [key]).fetchall()]
+
+
+def explain_links(links: Links, person: int, *, rules: MatchRules) -> list[LinkedContact]:
     """The contacts of `person`, oldest first. Empty for a person there is not."""
-    rows = database.sql(
-        f"""WITH theirs AS (
-            SELECT contact, connection, external_id, keys, former_keys FROM {links}
-            WHERE person = {int(person)}
-        ), held AS (
-            SELECT contact, unnest(keys) AS key, false AS former FROM theirs
-            UNION ALL SELECT contact, unnest(former_keys), true FROM theirs
-        ), everywhere AS (
-            SELECT key, count(*) AS contacts FROM (
-                SELECT unnest(list_concat(keys, former_keys)) AS key FROM {links}
-            ) WHERE key IN (SELECT key FROM held) GROUP BY key
+    theirs = sorted(links.of(person), key=lambda row: row["contact"])
+    held: dict[str, list[int]] = {}
+    for row in theirs:
+        for key in _keys(row):
+            held.setdefault(key[1], []).append(row["contact"])
+    counts = links.holders(held)
+
+    def link(contact: int, key: str, *, former: bool) -> KeyLink:
+        blocked = None
+        if is_blocked(key, rules):
+            blocked = "a blocked value"
+        elif counts[key] > rules.max_contacts_per_key:
+            blocked = f"held by {counts[key]} contacts, more than {rules.max_contacts_per_key}"
+        others = () if blocked else tuple(sorted(other for other in held[key] if other != contact))
+        return KeyLink(*masked_key(key), former, others, blocked)
+
+    return [
+        LinkedContact(
+            row["contact"],
+            row["connection"],
+            row["external_id"],
+            tuple(link(row["contact"], key, former=former) for former, key in sorted(_keys(row))),
         )
-        SELECT theirs.contact, theirs.connection, theirs.external_id, held.key, held.former,
-            (SELECT list_sort(list(other.contact)) FROM held AS other
-                WHERE other.key = held.key AND other.contact <> held.contact),
-            {is_blocked_sql("held.key", rules)}, everywhere.contacts
-        FROM theirs LEFT JOIN held USING (contact) LEFT JOIN everywhere USING (key)
-        ORDER BY theirs.contact, held.former, held.key"""
-    ).fetchall()
-    contacts: dict[int, LinkedContact] = {}
-    for contact, connection, external_id, key, former, others, is_blocked, count in rows:
-        known = contacts.get(contact) or LinkedContact(contact, connection, external_id, ())
-        keys = known.keys
-        if key is not None:
-            blocked = None
-            if is_blocked:
-                blocked = "a blocked value"
-            elif count > rules.max_contacts_per_key:
-                blocked = f"held by {count} contacts, more than {rules.max_contacts_per_key}"
-            kind, masked = masked_key(key)
-            joins = () if blocked else tuple(others or ())
-            keys = (*keys, KeyLink(kind, masked, bool(former), joins, blocked))
-        contacts[contact] = LinkedContact(contact, connection, external_id, keys)
-    return list(contacts.values())
+        for row in theirs
+    ]
+
+
+def _keys(row: Mapping[str, Any]) -> list[tuple[bool, str]]:
+    """(whether it is a former one, key)."""
+    lists = ((False, row.get("keys")), (True, row.get("former_keys")))
+    return [(former, key) for former, keys in lists for key in keys or ()]

@@ -183,6 +183,18 @@ def is_blocked_sql(key: str, rules: MatchRules) -> str:
     return f"(starts_with({key}, '{EMAIL}:') AND ({' OR '.join(tests)}))" if tests else "false"
 
 
+def is_blocked(key: str, rules: MatchRules) -> bool:
+    """Whether a key is an address that stands for no single person."""
+    kind, _, address = key.partition(":")
+    local, at, domain = address.rpartition("@")
+    blocked = rules.blocked
+    return kind == EMAIL and (
+        address in blocked.addresses
+        or (local if at else address) in blocked.local_parts
+        or domain in blocked.domains
+    )
+
+
 def _said(contacts: str, rules: MatchRules, columns: Mapping[str, str]) -> str:
     """One row per contact and source that says something: contact, kind, value."""
     parts = []

@@ -6,12 +6,16 @@ oldest contact. A missing value never beats a known one. It reads contacts and l
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from connectors.base import Consent
+from rules.engine.periods import microseconds
 from rules.text import fold
 from rules.vocabulary import Type
 from sync.fields import FieldSpec
@@ -36,6 +40,8 @@ _FIXED = (
     "lists",
 )
 """What people are made of besides the fields' own columns."""
+
+_ORIGIN = ("contact", "connection", "external_id", "changed_at")
 
 _ARROW = {
     Type.TEXT: pa.string(),
@@ -162,46 +168,50 @@ def build_some_people(
     return table
 
 
-def provenance(
-    database: duckdb.DuckDBPyConnection,
-    person: int,
-    *,
-    contacts: str,
-    links: str,
-    fields: Sequence[FieldSpec],
-) -> pa.Table:
-    """Where each known field of one person came from.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a person's known field came from."""
 
-    Columns: field, connection, column, external_id, contact int32, changed_at; one row per known field.
-    """
-    columns = _columns(database, contacts)
-    candidates = []
-    for field in fields:
-        for trust, (connection, column) in enumerate(field.sources):
-            value = _values_of(connection, (field,), columns).get(f"{field.name}/{trust}")
-            if value is not None:
-                candidates.append(
-                    f"SELECT {text_literal(field.name)} AS field, {trust} AS trust, connection,"
-                    f" {text_literal(column)} AS column_name, external_id, contact, changed_at"
-                    f" FROM theirs WHERE connection = {text_literal(connection)} AND {value} IS NOT NULL"
-                )
-    nothing = (
-        "SELECT '' AS field, 0 AS trust, '' AS connection, '' AS column_name, '' AS external_id,"
-        " CAST(0 AS INTEGER) AS contact, CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS changed_at WHERE false"
-    )
-    table = database.sql(
-        f"""WITH theirs AS (
-            SELECT * FROM {contacts} WHERE NOT coalesce(deleted, false)
-                AND contact IN (SELECT contact FROM {links} WHERE person = {int(person)})
-        )
-        SELECT field, connection, column_name AS "column", external_id, contact, changed_at
-        FROM ({" UNION ALL ".join([nothing, *candidates])})
-        QUALIFY row_number() OVER (
-            PARTITION BY field ORDER BY trust, changed_at DESC NULLS LAST, contact) = 1
-        ORDER BY field"""
-    ).to_arrow_table()
-    zoned = table.column("changed_at").cast(pa.timestamp("us", tz="UTC"))
-    return table.set_column(5, "changed_at", zoned)
+    field: str
+    connection: str
+    column: str
+    external_id: str
+    contact: int
+    changed_at: dt.datetime | None
+
+
+def provenance(
+    database: duckdb.DuckDBPyConnection, contacts: pa.Table, fields: Sequence[FieldSpec]
+) -> list[Origin]:
+    """Where each known field of one person came from, by field. `contacts`: the rows of the person's."""
+    database.register("people_theirs", contacts)
+    columns = _columns(database, "people_theirs")
+    sources = [
+        (field, connection, column, value)
+        for field in fields
+        for trust, (connection, column) in enumerate(field.sources)
+        if (value := _values_of(connection, (field,), columns).get(f"{field.name}/{trust}")) is not None
+    ]
+    tests = ", ".join(["contact", *(f"({value}) IS NOT NULL" for *_, value in sources)])
+    known = database.sql(f"SELECT {tests} FROM people_theirs WHERE NOT coalesce(deleted, false)").fetchall()
+    database.unregister("people_theirs")
+    rows = {row["contact"]: row for row in contacts.select(list(_ORIGIN)).to_pylist()}
+    found: dict[str, Origin] = {}
+    for number, (field, connection, column, _) in enumerate(sources, start=1):
+        holders = [rows[contact] for contact, *has in known if has[number - 1]]
+        holders = [row for row in holders if row["connection"] == connection]
+        if holders and field.name not in found:
+            latest = min(holders, key=_recency)
+            found[field.name] = Origin(
+                field.name, connection, column, latest["external_id"], latest["contact"], latest["changed_at"]
+            )
+    return [found[name] for name in sorted(found)]
+
+
+def _recency(row: Mapping[str, Any]) -> tuple[bool, int, int]:
+    """The contact changed last first, then the oldest; one that does not say when comes after the others."""
+    at = row["changed_at"]
+    return at is None, 0 if at is None else -microseconds(at), row["contact"]
 
 
 def _columns(database: duckdb.DuckDBPyConnection, contacts: str) -> dict[str, str]:

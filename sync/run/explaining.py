@@ -6,7 +6,7 @@ Shown to whoever asked for this very person on the command line; nothing of it i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
@@ -18,7 +18,7 @@ from rules.engine.ranks import KnownRanks
 from rules.engine.reading import read_person
 from rules.engine.walk import ranks
 from rules.language import render
-from rules.ruleset import RuleSet
+from rules.ruleset import RuleSet, Segment
 from rules.vocabulary import Vocabulary
 from sync.again import circumstances
 from sync.assign import assign
@@ -27,7 +27,7 @@ from sync.cuts import Cuts, known
 from sync.engines import by_person
 from sync.errors import UserError
 from sync.fields import FieldSpec
-from sync.identify.explain import explain_links
+from sync.identify.explain import LinkedContact, Links, Relation, explain_links
 from sync.identify.keys import email_key
 from sync.identify.people import provenance
 from sync.quarantine import standing
@@ -37,7 +37,10 @@ from sync.run.outlook import Outlook, outlook
 from sync.run.past import closure
 from sync.run.rulebook import known_rules, rules_of_matching
 from sync.run.workspace import Workspace
-from sync.standing import entered, entered_by_rule
+from sync.standing import entered
+from sync.store.lake import Lake
+from sync.store.stays import Stay
+from sync.store.whose import Whose
 
 
 def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
@@ -49,7 +52,8 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
     lake = workspace.store.lake
     database = lake.connect()
     try:
-        person = _person(database, lake.relation("links"), who)
+        links = lake.copies.whose() or Relation(database, lake.relation("links"))
+        person = _person(links, who)
         as_of = workspace.clock.utc_now()
         needed = closure(rules, wanted)
         conditions = {name: one.when for name, one in needed.segments.items()}
@@ -59,10 +63,11 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
             raise UserError(f"there is no person {person}")
         cuts = _cuts(workspace, needed, vocabulary, as_of)
         segments = workspace.store.segments
+        stays = segments.stays(needed.segments, person)
         context = Context(
             Clock(as_of, vocabulary.zone),
             None if cuts is None else cuts.ranks,
-            entered=lambda name: entered_by_rule(workspace.store, rules.segments[name], person),
+            entered=lambda name: entered(stays, rules.segments[name]),
             since=lambda segment: segments.since(segment, person, before=as_of),
         )
         answers, ahead = [], Ahead(facts, context, conditions)
@@ -71,18 +76,15 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
             tree = told.tree(conditions[name])
             coming = outlook(conditions[name], ahead, render=render)
             came = entry(workspace, vocabulary, rules, name, person) if segment is not None else None
-            answers.append(_answer(workspace, rules, name, person, tree, coming, came))
+            answers.append(_answer(rules.segments[name], stays.get(name), tree, coming, came))
         _, fields = workspace.vocabulary()
+        contacts = explain_links(links, person, rules=rules_of_matching(workspace, fields))
         return Answer(
             person=person,
             as_of=as_of,
             segments=tuple(answers),
-            sources=_sources(workspace, database, person, fields),
-            contacts=tuple(
-                explain_links(
-                    database, person, links=lake.relation("links"), rules=rules_of_matching(workspace, fields)
-                )
-            ),
+            sources=_sources(lake, database, links, contacts, fields),
+            contacts=tuple(contacts),
             refused=tuple(_refused(workspace, person)),
             opt_outs=tuple(workspace.store.opt_outs.log(person=person)),
             compared_as_of=None if cuts is None else cuts.as_of,
@@ -91,31 +93,28 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
         database.close()
 
 
-def _person(database: duckdb.DuckDBPyConnection, links: str, who: str) -> int:
+def _person(links: Links, who: str) -> int:
     if who.isdecimal():
         return int(who)
     key = email_key(who)
     if key is None:
         raise UserError("PERSON is a number or an e-mail address; this is neither")
-    rows = database.execute(
-        f"SELECT DISTINCT person FROM {links} WHERE list_contains(keys, ?) ORDER BY person",
-        [f"email:{key}"],
-    ).fetchall()
-    if not rows:
+    found = links.persons(f"email:{key}")
+    if not found:
         raise UserError("nobody has this e-mail address")
-    if len(rows) > 1:
-        numbers = ", ".join(str(row[0]) for row in rows[:5])
+    if len(found) > 1:
+        numbers = ", ".join(map(str, found[:5]))
         raise UserError(f"this address links nobody, several people have it: {numbers}; name one by number")
-    return int(rows[0][0])
+    return found[0]
 
 
 def _refused(workspace: Workspace, person: int) -> Iterator[RefusedChange]:
-    rows = {row.id: row for row in workspace.store.ledger.audiences()}
-    for one in workspace.store.ledger.refusals():
-        if one.person == person:
-            row, state = rows[one.audience_id], standing(one, at=workspace.clock.utc_now())
-            where = row.connection, row.segment
-            yield RefusedChange(*where, one.code, one.reason, state, one.tries, one.first_at, one.last_at)
+    refused = workspace.store.ledger.refusals(person=person)
+    rows = {row.id: row for row in workspace.store.ledger.audiences()} if refused else {}
+    for one in refused:
+        row, state = rows[one.audience_id], standing(one, at=workspace.clock.utc_now())
+        where = row.connection, row.segment
+        yield RefusedChange(*where, one.code, one.reason, state, one.tries, one.first_at, one.last_at)
 
 
 def _cuts(workspace: Workspace, rules: RuleSet, vocabulary: Vocabulary, as_of: dt.datetime) -> Cuts | None:
@@ -134,25 +133,16 @@ def _cuts(workspace: Workspace, rules: RuleSet, vocabulary: Vocabulary, as_of: d
 
 
 def _answer(
-    workspace: Workspace,
-    rules: RuleSet,
-    name: str,
-    person: int,
-    tree: Explanation,
-    coming: Outlook,
-    came: Entry | None,
+    segment: Segment, stay: Stay | None, tree: Explanation, coming: Outlook, came: Entry | None
 ) -> SegmentAnswer:
-    segment = rules.segments[name]
-    since = entered(workspace.store, name, person)
-    ran = workspace.store.segments.history(name, limit=1)
-    place = segment.place
+    since, place = None if stay is None else stay.since, segment.place
     return SegmentAnswer(
-        segment=name,
+        segment=segment.id,
         name=segment.name,
         place=f"{place.file}:{place.line}:{place.column}",
         version=segment.version,
         member=tree.result,
-        member_at_last_run=since is not None if ran else None,
+        member_at_last_run=None if stay is None else since is not None,
         since=since,
         tree=tree,
         outlook=coming,
@@ -161,13 +151,20 @@ def _answer(
 
 
 def _sources(
-    workspace: Workspace, database: duckdb.DuckDBPyConnection, person: int, fields: tuple[FieldSpec, ...]
+    lake: Lake,
+    database: duckdb.DuckDBPyConnection,
+    links: Whose | Relation,
+    contacts: Sequence[LinkedContact],
+    fields: tuple[FieldSpec, ...],
 ) -> dict[str, tuple[str, str, dt.datetime | None]]:
-    lake = workspace.store.lake
-    found = provenance(
-        database, person, contacts=lake.relation("contacts"), links=lake.relation("links"), fields=fields
-    )
+    numbers = [one.contact for one in contacts]
+    if isinstance(links, Whose):
+        rows = links.contacts_of(numbers)
+    else:
+        wanted = ", ".join(map(str, numbers)) or "NULL"
+        query = f"SELECT * FROM {lake.relation('contacts')} WHERE contact IN ({wanted})"
+        rows = database.sql(query).to_arrow_table()
     return {
-        row["field"]: (f"{row['connection']}.{row['column']}", row["external_id"], row["changed_at"])
-        for row in found.to_pylist()
+        one.field: (f"{one.connection}.{one.column}", one.external_id, one.changed_at)
+        for one in provenance(database, rows, fields)
     }

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
@@ -26,9 +29,40 @@ def left_over(store: Store, rules: RuleSet) -> list[AudienceRow]:
 
 
 def known_rules(workspace: Workspace) -> tuple[Vocabulary, RuleSet]:
-    """The vocabulary and the checked rules, without a run."""
+    """The vocabulary and the checked rules, without a run. The files are checked again once they differ, or
+    the vocabulary does."""
     vocabulary, _ = workspace.vocabulary()
-    return vocabulary, rules_or_problems(workspace.settings.rules_dir, vocabulary)
+    folder = workspace.settings.rules_dir
+    contents = _contents(folder)
+    known = _CHECKED.get(workspace)
+    if known is not None and known.contents == contents is not None and known.vocabulary is vocabulary:
+        return vocabulary, known.rules
+    rules = rules_or_problems(folder, vocabulary)
+    if _contents(folder) == contents:  # else somebody wrote them meanwhile
+        _CHECKED[workspace] = _Checked(contents, vocabulary, rules)
+    return vocabulary, rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """The rules of these contents by this vocabulary."""
+
+    contents: tuple[tuple[str, bytes], ...] | None
+    vocabulary: Vocabulary
+    rules: RuleSet
+
+
+_CHECKED: WeakKeyDictionary[Workspace, _Checked] = WeakKeyDictionary()
+"""What each open workspace checked last."""
+
+
+def _contents(folder: Path) -> tuple[tuple[str, bytes], ...] | None:
+    """Every rule file and what is in it; None: one cannot be read, of which `load` tells."""
+    try:
+        files = sorted(each for each in folder.rglob("*.toml") if each.is_file())
+        return tuple((str(each), each.read_bytes()) for each in files)
+    except OSError:
+        return None
 
 
 def rules_of_matching(workspace: Workspace, fields: Sequence[FieldSpec]) -> MatchRules:

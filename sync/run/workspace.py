@@ -11,8 +11,8 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,6 +32,7 @@ from sync.run.remembered import dumped, features_of, streams_of
 from sync.secrets import SecretError
 from sync.store import Lease, Store, StoreError
 from sync.store.budgets import DatabaseBudgets
+from sync.store.shapes import NO_SNAPSHOT
 from sync.vocabulary import build
 
 
@@ -52,6 +53,8 @@ class Workspace:
         self._features: dict[str, Features] = {}
         self._asked: dict[str, RememberedBudgets] = {}
         self._writing: Counter[str] = Counter()  # connections that are being written to, by our threads
+        self._listed: tuple[int, frozenset[str]] | None = None
+        self._built: tuple[object, tuple[Vocabulary, tuple[FieldSpec, ...]]] | None = None
         self._leases: dict[str | None, Lease] = {}  # of this process: connection → who may call it just now
 
     @classmethod
@@ -233,21 +236,26 @@ class Workspace:
             )
         streams = {name: self.known(name)[0] for name in self.sources}
         audiences = {name: self.known(name)[1] for name in self.destinations}
-        try:
-            return build(self.settings, streams, lists=self._lists(), audiences=audiences)
-        except ConfigError as error:
-            raise config_error(error) from error
+        of = streams, self._lists(), audiences
+        if self._built is None or self._built[0] != of:
+            try:
+                self._built = of, build(self.settings, streams, lists=of[1], audiences=audiences)
+            except ConfigError as error:
+                raise config_error(error) from error
+        return self._built[1]
 
-    def _lists(self) -> Iterable[str]:
-        database = self.store.lake.connect()
-        try:
-            rows = database.sql(
-                "SELECT DISTINCT connection || ':' || unnest(lists)"
-                f" FROM {self.store.lake.relation('contacts')} WHERE len(lists) > 0"
-            ).fetchall()
-        finally:
-            database.close()
-        return [row[0] for row in rows]
+    def _lists(self) -> frozenset[str]:
+        """Every "connection:list" that contacts are on, read once from each state of the lake."""
+        lake = self.store.lake
+        snapshot = lake.snapshots().get("contacts", NO_SNAPSHOT)
+        if self._listed is None or self._listed[0] != snapshot:
+            with closing(lake.connect()) as database:
+                rows = database.sql(
+                    "SELECT DISTINCT connection || ':' || unnest(lists)"
+                    f" FROM {lake.relation('contacts', snapshot=snapshot)} WHERE len(lists) > 0"
+                ).fetchall()
+            self._listed = snapshot, frozenset(row[0] for row in rows)
+        return self._listed[1]
 
 
 def settings_from(config: Path) -> Settings:

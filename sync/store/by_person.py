@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rules.engine.periods import Range
 from rules.engine.tables import Span
 
+PERSON = "person"
 _PLACE, _AT, _WHOSE = "lake place", "lake at", "lake whose"
 _NEVER_READ = frozenset({"content_hash", "email", "external_id", "kind"})
 """Columns of activity that neither rules nor explanations ask for. People's fields may have such names."""
@@ -33,21 +34,20 @@ _SEVERAL, _SAMPLE = 4, 4_000
 class Copy:
     """The rows of one file in order of their persons."""
 
-    def __init__(self, rows: pa.Table) -> None:
+    def __init__(self, rows: pa.Table, by: str = PERSON) -> None:
         """`rows`: as `arranged` makes them."""
         self._rows = rows
         self.columns = [name for name in rows.column_names if name not in (_PLACE, _AT, _WHOSE)]
-        self._persons = _numbers(rows["person"])
+        self._persons = _numbers(rows[by])
         self._at: NDArray[np.int64] | None = None
         if "at" in self.columns:
             self._at = _numbers(rows["at"])
             self._ordered, self._whose = _numbers(rows[_AT]), _numbers(rows[_WHOSE])
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, by: str = PERSON) -> Self:
         """Mapped into memory. An unreadable file is an OSError or a pa.ArrowInvalid."""
-        with pa.memory_map(str(path)) as source:
-            return cls(pa.ipc.open_file(source).read_all())
+        return cls(mapped(path), by)
 
     def crossed(self, found: Range) -> NDArray[np.int32]:
         """Whose activity lies in the range, once for each."""
@@ -80,6 +80,12 @@ class Copy:
             rows = np.unique(np.concatenate([low[some], high[some] - 1]))
         else:
             rows = _listed(low, high)
+        return self.at(rows, columns, gone)
+
+    def at(
+        self, rows: NDArray[np.int64], columns: Collection[str], gone: NDArray[np.int64] | None
+    ) -> pa.Table:
+        """The rows in these places of the copy, as `take` has it."""
         if gone is not None:
             places = _numbers(self._rows[_PLACE])[rows]
             rows = rows[~np.isin(places, gone)]
@@ -92,10 +98,11 @@ class Copy:
         return taken
 
 
-def arranged(rows: pa.Table) -> pa.Table:
-    """The rows of a file (as they lie there) in order of persons and instants, with all that a copy has."""
+def arranged(rows: pa.Table, by: str = PERSON) -> pa.Table:
+    """The rows of a file (as they lie there) in order of persons and instants, with all that a copy has.
+    `by`: the column of numbers that stands for the person."""
     rows = rows.append_column(_PLACE, pa.array(np.arange(len(rows), dtype=np.int32)))
-    rows = rows.filter(pc.is_valid(rows["person"])).combine_chunks()
+    rows = rows.filter(pc.is_valid(rows[by])).combine_chunks()
     order = np.arange(len(rows))
     dated = "at" in rows.column_names
     if dated:
@@ -103,7 +110,7 @@ def arranged(rows: pa.Table) -> pa.Table:
         if np.any(np.diff(at) < 0):  # files are in order of time, nearly always
             order = np.argsort(at, kind="stable")
         ordered, whose = at[order], _numbers(rows["person"])[order]
-    order = order[np.argsort(_numbers(rows["person"])[order], kind="stable")]
+    order = order[np.argsort(_numbers(rows[by])[order], kind="stable")]
     compact = pa.table({name: _compact(rows[name]) for name in rows.column_names})
     found = compact.take(pa.array(order)).combine_chunks()
     if dated:
@@ -116,11 +123,20 @@ def copied(columns: Collection[str]) -> list[str]:
     return [name for name in columns if "at" not in columns or name not in _NEVER_READ]
 
 
-def make(file: str, copy: Path) -> None:
+def make(file: str, copy: Path, by: str = PERSON) -> None:
     """Write the copy of a Parquet file. It is there whole or not at all."""
     source = pq.ParquetFile(file)
-    names = copied(source.schema_arrow.names)
-    table = arranged(source.read(columns=names))
+    write(arranged(source.read(columns=copied(source.schema_arrow.names)), by), copy)
+
+
+def mapped(path: Path) -> pa.Table:
+    """A written table, read in place."""
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
+def write(table: pa.Table, copy: Path) -> None:
+    """Write a table as a file that is there whole or not at all."""
     copy.parent.mkdir(parents=True, exist_ok=True)
     beside = copy.with_name(f"{copy.name}.{uuid.uuid4().hex}")
     try:
@@ -216,12 +232,11 @@ class Indexed:
         names = [name for name in types if columns is None or name in columns or name == "person"]
         fields = pa.schema([(name, types[name]) for name in names])
         taken = [part.rows.take(people, span, names, part.gone) for part in self.parts.get(kind, ())]
-        filled = (_filled(one, fields) for one in taken if len(one))
-        return pa.concat_tables([fields.empty_table(), *filled])
+        return pa.concat_tables([fields.empty_table(), *(filled(one, fields) for one in taken if len(one))])
 
 
-def _filled(table: pa.Table, fields: pa.Schema) -> pa.Table:
-    """With all columns, in the relation's types."""
+def filled(table: pa.Table, fields: pa.Schema) -> pa.Table:
+    """The table with all of a relation's columns, in its types."""
     there = set(table.column_names)
     columns = [
         _as(table[field.name], field.type) if field.name in there else pa.nulls(len(table), field.type)

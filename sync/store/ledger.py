@@ -196,11 +196,13 @@ class Ledger:
         """As `record`, for one batch."""
         self.record([BatchOutcome(batch_id, done_adds, done_removes, refused, calls)], at=at)
 
-    def refusals(self, audience_id: int | None = None) -> list[KeptRefusal]:
+    def refusals(self, audience_id: int | None = None, *, person: int | None = None) -> list[KeptRefusal]:
         """What is refused at present, by audience and person."""
         query = select(refusals).order_by(refusals.c.audience_id, refusals.c.person)
         if audience_id is not None:
             query = query.where(refusals.c.audience_id == audience_id)
+        if person is not None:
+            query = query.where(refusals.c.person == person)
         with self._database.reading() as database:
             return [KeptRefusal(**row) for row in database.execute(query).mappings()]
 

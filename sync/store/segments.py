@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import reduce
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Subquery, and_, fu
 
 from sync.store.database import Database, upsert
 from sync.store.merges import Merges
+from sync.store.stays import Stay, stays
 from sync.store.tables import memberships, runs, segment_versions
 
 _SPELLS_AT_ONCE = 20
@@ -135,6 +136,11 @@ class Segments:
                 for name, membership in _latest(database, up_to=run_id).items()
                 if membership.last_run >= run_id
             }
+
+    def stays(self, segments: Collection[str], person: int) -> dict[str, Stay]:
+        """Since when the person is in each of these segments; of those that no run has computed, nothing."""
+        with self._database.reading() as database:
+            return stays(database, segments, person)
 
     def history(self, segment: str, *, limit: int = 100) -> list[Membership]:
         """The memberships of one segment, newest first; neighbours differ in members or version."""

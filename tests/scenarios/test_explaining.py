@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from sync.errors import UserError
+from sync.run.explaining import explain
+from sync.run.rulebook import known_rules
 from tests.scenarios.company import NOW, Company, email, join, people
 
 LATELY = """
@@ -135,3 +138,26 @@ def test_people_are_compared_by_what_the_last_run_saw_of_the_others(shop: Compan
     ]
     assert "Compared with the others as of" in shop.segsync("explain", email(3), "best").out
     assert shop.segsync("explain", email(3), "buyers", "--format", "json").document["compared_as_of"] is None
+
+
+def test_an_open_workspace_sees_what_changed_since_it_answered_last(shop: Company) -> None:
+    """What it keeps in between is of one state of the rule files, of the lake and of the history."""
+    with shop.open() as workspace:
+        vocabulary, rules = known_rules(workspace)
+        assert known_rules(workspace)[1] is rules
+        before = explain(workspace, email(1), "edited").segments[0]
+        shop.rules(LATELY.format(n=3))
+        after = explain(workspace, email(1), "edited").segments[0]
+        assert (before.member, after.member) == (True, False)
+        assert before.version != after.version
+        with pytest.raises(UserError, match="nobody has this"):
+            explain(workspace, email(9), None)
+        assert vocabulary.lists == frozenset()
+        shop.customers(people(range(1, 10)))
+        join(shop.newsletter, [9], tags=["Gold"])
+        shop.later(hours=1)
+        shop.run()
+        assert known_rules(workspace)[0].lists == {"newsletter:Gold"}
+        found = explain(workspace, email(9), "quiet").segments[0]
+        assert (found.member, found.since) == (False, None)
+        assert explain(workspace, email(1), "edited").segments[0].since is None, "left with the edit"

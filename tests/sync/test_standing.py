@@ -14,7 +14,7 @@ from rules import ir
 from rules.engine.standing import Standing
 from rules.ruleset import Place, RuleSet, Segment
 from rules.vocabulary import Type
-from sync.standing import entered, entered_by_rule, standing
+from sync.standing import entered, standing
 from sync.store import PersonEvent, Run, RunState, SegmentVersion, Store
 from tests.databases import sqlite_url
 
@@ -56,6 +56,10 @@ def found(
     return standing(store, RuleSet({"it": segment}), as_of=at, before_run=before_run).get("it")
 
 
+def since_when(store: Store, person: int) -> dt.datetime | None:
+    return store.segments.stays(["it", "never ran"], person)["it"].since
+
+
 def test_at_the_first_run_nobody_was_in(store: Store) -> None:
     assert found(store, lasting(leave=GOLD), NOW) is None
     assert standing(store, RuleSet({"it": lasting()}), as_of=NOW) == {}
@@ -74,7 +78,7 @@ def test_whoever_entered_less_than_stay_ago_is_held(store: Store) -> None:
         assert now is not None
         assert set(now.members) == members
         assert set(now.held) == {person for person, then in since.items() if later - then < 24 * HOUR}
-        assert {person: entered(store, "it", person) for person in range(8)} == {
+        assert {person: since_when(store, person) for person in range(8)} == {
             person: since.get(person) for person in range(8)
         }
 
@@ -85,10 +89,10 @@ def test_another_when_asks_everybody_afresh_another_way_out_does_not(store: Stor
         now = found(store, segment, NOW + HOUR)
         assert now is not None, "the members let in by a rule without leave_when count"
         assert set(now.members) == {1, 2}
-        assert entered_by_rule(store, segment, 1) == NOW
+        assert entered(store.segments.stays(["it"], 1), segment) == NOW
     edited = lasting(GOLD, leave=VIP, stay=24)
     assert found(store, edited, NOW + HOUR) is None
-    assert entered_by_rule(store, edited, 1) is None
+    assert entered(store.segments.stays(["it"], 1), edited) is None
     saved(store, edited, NOW + HOUR, 1)
     now = found(store, edited, NOW + 24 * HOUR)
     assert now == Standing(BitMap([1]), BitMap()), "who stayed in through the edit entered before it"
@@ -111,8 +115,39 @@ def test_long_histories_are_read_whole(store: Store) -> None:
     segment = lasting(stay=2000)
     for number in range(45):
         saved(store, segment, NOW + number * HOUR, 1, 2 + number % 2)
-    assert entered(store, "it", 1) == NOW
-    assert entered(store, "it", 2) == NOW + 44 * HOUR
+    assert since_when(store, 1) == NOW
+    assert since_when(store, 2) == NOW + 44 * HOUR
+
+
+def test_of_many_segments_it_is_told_since_when_as_of_each_alone(store: Store) -> None:
+    """Random histories of different lengths, with merges, against reading memberships one after the other."""
+    draw, gone = random.Random(8), {5: 4, 4: 3}
+    lengths = {"short": 3, "some": 12, "long": 70}
+    for number in range(70):
+        run = store.runs.claim("test", as_of=NOW + number * HOUR, now=NOW)
+        there = {person for person in range(8) if person not in gone or number < 30 + 10 * (person == 4)}
+        ran = [name for name, length in lengths.items() if number >= 70 - length]
+        members = {
+            name: BitMap(person for person in there if draw.random() < (0.98 if person > 1 else 0.5))
+            for name in ran
+        }
+        versions = [SegmentVersion(name, f"{number // 20}", "", name) for name in ran]
+        store.segments.save(run.id, as_of=run.as_of, versions=versions, members=members)
+        store.runs.finish(run, RunState.DONE, now=NOW, stats={})
+        for old in (5, 4):
+            if number == (29 if old == 5 else 39):
+                merged(store, run.id, old, gone[old])
+    for person in (0, 1, 2, 3, 6, 7, 99):
+        told = store.segments.stays([*lengths, "never ran"], person)
+        assert told.keys() == lengths.keys()
+        for name in lengths:
+            since = None
+            for spell in store.segments.spells(name):
+                if person not in spell.members:
+                    break
+                since = spell.began
+            assert told[name].since == since, (person, name)
+            assert told[name].version == "3"
 
 
 def merged(store: Store, run: int, gone: int, into: int) -> None:

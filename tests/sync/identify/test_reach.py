@@ -8,9 +8,10 @@ import pytest
 from rules.vocabulary import Type
 from sync.fields import FieldSpec
 from sync.identify.addresses import addresses
-from sync.identify.explain import explain_links, masked_key
+from sync.identify.explain import Relation, explain_links, masked_key
+from sync.identify.keys import is_blocked, is_blocked_sql
 from sync.identify.phones import e164, suggest_duplicates
-from tests.sync.identify.lake import Contact, Lake
+from tests.sync.identify.lake import RULES, Contact, Lake
 
 PHONE = FieldSpec("phone", Type.TEXT, sources=(("shop", "tel"), ("news", "tel")))
 COUNTRY = FieldSpec("country", Type.TEXT, sources=(("shop", "land"),))
@@ -49,7 +50,8 @@ def test_the_keys_that_join_a_person_are_told_without_being_shown() -> None:
     lake.step(Contact(1, "info@x.example"))
     (person,) = set(lake.persons().values())
     lake.database.register("links", lake.links)
-    told = explain_links(lake.database, person, links="links", rules=lake.rules)
+    links = Relation(lake.database, "links")
+    told = explain_links(links, person, rules=lake.rules)
     joins = {c.contact: {(k.kind, k.former, k.joins, k.blocked) for k in c.keys} for c in told}
     assert joins == {
         0: {("email", False, (1,), None), ("crm id", False, (3,), None)},
@@ -58,7 +60,31 @@ def test_the_keys_that_join_a_person_are_told_without_being_shown() -> None:
     }
     assert not {"ann", "lee", "471"} & set(str(told).replace("@", " ").replace(".", " ").split())
     assert "ann" not in str(told)
-    assert explain_links(lake.database, 999, links="links", rules=lake.rules) == []
+    assert explain_links(links, 999, rules=lake.rules) == []
+
+
+def test_what_is_blocked_is_told_as_it_is_linked() -> None:
+    addresses = [
+        "ann@one.example",
+        "info@one.example",
+        "bo@blocked.example",
+        "bo@one.example",
+        "info",
+        "",
+        "@",
+    ]
+    addresses += [
+        "blocked.example",
+        "ann@one.example@x.example",
+        "infos@one.example",
+        "x@info@blocked.example",
+    ]
+    database = duckdb.connect()
+    for key in [f"{kind}:{text}" for kind in ("email", "crm id") for text in addresses]:
+        sql = is_blocked_sql("key", RULES)
+        (told,) = database.execute(f"SELECT {sql} FROM (SELECT ? AS key)", [key]).fetchall()[0]
+        assert is_blocked(key, RULES) == told, key
+    assert is_blocked("email:info@one.example", RULES)
 
 
 @pytest.mark.parametrize(
