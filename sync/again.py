@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -148,7 +148,7 @@ def assign_again(
         if found != renewed.evaluation.members[name]
     }
     if otherwise:
-        found = {"run": run_id, "at": as_of.isoformat(), "segments": otherwise, "version": _software()}
+        found = {"run": run_id, "at": as_of.isoformat(), "segments": otherwise, "version": [*_software()]}
         store.notes.set(_DIFFERED, found)
     reason = "asked for" if whole else f"to compare, every {settings.full_hours} hours"
     return done(Assigned(evaluation, now, evaluation.people, reason, differed=otherwise))
@@ -180,7 +180,7 @@ class Differed:
 def differed(notes: Notes) -> Differed | None:
     """Whether that has happened under this version of segsync: everybody is asked ever since."""
     found = notes.get(_DIFFERED)
-    if not isinstance(found, dict) or found["version"] != _software():
+    if not isinstance(found, dict) or found["version"] != [*_software()]:
         return None
     return Differed(int(found["run"]), len(found["segments"]))
 
@@ -310,8 +310,9 @@ def circumstances(store: Store, vocabulary: Vocabulary, business: BusinessSettin
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _software() -> list[str]:
-    return [version("segsync"), duckdb.__version__, str(ir.VERSION)]
+@cache
+def _software() -> tuple[str, ...]:
+    return version("segsync"), duckdb.__version__, str(ir.VERSION)
 
 
 def _told(assigned: Assigned) -> Assigned:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from rules.engine import Tables
 from rules.engine.session import DuckDBSession, Session
@@ -16,6 +17,7 @@ from rules.vocabulary import Vocabulary
 from sync.config.settings import RulesSettings
 from sync.errors import UserError
 from sync.store import Store
+from sync.store.lake import Lake
 from sync.store.shapes import NO_SNAPSHOT
 
 READ = ("people", "activity")
@@ -70,8 +72,22 @@ def tables(
 def by_person(store: Store, vocabulary: Vocabulary) -> Tables:
     """The relations for looking at one person: from copies in order of persons, if nearly all rows have
     them; to read whole files for a few rows would take longer than to ask the engine."""
-    found, kept = tables(store, vocabulary), store.lake.copies.indexed(vocabulary.kinds)
-    return replace(found, by_person=kept) if kept.loose <= MOST_LOOSE else found
+    lake, now = store.lake, store.lake.snapshots()
+    read = {name: now.get(name, NO_SNAPSHOT) for name in READ}
+    state = read, lake.copies.made, tuple(vocabulary.kinds)
+    known = _BY_PERSON.get(lake)
+    if known is not None and known[0] == state:
+        return known[1]
+    found = tables(store, vocabulary, snapshots=read)
+    kept = lake.copies.indexed(vocabulary.kinds, snapshots=read)
+    if kept.loose <= MOST_LOOSE:
+        found = replace(found, by_person=kept)
+    _BY_PERSON[lake] = state, found
+    return found
+
+
+_BY_PERSON: WeakKeyDictionary[Lake, tuple[object, Tables]] = WeakKeyDictionary()
+"""What `by_person` found last in each open lake, and what it was of."""
 
 
 def _on_spark(

@@ -21,8 +21,10 @@ from rules.vocabulary import Type
 from sync.fields import FieldSpec
 from sync.identify.countries import country_column
 from sync.identify.sql import quoted, text_literal
-from sync.identify.values import PHYSICAL, value_sql
+from sync.identify.values import PHYSICAL, is_plain, value_sql
 from sync.normalise import fold_column
+from sync.store.shapes import PHYSICAL as HELD
+from sync.store.shapes import duckdb_type, lake_type
 
 COUNTRY = "country"
 PORTION = 1 << 18
@@ -41,7 +43,8 @@ _FIXED = (
 )
 """What people are made of besides the fields' own columns."""
 
-_ORIGIN = ("contact", "connection", "external_id", "changed_at")
+_MISSING: tuple[object, ...] = (None, "", [])
+"""Values of contacts that say nothing, as `value_sql` has it."""
 
 _ARROW = {
     Type.TEXT: pa.string(),
@@ -184,28 +187,57 @@ def provenance(
     database: duckdb.DuckDBPyConnection, contacts: pa.Table, fields: Sequence[FieldSpec]
 ) -> list[Origin]:
     """Where each known field of one person came from, by field. `contacts`: the rows of the person's."""
-    database.register("people_theirs", contacts)
-    columns = _columns(database, "people_theirs")
-    sources = [
-        (field, connection, column, value)
-        for field in fields
-        for trust, (connection, column) in enumerate(field.sources)
-        if (value := _values_of(connection, (field,), columns).get(f"{field.name}/{trust}")) is not None
-    ]
-    tests = ", ".join(["contact", *(f"({value}) IS NOT NULL" for *_, value in sources)])
-    known = database.sql(f"SELECT {tests} FROM people_theirs WHERE NOT coalesce(deleted, false)").fetchall()
-    database.unregister("people_theirs")
-    rows = {row["contact"]: row for row in contacts.select(list(_ORIGIN)).to_pylist()}
+    columns = {field.name: _described(field.type) for field in contacts.schema}
+    rows = [row for row in contacts.to_pylist() if not row["deleted"]]
+    sources: list[tuple[FieldSpec, str, str, str]] = []  # field, connection, column, its name in contacts
+    tests: dict[int, str] = {}  # which of them only the engine can tell
+    for field in fields:
+        for trust, (connection, column) in enumerate(field.sources):
+            name = _column_of(connection, column)
+            value = _values_of(connection, (field,), columns).get(f"{field.name}/{trust}")
+            if value is None:
+                continue
+            if not is_plain(field, columns[name]):
+                tests[len(sources)] = f"({value}) IS NOT NULL"
+            sources.append((field, connection, column, name))
+    told = _told(database, contacts, tests)
     found: dict[str, Origin] = {}
-    for number, (field, connection, column, _) in enumerate(sources, start=1):
-        holders = [rows[contact] for contact, *has in known if has[number - 1]]
-        holders = [row for row in holders if row["connection"] == connection]
-        if holders and field.name not in found:
+    for number, (field, connection, column, name) in enumerate(sources):
+        if field.name in found:
+            continue
+        known = told.get(number)
+        holders = [
+            row
+            for row in rows
+            if row["connection"] == connection
+            and (row["contact"] in known if known is not None else row[name] not in _MISSING)
+        ]
+        if holders:
             latest = min(holders, key=_recency)
             found[field.name] = Origin(
                 field.name, connection, column, latest["external_id"], latest["contact"], latest["changed_at"]
             )
     return [found[name] for name in sorted(found)]
+
+
+def _described(type_: pa.DataType) -> str:
+    """What the engine calls the type of a column of contacts."""
+    held = lake_type(type_)
+    return next((PHYSICAL[one] for one in Type if HELD[one] == held), duckdb_type(held))
+
+
+def _told(
+    database: duckdb.DuckDBPyConnection, contacts: pa.Table, tests: Mapping[int, str]
+) -> dict[int, set[int]]:
+    """Number of a test → the contacts of which it holds."""
+    if not tests or not len(contacts):
+        return {number: set() for number in tests}
+    database.register("people_theirs", contacts)
+    rows = database.sql(f"SELECT contact, {', '.join(tests.values())} FROM people_theirs").fetchall()
+    database.unregister("people_theirs")
+    return {
+        number: {contact for contact, *holds in rows if holds[place]} for place, number in enumerate(tests)
+    }
 
 
 def _recency(row: Mapping[str, Any]) -> tuple[bool, int, int]:
@@ -219,12 +251,17 @@ def _columns(database: duckdb.DuckDBPyConnection, contacts: str) -> dict[str, st
     return {str(name): str(kind) for name, kind, *_ in described}
 
 
+def _column_of(connection: str, column: str) -> str:
+    """What a source is called in contacts."""
+    return column if column in ("external_id", "address") else f"{connection}.{column}"
+
+
 def _values_of(connection: str, fields: Sequence[FieldSpec], columns: Mapping[str, str]) -> dict[str, str]:
     """ "field/trust" → SQL of the value, for the sources on `connection` that the contacts really have."""
     values = {}
     for field in fields:
         for trust, (source, column) in enumerate(field.sources):
-            name = column if column in ("external_id", "address") else f"{connection}.{column}"
+            name = _column_of(connection, column)
             if source == connection and name in columns:
                 value = value_sql(field, column=quoted(name), column_type=columns[name])
                 values[f"{field.name}/{trust}"] = value

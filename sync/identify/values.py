@@ -19,6 +19,11 @@ PHYSICAL = {
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 
 
+def is_plain(field: FieldSpec, column_type: str) -> bool:
+    """Whether a column holds what the field wants: then `value_sql` only says what is missing."""
+    return column_type == PHYSICAL[field.type]
+
+
 def value_sql(field: FieldSpec, *, column: str, column_type: str) -> str:
     """SQL: `column` (quoted) as a value of `field`; NULL when missing ('' and [] are missing too).
 
@@ -26,8 +31,7 @@ def value_sql(field: FieldSpec, *, column: str, column_type: str) -> str:
     A number column for a money field, or the reverse, is taken as it lies: both are integers, and the
     config's check refuses the pair. ValueError for types that do not go together.
     """
-    wanted = PHYSICAL[field.type]
-    if column_type == wanted:
+    if is_plain(field, column_type):
         if field.type is Type.TEXT:
             return f"nullif({column}, '')"
         if field.type is Type.TEXTS:

@@ -35,7 +35,7 @@ from sync.run.answer import Answer, RefusedChange, SegmentAnswer
 from sync.run.entering import Entry, entry
 from sync.run.outlook import Outlook, outlook
 from sync.run.past import closure
-from sync.run.rulebook import known_rules, rules_of_matching
+from sync.run.rulebook import checked_rules, rules_of_matching
 from sync.run.workspace import Workspace
 from sync.standing import entered
 from sync.store.lake import Lake
@@ -45,7 +45,8 @@ from sync.store.whose import Whose
 
 def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
     """`who`: a person's number or an e-mail address. UserError if there is no such person or segment."""
-    vocabulary, rules = known_rules(workspace)
+    vocabulary, fields = workspace.vocabulary()
+    rules = checked_rules(workspace, vocabulary)
     if segment is not None and segment not in rules.segments:
         raise UserError(f"there is no segment {segment}{did_you_mean(segment, rules.segments)}")
     wanted = [segment] if segment is not None else list(rules.segments)
@@ -77,7 +78,6 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
             coming = outlook(conditions[name], ahead, render=render)
             came = entry(workspace, vocabulary, rules, name, person) if segment is not None else None
             answers.append(_answer(rules.segments[name], stays.get(name), tree, coming, came))
-        _, fields = workspace.vocabulary()
         contacts = explain_links(links, person, rules=rules_of_matching(workspace, fields))
         return Answer(
             person=person,

@@ -29,18 +29,22 @@ def left_over(store: Store, rules: RuleSet) -> list[AudienceRow]:
 
 
 def known_rules(workspace: Workspace) -> tuple[Vocabulary, RuleSet]:
-    """The vocabulary and the checked rules, without a run. The files are checked again once they differ, or
-    the vocabulary does."""
+    """The vocabulary and the checked rules, without a run."""
     vocabulary, _ = workspace.vocabulary()
+    return vocabulary, checked_rules(workspace, vocabulary)
+
+
+def checked_rules(workspace: Workspace, vocabulary: Vocabulary) -> RuleSet:
+    """The checked rules. The files are checked again once they differ, or the vocabulary does."""
     folder = workspace.settings.rules_dir
     contents = _contents(folder)
     known = _CHECKED.get(workspace)
     if known is not None and known.contents == contents is not None and known.vocabulary is vocabulary:
-        return vocabulary, known.rules
+        return known.rules
     rules = rules_or_problems(folder, vocabulary)
     if _contents(folder) == contents:  # else somebody wrote them meanwhile
         _CHECKED[workspace] = _Checked(contents, vocabulary, rules)
-    return vocabulary, rules
+    return rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ _LOCATION = text(
     "SELECT metadata_location FROM iceberg_tables"
     " WHERE catalog_name = :catalog AND table_namespace = :namespace AND table_name = :table"
 )
+_LOCATIONS = text(
+    "SELECT table_name, metadata_location FROM iceberg_tables"
+    " WHERE catalog_name = :catalog AND table_namespace = :namespace"
+)
 """Asked before every use of a table, so in words: a query built anew each time costs ten times as much."""
 
 
@@ -49,6 +53,12 @@ class StoreCatalog(SqlCatalog):
         with self._reader.connect() as connection:
             location: str | None = connection.execute(_LOCATION, values).scalar()
         return location
+
+    def locations(self) -> dict[str, str]:
+        """As `location_of`, of every table there is, all at one moment."""
+        with self._reader.connect() as connection:
+            rows = connection.execute(_LOCATIONS, {"catalog": self.name, "namespace": NAMESPACE}).all()
+        return {str(row.table_name): str(row.metadata_location) for row in rows}
 
     def load_table(self, identifier: str | Identifier) -> Table:
         """As SqlCatalog.load_table, on the reading engine."""

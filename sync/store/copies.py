@@ -45,18 +45,20 @@ class Copies:
         self._lake = lake
         self._open: dict[str, Copy] = {}
         self._keys: dict[str, Keys] = {}
-        self._whose: tuple[dict[str, int], Whose] | None = None
-        self._indexed: tuple[object, Indexed] | None = None
+        self._whose: tuple[object, Whose] | None = None
 
-    def indexed(self, kinds: Iterable[str], *, making: bool = False) -> Indexed:
-        """The present rows of people and of these kinds of activity by person. `making`: copies that are
-        missing are made; without one, a file is read each time."""
+    def indexed(
+        self, kinds: Iterable[str], *, snapshots: Mapping[str, int] | None = None, making: bool = False
+    ) -> Indexed:
+        """The rows of people and of these kinds of activity by person, now or in these snapshots. `making`:
+        copies that are missing are made; without one, a file is read each time."""
         lake, parts = self._lake, dict[str | None, Sequence[Part]]()
         columns = {table: lake.columns(table) for table in ("people", "activity")}
         for kind in (None, *kinds):
             table = "people" if kind is None else "activity"
-            gone = _places(lake.positions(table, kind))
-            files = lake.files(table, kind)
+            of = None if snapshots is None else snapshots[table]
+            gone = _places(lake.positions(table, kind, snapshot=of))
+            files = lake.files(table, kind, snapshot=of)
             parts[kind] = [Part(self._rows(file, making=making), gone.get(file.path)) for file in files]
         return Indexed(parts, {kind: columns["people" if kind is None else "activity"] for kind in parts})
 
@@ -72,12 +74,21 @@ class Copies:
         """The present links and contacts by person, key and number; None if too many of them have no copy.
         Kept while the lake is the same."""
         now = {table: of for table, of in self._lake.snapshots().items() if table in _WHOSE}
-        if self._whose is None or self._whose[0] != now:
+        state = now, self.made
+        if self._whose is None or self._whose[0] != state:
             found = self._put_together(now)
             if found is None:
                 return None
-            self._whose = now, found
+            self._whose = state, found
         return self._whose[1]
+
+    @property
+    def made(self) -> int:
+        """Another number whenever a copy was made or went."""
+        try:
+            return (self._lake.folder / FOLDER).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def _put_together(self, now: Mapping[str, int]) -> Whose | None:
         lake, parts = self._lake, dict[str, list[tuple[LakeFile, Copy | Loose]]]()

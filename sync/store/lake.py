@@ -171,9 +171,9 @@ class Lake:
 
     def snapshots(self) -> dict[str, int]:
         """Table → id of its current snapshot; a run keeps this to say what it read."""
-        found = {}
+        found, locations = {}, self._catalog.locations()
         for name in SHAPES:
-            loaded = self._load(name)
+            loaded = self._loaded(name, locations.get(name))
             current = loaded.current_snapshot() if loaded is not None else None
             if current is not None:
                 found[name] = int(current.snapshot_id)
@@ -317,7 +317,9 @@ class Lake:
     # ── inner ────────────────────────────────────────────────────────────────────────────────────────
 
     def _load(self, table: str) -> Table | None:
-        location = self._catalog.location_of(table)
+        return self._loaded(table, self._catalog.location_of(table))
+
+    def _loaded(self, table: str, location: str | None) -> Table | None:
         if location is None:
             return None
         known = self._tables.get(table)

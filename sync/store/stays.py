@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from pyroaring import BitMap
@@ -13,8 +14,8 @@ from sqlalchemy import Connection, Select, func, select
 
 from sync.store.tables import memberships, person_events, runs
 
-_AT_ONCE = 20
-"""Older memberships of a segment; the first time fewer, for most stays are short or never end."""
+_FIRST, _AT_ONCE = 4, 20
+"""So many older memberships of a segment are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,39 +33,44 @@ def stays(database: Connection, segments: Collection[str], person: int) -> dict[
     found: dict[str, Stay] = {}
     waiting, seen, more = sorted(set(segments)), 0, 1
     while waiting:
-        counted: dict[str, int] = {}
-        left = set[str]()
+        read: dict[str, list[tuple[int, bool, dt.datetime]]] = {}
         for row in database.execute(_older(waiting, seen, seen + more)):
-            name, version, members, began = row.segment, row.version, row.members, row.as_of
-            counted[name] = counted.get(name, 0) + 1
-            if name in left:
-                continue
-            inside = not theirs.isdisjoint(members)
-            if name not in found:
-                found[name] = Stay(version, began if inside else None)
-            elif inside:
-                found[name] = Stay(found[name].version, began)
-            if not inside:
-                left.add(name)
-        waiting = [name for name in waiting if name not in left and counted.get(name) == more]
-        seen, more = seen + more, 4 if not seen else _AT_ONCE
+            inside = not theirs.isdisjoint(row.members)
+            read.setdefault(row.segment, []).append((row.run_id, inside, row.as_of))
+            if not seen:
+                found[row.segment] = Stay(row.version, row.as_of if inside else None)
+        still = []
+        for name, spells in read.items():
+            spells.sort(reverse=True)
+            stayed = list(takewhile(lambda spell: spell[1], spells))
+            if stayed:
+                found[name] = Stay(found[name].version, stayed[-1][2])
+            if len(stayed) == more:
+                still.append(name)
+        waiting, seen, more = still, seen + more, _AT_ONCE if seen else _FIRST
     return found
 
 
 def _older(segments: Collection[str], seen: int, upto: int) -> Select[Any]:
-    """The memberships of the segments after the newest `seen`, newest first."""
+    """The memberships of the segments after the newest `seen`, in no order: to sort them, an engine would
+    carry all members about."""
     place = func.row_number().over(partition_by=memberships.c.segment, order_by=memberships.c.run_id.desc())
     placed = select(memberships.c.segment, memberships.c.run_id, place.label("place"))
     placed_ = placed.where(memberships.c.segment.in_(segments)).subquery()
     return (
-        select(memberships.c.segment, memberships.c.version, memberships.c.members, runs.c.as_of)
+        select(
+            memberships.c.segment,
+            memberships.c.run_id,
+            memberships.c.version,
+            memberships.c.members,
+            runs.c.as_of,
+        )
         .join(
             placed_,
             (placed_.c.segment == memberships.c.segment) & (placed_.c.run_id == memberships.c.run_id),
         )
         .join(runs, runs.c.id == memberships.c.run_id)
         .where(placed_.c.place > seen, placed_.c.place <= upto)
-        .order_by(memberships.c.segment, memberships.c.run_id.desc())
     )
 
 
