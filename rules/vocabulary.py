@@ -41,6 +41,7 @@ class Field:
     meaning: str = ""
     unit: str | None = None
     sources: tuple[str, ...] = ()  # "connection.column" in order of trust, for people to read
+    model: str | None = None  # whose result it is; None: a source tells it
 
 
 @dataclass(frozen=True, slots=True)

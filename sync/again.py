@@ -36,6 +36,7 @@ from sync.store import Store
 from sync.store.changes import changed_activity, changed_people
 from sync.store.events import Notes
 from sync.store.recalled import EVALUATED, File, Recall, named
+from sync.store.shapes import NO_SNAPSHOT
 
 _DIFFERED = "evaluations_differed"
 """The note that asking few people told something else than asking everybody."""
@@ -162,7 +163,7 @@ def last(store: Store) -> Noted | None:
     return Noted(
         int(found["run"]),
         dt.datetime.fromisoformat(found["as_of"]),
-        {name: int(snapshot) for name, snapshot in found["lake"].items()},
+        dict.fromkeys(READ, NO_SNAPSHOT) | {name: int(one) for name, one in found["lake"].items()},
         str(found["circumstances"]),
         dt.datetime.fromisoformat(found["whole_at"]),
         named(found),
@@ -276,6 +277,7 @@ def _changed(
     used = {node.name for node in nodes(roots) if isinstance(node, ir.Fact)}
     columns = _ALWAYS | used | {f"{name}__ci" for name in used}
     columns |= {name for name in store.lake.columns("people") if name.startswith("consented_")}
+    told = columns & store.lake.columns("facts").keys()
 
     def found(queries: Iterable[str]) -> BitMap:
         union = " UNION ALL ".join(queries)
@@ -287,7 +289,15 @@ def _changed(
     activity = {
         kind: found(changed_activity(store.lake, [kind], then=then["activity"])) for kind in kinds(roots)
     }
-    return Changed(found(changed_people(store.lake, then=then["people"], columns=columns)), activity)
+    people = [
+        *changed_people(store.lake, then=then["people"], columns=columns),
+        *(
+            changed_people(store.lake, then=then["facts"], columns=columns & told, table="facts")
+            if told
+            else ()
+        ),
+    ]
+    return Changed(found(people), activity)
 
 
 def circumstances(store: Store, vocabulary: Vocabulary, business: BusinessSettings) -> str:

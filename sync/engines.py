@@ -7,20 +7,22 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
+import pyarrow as pa
+
 from rules.engine import Tables
-from rules.engine.session import DuckDBSession, Session
+from rules.engine.session import Derived, DuckDBSession, Session
 from rules.engine.spark.session import SparkEvaluation
 from rules.engine.spark.starting import SparkFailed, SparkUnusable, failures, start
 from rules.engine.walk import kinds
 from rules.ruleset import RuleSet
-from rules.vocabulary import Vocabulary
+from rules.vocabulary import Type, Vocabulary
 from sync.config.settings import RulesSettings
 from sync.errors import UserError
 from sync.store import Store
 from sync.store.lake import Lake
-from sync.store.shapes import NO_SNAPSHOT
+from sync.store.shapes import NO_SNAPSHOT, PHYSICAL, duckdb_type, quoted
 
-READ = ("people", "activity")
+READ = ("people", "activity", "facts")
 """Tables of the lake that rules are asked over."""
 MOST_LOOSE = 100_000
 """So many rows are searched through for one person sooner than the engine is asked."""
@@ -46,7 +48,8 @@ def opened(
         with failures():
             session = SparkEvaluation(spark)
             used = kinds(segment.when for segment in rules.segments.values()) & set(vocabulary.kinds)
-            yield session, _on_spark(session, store, sorted(used), snapshots or store.lake.snapshots())
+            facts = modelled(vocabulary)
+            yield session, _on_spark(session, store, sorted(used), facts, snapshots or store.lake.snapshots())
     except (SparkUnusable, SparkFailed) as error:
         raise UserError(f"the rules could not be asked: {error}; nothing was changed anywhere") from error
 
@@ -60,26 +63,51 @@ def tables(
 ) -> Tables:
     """The lake's relations as the rules read them on DuckDB; `snapshots`: as they were then.
     `making`: by person too, from the copies that there are (False), or making those that are missing."""
-    lake = store.lake
-    people, activity = (None if snapshots is None else snapshots[name] for name in READ)
+    lake, facts = store.lake, modelled(vocabulary)
+    people, activity, told = (None if snapshots is None else snapshots[name] for name in READ)
     return Tables(
-        people=lake.relation("people", snapshot=people),
+        people=_with_facts(
+            lake.relation("people", snapshot=people), lake.relation("facts", snapshot=told), lake, facts
+        ),
         activity={kind: lake.relation("activity", kind, snapshot=activity) for kind in vocabulary.kinds},
-        by_person=None if making is None else lake.copies.indexed(vocabulary.kinds, making=making),
+        by_person=None if making is None else lake.copies.indexed(vocabulary.kinds, facts, making=making),
     )
+
+
+def modelled(vocabulary: Vocabulary) -> dict[str, pa.DataType]:
+    """The columns of the lake's table `facts` that rules may read, with their types."""
+    found: dict[str, pa.DataType] = {}
+    for name, one in vocabulary.fields.items():
+        if one.model is not None:
+            found[name] = PHYSICAL[one.type]
+            if one.type is Type.TEXT:
+                found[f"{name}__ci"] = PHYSICAL[one.type]
+    return found
+
+
+def _with_facts(people: str, told: str, lake: Lake, facts: Mapping[str, pa.DataType]) -> str:
+    """People with what models tell of them; of who was not scored yet, nothing."""
+    if not facts:
+        return people
+    there = lake.columns("facts")
+    columns = ", ".join(
+        quoted(name) if name in there else f"NULL::{duckdb_type(type_)} AS {quoted(name)}"
+        for name, type_ in facts.items()
+    )
+    return f"(SELECT * FROM {people} LEFT JOIN (SELECT person, {columns} FROM {told}) USING (person))"
 
 
 def by_person(store: Store, vocabulary: Vocabulary) -> Tables:
     """The relations for looking at one person: from copies in order of persons, if nearly all rows have
     them; to read whole files for a few rows would take longer than to ask the engine."""
-    lake, now = store.lake, store.lake.snapshots()
+    lake, facts, now = store.lake, modelled(vocabulary), store.lake.snapshots()
     read = {name: now.get(name, NO_SNAPSHOT) for name in READ}
-    state = read, lake.copies.made, tuple(vocabulary.kinds)
+    state = read, lake.copies.made, tuple(vocabulary.kinds), tuple(facts.items())
     known = _BY_PERSON.get(lake)
     if known is not None and known[0] == state:
         return known[1]
     found = tables(store, vocabulary, snapshots=read)
-    kept = lake.copies.indexed(vocabulary.kinds, snapshots=read)
+    kept = lake.copies.indexed(vocabulary.kinds, facts, snapshots=read)
     if kept.loose <= MOST_LOOSE:
         found = replace(found, by_person=kept)
     _BY_PERSON[lake] = state, found
@@ -91,11 +119,15 @@ _BY_PERSON: WeakKeyDictionary[Lake, tuple[object, Tables]] = WeakKeyDictionary()
 
 
 def _on_spark(
-    session: SparkEvaluation, store: Store, used: list[str], snapshots: Mapping[str, int]
+    session: SparkEvaluation,
+    store: Store,
+    used: list[str],
+    facts: Mapping[str, pa.DataType],
+    snapshots: Mapping[str, int],
 ) -> Tables:
     """The same on Spark. Rows and positions are of one snapshot, whatever others commit meanwhile."""
     lake = store.lake
-    columns = {name: lake.columns(name) for name in READ}
+    columns = {name: lake.columns(name) for name in READ} | {"facts": {"person": pa.int32(), **facts}}
 
     def relation(name: str, table: str, partition: str | None) -> str:
         of = snapshots.get(table, NO_SNAPSHOT)
@@ -105,7 +137,13 @@ def _on_spark(
             name, [file.path for file in rows], columns[table], [file.path for file in gone]
         )
 
+    people = relation("lake_people", "people", None)
+    if facts:
+        told = relation("lake_facts", "facts", None)
+        select = f"SELECT * FROM {people} LEFT JOIN {told} USING (person)"
+        people = "lake_people_with_facts"
+        session.make(Derived(people, select, reused=False))
     return Tables(
-        people=relation("lake_people", "people", None),
+        people=people,
         activity={kind: relation(f"lake_kind_{n}", "activity", kind) for n, kind in enumerate(used)},
     )

@@ -12,8 +12,10 @@ from typing import TypeAlias
 
 from connectors.base import FieldType, Stream, StreamField, StreamKind
 from rules.vocabulary import Field, Kind, Record, Type, Vocabulary
+from sync.config.modelling import OrderModel
 from sync.config.problems import ConfigError, Problem, did_you_mean
 from sync.config.settings import FieldSettings, Settings, Source
+from sync.facts import facts_of, told_by
 from sync.fields import FieldSpec
 from sync.related import places, related_records
 from sync.standard import ALIASES, KIND_MEANINGS, STANDARD_FIELDS
@@ -46,10 +48,12 @@ def build(
     *,
     lists: Iterable[str] = (),
     audiences: Mapping[str, frozenset[str]] | None = None,
+    models: Mapping[str, int] | None = None,
 ) -> tuple[Vocabulary, tuple[FieldSpec, ...]]:
     """The vocabulary, and for each of its fields where the values come from.
 
     `lists`: "connection:list name" read so far. `audiences`: connection → kinds it takes as destination.
+    `models`: model → the version whose results are used; the facts of those that are on are names, too.
     ConfigError with every mapping that cannot hold: an unknown column, types that differ, a name used twice.
     """
     work = _Work(settings, streams)
@@ -60,7 +64,14 @@ def build(
     records = related_records(settings, streams, kinds, work.problem)
     types = {name: spec.type for name, spec in {**merged, **raw}.items()}
     placed = places(settings, types, work.problem)
-    for name in sorted({*placed} & {*types, *kinds, *records, *work.columns}):
+    facts = work.modelled(kinds, models or {})
+    taken_names = {*types, *kinds, *records, *work.columns}
+    for name in sorted({*facts} & {*taken_names, *placed}):
+        work.problem(
+            f"models.{facts[name].model}",
+            f'it gives the fact "{name}", but that has another meaning already; give the other another name',
+        )
+    for name in sorted({*placed} & taken_names):
         work.problem(f"places.{name}", f'"{name}" has another meaning already; choose another name')
     for taken, what in ((kinds, "a kind of activity"), (records, "a kind of record")):
         for name in sorted({*merged, *work.columns} & {*taken}):
@@ -75,7 +86,7 @@ def build(
         raise ConfigError(work.problems)
     specs = {**merged, **raw}
     vocabulary = Vocabulary(
-        fields={name: spec.field() for name, spec in specs.items()},
+        fields={**{name: spec.field() for name, spec in specs.items()}, **facts},
         kinds=kinds,
         places=placed,
         records=records,
@@ -206,6 +217,33 @@ class _Work:
                 sources = (*kind.sources, f"{connection}.{stream.name}")
                 found[name] = replace(kind, fields=fields, sources=sources)
         return found
+
+    def modelled(self, kinds: Mapping[str, Kind], versions: Mapping[str, int]) -> dict[str, Field]:
+        """The facts of every model that is on."""
+        found: dict[str, Field] = {}
+        for name, model in self.settings.models.items():
+            if isinstance(model, OrderModel):
+                self._orders_exist(f"models.{name}", model, kinds)
+            where = told_by(name, versions.get(name))
+            facts = facts_of(model, currency=self.settings.business.currency, source=where)
+            found.update((fact.name, fact) for fact in facts)
+        return found
+
+    def _orders_exist(self, key: str, model: OrderModel, kinds: Mapping[str, Kind]) -> None:
+        kind = kinds.get(model.activity)
+        if kind is None:
+            near = did_you_mean(model.activity, kinds)
+            self.problem(f"{key}.activity", f'no connection gives the activity "{model.activity}"{near}')
+            return
+        amount = kind.fields.get(model.amount)
+        if amount is None:
+            near = did_you_mean(model.amount, kind.fields)
+            self.problem(f"{key}.amount", f'the activity "{kind.name}" has no field "{model.amount}"{near}')
+        elif amount.type is not Type.MONEY:
+            self.problem(
+                f"{key}.amount",
+                f"{kind.name}.{amount.name} is {amount.type}, not money; give it that type where it is read",
+            )
 
     def _joined(
         self, connection: str, stream: Stream, kind: str, column: StreamField, fields: Mapping[str, Field]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rules.models.columns import Column, Floats, Ints, Notice, Severity
 from rules.models.history import purchase_days, whole_numbers
@@ -104,8 +105,8 @@ def limits(person: Column, day: Column, *, as_of: int) -> Limits:
     return Limits(at_risk[1], lapsed[1], tuple(told))
 
 
-def states(everybody: Column, person: Column, day: Column, of: Limits, *, as_of: int) -> tuple[State, ...]:
-    """Where each of `everybody` stands at the end of the day `as_of`, by a log of orders (person, day).
+def states(everybody: Column, person: Column, day: Column, of: Limits, *, as_of: int) -> NDArray[np.str_]:
+    """The `State` of each of `everybody` at the end of the day `as_of`, by a log of orders (person, day).
 
     The first that fits. Prospect: no order. New: first order at most 30 days ago. Lapsed, At risk: the
     running gap is longer than the limit. Reactivated: the last order ended a gap that was longer than the
@@ -117,7 +118,7 @@ def states(everybody: Column, person: Column, day: Column, of: Limits, *, as_of:
     wanted = whole_numbers("everybody", everybody)
     known, starts, orders = np.unique(people, return_index=True, return_counts=True)
     if not len(known):
-        return (State.PROSPECT,) * len(wanted)
+        return np.full(len(wanted), State.PROSPECT.value)
     last = starts + orders - 1
     between = np.append(0, np.diff(days))
     between[starts] = 0  # the first order ends no gap
@@ -132,8 +133,7 @@ def states(everybody: Column, person: Column, day: Column, of: Limits, *, as_of:
         State.ACTIVE.value,
     )
     row = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    names = np.where(known[row] == wanted, found[row], State.PROSPECT.value)
-    return tuple(State(name) for name in names.tolist())
+    return np.where(known[row] == wanted, found[row], State.PROSPECT.value)
 
 
 def _own_limits(between: Ints, starts: Ints, orders: Ints, of: Limits) -> tuple[Ints, Ints]:

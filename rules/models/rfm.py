@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rules.models.columns import (
     Column,
@@ -22,8 +23,8 @@ from rules.models.columns import (
     column,
     same_length,
 )
+from rules.models.groups import PROSPECTS, SCORES, Group, combinations, uncovered
 
-SCORES = 5
 FIXED_FREQUENCY = (1.0, 2.0, 3.0, 6.0)
 """Upper edges of the scores 1 to 4: once, twice, three times, four to six times; more is 5."""
 LEAST_BUYERS, LEAST_DAYS, RECENT_DAYS, OFTEN = 500, 180, 30, 3
@@ -109,35 +110,7 @@ def moved(before: Scores, after: Scores) -> Mapping[Dimension, int]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A name for the people whose scores lie within bounds, both included."""
-
-    name: str
-    recency: tuple[int, int] = (1, SCORES)
-    frequency: tuple[int, int] = (1, SCORES)
-    money: tuple[int, int] = (1, SCORES)
-
-
-PROSPECTS = "Prospects"
-"""Who never bought."""
-
-GROUPS = (
-    Group("Champions", recency=(5, 5), frequency=(4, 5), money=(4, 5)),
-    Group("Loyal", recency=(4, 5), frequency=(4, 5)),
-    Group("New", recency=(5, 5), frequency=(1, 1)),
-    Group("Promising", recency=(4, 4), frequency=(1, 1)),
-    Group("Active", recency=(4, 5), frequency=(2, 3)),
-    Group("Needs attention", recency=(3, 3), frequency=(2, 5)),
-    Group("Almost lost", recency=(2, 3), frequency=(1, 1)),
-    Group("Previously loyal", recency=(1, 1), frequency=(4, 5)),
-    Group("At risk", recency=(1, 2), frequency=(2, 5)),
-    Group("Dormant", recency=(1, 1), frequency=(1, 1)),
-)
-"""A table to begin with, in the names that Shopify made known; the first group that fits is a person's."""
-
-
-def grouped_by_name(scores: Scores, groups: Sequence[Group] = GROUPS) -> tuple[str, ...]:
+def grouped_by_name(scores: Scores, groups: Sequence[Group]) -> NDArray[np.object_]:
     """The group of each person: the first that fits, `Prospects` for who never bought.
 
     InputError if the groups leave out a combination of scores; see `uncovered`.
@@ -149,18 +122,10 @@ def grouped_by_name(scores: Scores, groups: Sequence[Group] = GROUPS) -> tuple[s
             f"groups: no group fits recency {r}, frequency {f}, money {m} ({len(missing)} combinations in "
             "all); widen a group or add one at the end"
         )
-    table = {
-        (r, f, m): next(group.name for group in groups if _fits(group, r, f, m))
-        for r, f, m in _combinations()
-    }
-    table[0, 0, 0] = PROSPECTS
-    triples = zip(scores.recency.tolist(), scores.frequency.tolist(), scores.money.tolist(), strict=True)
-    return tuple(table[triple] for triple in triples)
-
-
-def uncovered(groups: Sequence[Group]) -> list[tuple[int, int, int]]:
-    """The combinations of recency, frequency and money that no group fits."""
-    return [each for each in _combinations() if not any(_fits(group, *each) for group in groups)]
+    table = np.full((SCORES + 1,) * 3, PROSPECTS, dtype=np.object_)
+    for each in combinations():
+        table[each] = next(group.name for group in groups if group.fits(*each))
+    return table[scores.recency, scores.frequency, scores.money]
 
 
 def floor(recency_days: Column, orders: Column, *, history_days: int) -> tuple[Notice, ...]:
@@ -250,13 +215,3 @@ def _columns(recency_days: Column, orders: Column, spend: Column) -> tuple[Float
             "of scoring"
         )
     return days, count, money
-
-
-def _combinations() -> list[tuple[int, int, int]]:
-    each = range(1, SCORES + 1)
-    return [(r, f, m) for r in each for f in each for m in each]
-
-
-def _fits(group: Group, recency: int, frequency: int, money: int) -> bool:
-    bounds = ((group.recency, recency), (group.frequency, frequency), (group.money, money))
-    return all(low <= at <= high for (low, high), at in bounds)

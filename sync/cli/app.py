@@ -16,6 +16,7 @@ from sync.cli import (
     diffing,
     judging,
     looking_back,
+    modelling,
     platforms,
     rulebook,
     running,
@@ -70,6 +71,7 @@ for module in (
     serving,
     upkeep,
     alerting,
+    modelling,
 ):
     module.register(app)
 

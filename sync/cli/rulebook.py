@@ -45,13 +45,14 @@ def check(
     """Every problem of the rule files at once, as file:line:column: message."""
     from sync.assign import is_error, is_note, read_rules
     from sync.run.held_against import held_against
+    from sync.run.modelling import warnings
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
         known, _ = workspace.vocabulary()
         rules = path or workspace.settings.rules_dir
         loaded = read_rules(rules, known)
-        problems, sizes = loaded.problems, None
+        problems, sizes = tuple(sorted((*loaded.problems, *warnings(workspace, loaded, known)))), None
         if data and loaded.ruleset is not None:
             more, sizes = held_against(workspace, loaded, known)
             problems = tuple(sorted((*problems, *more)))

@@ -12,6 +12,7 @@ from sync.config.connections import read_connections
 from sync.config.document import Document, read
 from sync.config.fields import read_fields, read_keys, read_trust
 from sync.config.general import read_brakes, read_business, read_identity, read_prefix, read_rules, read_store
+from sync.config.models import read_models
 from sync.config.problems import ConfigError, Path, Problem, Severity, spell
 from sync.config.related import read_places, read_records
 from sync.config.schedules import read_schedules
@@ -43,6 +44,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
     fields = read_fields(top.table("fields"), connections)
     places = read_places(top.table("places"))
     records = read_records(top.table("records"))
+    models = read_models(top.table("models"))
     schedules = read_schedules(top.table("schedules"), connections, zone=business.zone)
     alerts = read_alerts(top.table("alerts"))
     top.close()
@@ -64,6 +66,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
         fields=fields,
         places=places,
         records=records,
+        models=models,
         schedules=schedules,
         alerts=alerts,
         warnings=tuple(problems),

@@ -12,6 +12,7 @@ from connectors.registry import SettingValue
 from rules.vocabulary import Type
 from sync.config.alerting import AlertSettings
 from sync.config.approval import ApprovalSettings
+from sync.config.modelling import ModelSettings
 from sync.config.problems import Problem, Severity
 from sync.config.timing import ScheduleSettings
 from sync.secrets import Secret
@@ -169,6 +170,7 @@ class Settings:
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
     places: Mapping[str, PlaceSettings] = field(default_factory=dict)
     records: Mapping[str, RecordSettings] = field(default_factory=dict)
+    models: Mapping[str, ModelSettings] = field(default_factory=dict)  # those that are on, by name
     schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     warnings: tuple[Problem, ...] = ()

@@ -54,7 +54,8 @@ class Answer:
     person: int
     as_of: dt.datetime
     segments: tuple[SegmentAnswer, ...]
-    sources: Mapping[str, tuple[str, str, dt.datetime | None]]  # fact → connection.column, contact, when
+    sources: Mapping[str, tuple[str, str | None, dt.datetime | None]]
+    """Fact → connection.column, contact, when it changed; or a model, no contact, when that was made."""
     contacts: tuple[LinkedContact, ...]
     refused: tuple[RefusedChange, ...] = ()  # what platforms did not take
     opt_outs: tuple[StoredOptOut, ...] = ()  # what was written to platforms because of others
@@ -97,8 +98,9 @@ class Answer:
             yield "Where the facts came from"
             for name in used:
                 source, contact_id, when = self.sources[name]
-                changed = f", changed {when:%Y-%m-%d %H:%M}" if when else ""
-                yield f"  {name}: {source}, contact {contact_id}{changed}"
+                verb, of = ("made", "") if contact_id is None else ("changed", f", contact {contact_id}")
+                changed = f", {verb} {when:%Y-%m-%d %H:%M}" if when else ""
+                yield f"  {name}: {source}{of}{changed}"
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

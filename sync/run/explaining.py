@@ -6,7 +6,7 @@ Shown to whoever asked for this very person on the command line; nothing of it i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 
@@ -26,10 +26,12 @@ from sync.config.problems import did_you_mean
 from sync.cuts import Cuts, known
 from sync.engines import by_person
 from sync.errors import UserError
+from sync.facts import told_by
 from sync.fields import FieldSpec
 from sync.identify.explain import LinkedContact, Links, Relation, explain_links
 from sync.identify.keys import email_key
 from sync.identify.people import provenance
+from sync.models.standing import in_use
 from sync.quarantine import standing
 from sync.run.answer import Answer, RefusedChange, SegmentAnswer
 from sync.run.entering import Entry, entry
@@ -83,7 +85,10 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
             person=person,
             as_of=as_of,
             segments=tuple(answers),
-            sources=_sources(lake, database, links, contacts, fields),
+            sources={
+                **_sources(lake, database, links, contacts, fields),
+                **_models(workspace, vocabulary, facts.facts),
+            },
             contacts=tuple(contacts),
             refused=tuple(_refused(workspace, person)),
             opt_outs=tuple(workspace.store.opt_outs.log(person=person)),
@@ -150,13 +155,26 @@ def _answer(
     )
 
 
+def _models(
+    workspace: Workspace, vocabulary: Vocabulary, facts: Mapping[str, object]
+) -> dict[str, tuple[str, None, dt.datetime | None]]:
+    """The model and the version that tells a fact, for those that it tells of this person."""
+    models = workspace.settings.models
+    using = in_use(workspace.store, models) if models else {}
+    return {
+        name: (told_by(fact.model, using[fact.model].version), None, using[fact.model].fitted_at)
+        for name, fact in vocabulary.fields.items()
+        if fact.model in using and facts.get(name) is not None
+    }
+
+
 def _sources(
     lake: Lake,
     database: duckdb.DuckDBPyConnection,
     links: Whose | Relation,
     contacts: Sequence[LinkedContact],
     fields: tuple[FieldSpec, ...],
-) -> dict[str, tuple[str, str, dt.datetime | None]]:
+) -> dict[str, tuple[str, str | None, dt.datetime | None]]:
     numbers = [one.contact for one in contacts]
     if isinstance(links, Whose):
         rows = links.contacts_of(numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rules.vocabulary import Field, Type, Vocabulary
+from sync.engines import tables
 from sync.run.workspace import Workspace
 
 
@@ -13,13 +14,14 @@ def fill_rates(workspace: Workspace, vocabulary: Vocabulary) -> Mapping[str, flo
     lake = workspace.store.lake
     people = lake.rows("people")
     there = lake.columns("people")
-    fields = [field for name, field in vocabulary.fields.items() if name in there]
+    fields = [one for name, one in vocabulary.fields.items() if name in there or one.model is not None]
     if not people or not fields:
         return {}
     counts = ", ".join(_count(field) for field in fields)
     database = lake.connect()
     try:
-        row = database.execute(f"SELECT {counts} FROM {lake.relation('people')}").fetchone() or ()
+        relation = tables(workspace.store, vocabulary).people
+        row = database.execute(f"SELECT {counts} FROM {relation}").fetchone() or ()
     finally:
         database.close()
     return {field.name: count / people for field, count in zip(fields, row, strict=True)}

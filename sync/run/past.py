@@ -19,6 +19,7 @@ from sync.config.settings import RulesSettings
 from sync.engines import READ, opened
 from sync.standing import standing
 from sync.store import Run, Store
+from sync.store.shapes import NO_SNAPSHOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,9 @@ def moment_of(run: Run) -> Moment | None:
     if not run.stats.get("segments"):
         return None
     noted = run.stats.get("lake")
-    known = isinstance(noted, dict) and all(name in noted for name in READ)
-    snapshots = {name: int(noted[name]) for name in READ} if known and isinstance(noted, dict) else None
+    snapshots = None
+    if isinstance(noted, dict) and all(name in noted for name in ("people", "activity")):
+        snapshots = {name: int(noted.get(name, NO_SNAPSHOT)) for name in READ}  # facts are younger than runs
     return Moment(run.id, run.as_of, snapshots)
 
 

@@ -88,6 +88,7 @@ class Report:
     notices: list[str] = field(default_factory=list)
     segments: dict[str, int] = field(default_factory=dict)
     evaluation: dict[str, object] = field(default_factory=dict)  # who was asked, and why no fewer
+    models: dict[str, object] = field(default_factory=dict)  # which were in use, and which were made anew
     lake: dict[str, int] = field(default_factory=dict)  # table → the snapshot that the rules were asked over
     connections: dict[str, ConnectionReport] = field(default_factory=dict)
     plan_id: int | None = None
@@ -151,6 +152,7 @@ class Report:
             "splits": self.splits,
             "segments": self.segments,
             "evaluation": self.evaluation,
+            "models": self.models,
             "lake": {name: str(snapshot) for name, snapshot in self.lake.items()},  # too long for JavaScript
             "connections": {name: part.document() for name, part in self.connections.items()},
             "plan": self.plan_id,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -132,6 +132,7 @@ class Pipeline:
         """Step 3: the members of every segment, stored with the version of its rule."""
         with self._step(Step.ASSIGN):
             vocabulary, rules = known_rules(self.workspace)
+            self.model()
             self.progress.step("assign")
             self.report.lake = read_now(self.store)
             settings = self.workspace.settings
@@ -155,6 +156,20 @@ class Pipeline:
         self.report.people = evaluation.people
         self.report.segments = {name: len(members) for name, members in evaluation.members.items()}
         return rules, evaluation.members
+
+    def model(self, asked: Collection[str] = ()) -> None:
+        """Fit the models that are due or `asked` for, and give everybody their facts."""
+        models = self.workspace.settings.models
+        if not models:
+            return
+        from sync.models.keeping import keep  # loads SciPy
+
+        self.progress.step("models")
+        self.workspace.vocabulary()  # whether the activity they are made of exists
+        currency = self.workspace.settings.business.currency
+        kept = keep(self.store, models, as_of=self.as_of, currency=currency, asked=asked)
+        self.report.notices += kept.notices
+        self.report.models = kept.document()
 
     def plan(self, rules: RuleSet, members: Mapping[str, BitMap]) -> Plan:
         """Step 4: what has to change where; stored whole before anything is sent."""

@@ -26,6 +26,7 @@ from rules.vocabulary import Vocabulary
 from sync.config import ConfigError, Settings, load
 from sync.errors import PlatformFailed, UserError
 from sync.fields import FieldSpec
+from sync.models.standing import in_use
 from sync.run.late import AskingBudgets, Tally
 from sync.run.quotas import RememberedBudgets
 from sync.run.remembered import dumped, features_of, streams_of
@@ -236,13 +237,18 @@ class Workspace:
             )
         streams = {name: self.known(name)[0] for name in self.sources}
         audiences = {name: self.known(name)[1] for name in self.destinations}
-        of = streams, self._lists(), audiences
+        of = streams, self._lists(), audiences, self._versions()
         if self._built is None or self._built[0] != of:
             try:
-                self._built = of, build(self.settings, streams, lists=of[1], audiences=audiences)
+                vocabulary = build(self.settings, streams, lists=of[1], audiences=audiences, models=of[3])
             except ConfigError as error:
                 raise config_error(error) from error
+            self._built = of, vocabulary
         return self._built[1]
+
+    def _versions(self) -> dict[str, int]:
+        used = in_use(self.store, self.settings.models) if self.settings.models else {}
+        return {name: one.version for name, one in used.items()}
 
     def _lists(self) -> frozenset[str]:
         """Every "connection:list" that contacts are on, read once from each state of the lake."""

@@ -17,7 +17,7 @@ from sync.store.files import FILE, NEWER, LakeFile, NewFile, placed, reading
 from sync.store.lake import Lake
 from sync.store.shapes import literal
 
-KEYS = {"contacts": "contact", "links": "contact", "people": "person"}
+KEYS = {"contacts": "contact", "links": "contact", "people": "person", "facts": "person"}
 BUCKET = 18
 """Numbers of so many bits share a main file."""
 _NEWER_SHARE = 8

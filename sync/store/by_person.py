@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -91,10 +91,10 @@ class Copy:
             rows = rows[~np.isin(places, gone)]
         wanted = [name for name in self.columns if name in columns]
         taken = self._rows.select(wanted).take(pa.array(rows))
-        for number, field in enumerate(taken.schema):
-            if pa.types.is_dictionary(field.type):
-                plain = taken.column(number).cast(field.type.value_type)
-                taken = taken.set_column(number, field.name, plain)
+        for number, one in enumerate(taken.schema):
+            if pa.types.is_dictionary(one.type):
+                plain = taken.column(number).cast(one.type.value_type)
+                taken = taken.set_column(number, one.name, plain)
         return taken
 
 
@@ -198,15 +198,18 @@ class Indexed:
     """Relations by person, as `rules.engine.tables.ByPerson` asks for them.
 
     `parts` and `columns` (column → type, of the whole relation): by kind of activity, None: people.
+    `told`: rows with more columns of people, `facts`: which of these there are.
     """
 
     parts: Mapping[str | None, Sequence[Part]]
     columns: Mapping[str | None, Mapping[str, pa.DataType]]
+    told: Sequence[Part] = ()
+    facts: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     @property
     def loose(self) -> int:
         """How many rows lie in files without a copy."""
-        every = (part.rows for parts in self.parts.values() for part in parts)
+        every = (part.rows for parts in (*self.parts.values(), self.told) for part in parts)
         return sum(rows.count for rows in every if isinstance(rows, Loose))
 
     def crossed(self, kind: str, found: Range) -> NDArray[np.int32]:
@@ -222,17 +225,46 @@ class Indexed:
 
     def names(self, kind: str | None) -> Collection[str]:
         """The columns of the relation."""
-        return self.columns[kind].keys()
+        columns = self.columns[kind]
+        return {**columns, **self.facts} if kind is None else columns
 
     def rows(
         self, kind: str | None, people: NDArray[np.int32], span: Span, columns: Collection[str] | None
     ) -> pa.Table:
         """The rows of these people (ascending) in the span; `columns`: at most these, None: all."""
-        types = self.columns[kind]
-        names = [name for name in types if columns is None or name in columns or name == "person"]
-        fields = pa.schema([(name, types[name]) for name in names])
-        taken = [part.rows.take(people, span, names, part.gone) for part in self.parts.get(kind, ())]
-        return pa.concat_tables([fields.empty_table(), *(filled(one, fields) for one in taken if len(one))])
+        found = _taken(self.parts.get(kind, ()), self.columns[kind], people, span, columns)
+        wanted = {name for name in self.facts if columns is None or name in columns}
+        if kind is not None or not wanted:
+            return found
+        told = _taken(self.told, {"person": pa.int32(), **self.facts}, people, Span(), wanted)
+        return _beside(found, told)
+
+
+def _taken(
+    parts: Sequence[Part],
+    types: Mapping[str, pa.DataType],
+    people: NDArray[np.int32],
+    span: Span,
+    columns: Collection[str] | None,
+) -> pa.Table:
+    names = [name for name in types if columns is None or name in columns or name == "person"]
+    fields = pa.schema([(name, types[name]) for name in names])
+    taken = [part.rows.take(people, span, names, part.gone) for part in parts]
+    return pa.concat_tables([fields.empty_table(), *(filled(one, fields) for one in taken if len(one))])
+
+
+def _beside(found: pa.Table, told: pa.Table) -> pa.Table:
+    """Each person's row with the columns of their row in `told`, missing where there is none."""
+    told = told.sort_by("person").combine_chunks()
+    persons, known = _numbers(found["person"]), _numbers(told["person"])
+    places = np.searchsorted(known, persons)
+    there = np.zeros(len(persons), bool)
+    inside = places < len(known)
+    there[inside] = known[places[inside]] == persons[inside]
+    more = told.drop_columns(["person"]).take(pa.array(places, mask=~there))
+    for name in more.column_names:
+        found = found.append_column(name, more[name])
+    return found
 
 
 def filled(table: pa.Table, fields: pa.Schema) -> pa.Table:

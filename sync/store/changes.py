@@ -16,11 +16,14 @@ _NEVER_READ = frozenset({"content_hash", "email", "external_id"})
 """Columns of activity that no rule can ask for; `person` tells what they led to."""
 
 
-def changed_people(lake: Lake, *, then: int, columns: Collection[str]) -> Iterator[str]:
-    """SELECTs of the persons whose row in `people` came, went, or may have another value in these columns
-    since the snapshot; none if nothing was written. Columns that the table lacks do not count."""
-    if lake.snapshots().get("people") not in (None, then):
-        yield from _changed(lake, "people", None, then, {"person", *columns})
+def changed_people(
+    lake: Lake, *, then: int, columns: Collection[str], table: str = "people"
+) -> Iterator[str]:
+    """SELECTs of the persons whose row in `people` (or `facts`) came, went, or may have another value in
+    these columns since the snapshot; none if nothing was written. Columns that the table lacks do not count.
+    """
+    if lake.snapshots().get(table) not in (None, then):
+        yield from _changed(lake, table, None, then, {"person", *columns})
 
 
 def changed_activity(lake: Lake, kinds: Iterable[str], *, then: int) -> Iterator[str]:

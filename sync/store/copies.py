@@ -39,7 +39,7 @@ _WHOSE = {"links": PERSON, "contacts": CONTACT}
 
 
 class Copies:
-    """Those of the tables `people` and `activity`, and `links` and `contacts`, each opened once."""
+    """Those of the tables `people`, `facts` and `activity`, and `links` and `contacts`, each opened once."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
@@ -48,19 +48,31 @@ class Copies:
         self._whose: tuple[object, Whose] | None = None
 
     def indexed(
-        self, kinds: Iterable[str], *, snapshots: Mapping[str, int] | None = None, making: bool = False
+        self,
+        kinds: Iterable[str],
+        facts: Mapping[str, pa.DataType],
+        *,
+        snapshots: Mapping[str, int] | None = None,
+        making: bool = False,
     ) -> Indexed:
-        """The rows of people and of these kinds of activity by person, now or in these snapshots. `making`:
-        copies that are missing are made; without one, a file is read each time."""
+        """The rows of people with these facts, and of these kinds of activity, by person, now or in these
+        snapshots. `making`: copies that are missing are made; without one, a file is read each time."""
         lake, parts = self._lake, dict[str | None, Sequence[Part]]()
         columns = {table: lake.columns(table) for table in ("people", "activity")}
         for kind in (None, *kinds):
             table = "people" if kind is None else "activity"
-            of = None if snapshots is None else snapshots[table]
-            gone = _places(lake.positions(table, kind, snapshot=of))
-            files = lake.files(table, kind, snapshot=of)
-            parts[kind] = [Part(self._rows(file, making=making), gone.get(file.path)) for file in files]
-        return Indexed(parts, {kind: columns["people" if kind is None else "activity"] for kind in parts})
+            parts[kind] = self._parts(table, kind, snapshots, making=making)
+        told = self._parts("facts", None, snapshots, making=making) if facts else ()
+        types = {kind: columns["people" if kind is None else "activity"] for kind in parts}
+        return Indexed(parts, types, told, facts)
+
+    def _parts(
+        self, table: str, partition: str | None, snapshots: Mapping[str, int] | None, *, making: bool
+    ) -> list[Part]:
+        lake, of = self._lake, None if snapshots is None else snapshots[table]
+        gone = _places(lake.positions(table, partition, snapshot=of))
+        files = lake.files(table, partition, snapshot=of)
+        return [Part(self._rows(file, making=making), gone.get(file.path)) for file in files]
 
     def make_whose(self) -> None:
         """Makes the copies of links and contacts that are missing."""

@@ -62,7 +62,7 @@ _PROPERTIES = {
 
 
 class Lake:
-    """Tables `contacts`, `activity`, `links`, `people`; made on first use, columns added as they appear."""
+    """Its tables (see `SHAPES`) are made on first use, columns added as they appear."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.folder = folder.absolute()

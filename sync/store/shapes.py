@@ -63,6 +63,10 @@ SHAPES: Mapping[str, Mapping[str, pa.DataType]] = {
         "consented_email": pa.bool_(),
         "in_lists": TEXTS,
     },
+    # what models tell of each person: a column per fact, and NAME__ci for texts
+    "facts": {
+        "person": pa.int32(),
+    },
 }
 NO_SNAPSHOT = 0
 """Stands for the state of a table that held nothing yet."""

@@ -17,6 +17,7 @@ from sync.store.inbox import Inbox
 from sync.store.leases import Guard
 from sync.store.ledger import Ledger
 from sync.store.migrate import migrate
+from sync.store.models import Models
 from sync.store.numbers import Numbers
 from sync.store.optouts import OptOuts
 from sync.store.plans import Plans
@@ -50,6 +51,7 @@ class Store:
         self.numbers = Numbers(database)
         self.person_events = PersonEvents(database)
         self.notes = Notes(database)
+        self.models = Models(database)
         self._recalled: Recalled | None = None
         self._lake: Lake | None = None
 

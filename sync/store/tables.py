@@ -381,3 +381,16 @@ notes = Table(
     Column("key", String(200), primary_key=True),
     Column("value", JSON, nullable=False),
 )
+
+# ── models ───────────────────────────────────────────────────────────────────────────────────────────
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("model", String(50), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("fitted_at", UtcDateTime, nullable=False),  # the instant whose people it was made of
+    Column("state", String(20), nullable=False),  # fitted, no_better, refused
+    Column("settings", String(64), nullable=False),  # hash of what decides what a fit finds
+    Column("document", JSON, nullable=False),
+)

@@ -1,4 +1,4 @@
-"""Put a whole table (`links`, `people`), or some of its rows, in place of what is stored.
+"""Put a whole table (`links`, `people`, `facts`), or some of its rows, in place of what is stored.
 
 Main files hold rows by their key (2^18 numbers a file) in the order of the key, so a file is compared with
 its part of the new table column by column, and an equal table leads to no commit at all: only what differs
@@ -21,7 +21,7 @@ from sync.store.shapes import lake_type, quoted
 
 
 def overwrite(lake: Lake, table: str, rows: pa.Table) -> bool:
-    """Make `rows` the content of `table` ("links" or "people"); one commit. Returns whether it differed.
+    """Make `rows` the content of `table` (one of `KEYS`); one commit. Returns whether it differed.
 
     `rows` has one row per key (`contact`, `person`) in any order; new columns are added to the table,
     columns that `rows` lacks read as missing afterwards.
@@ -61,7 +61,7 @@ def overwrite(lake: Lake, table: str, rows: pa.Table) -> bool:
 def amend(lake: Lake, table: str, rows: pa.Table, *, gone: Iterable[int] = ()) -> bool:
     """Put `rows` in place of those with the same key, and take the keys `gone` out; one commit.
 
-    The table ("links" or "people") is then what `overwrite` with all rows would have made it. Rows that are
+    The table (one of `KEYS`) is then what `overwrite` with all rows would have made it. Rows that are
     there already are passed over. Returns whether anything differed.
     """
     rows = _held(rows)

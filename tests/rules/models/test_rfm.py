@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 
 from rules.models.columns import InputError, Ints, Severity
+from rules.models.groups import Group, standard, uncovered
 from rules.models.rfm import (
     FIXED_FREQUENCY,
-    GROUPS,
     CutPoints,
     Dimension,
-    Group,
     Scores,
     age_of_edges,
     cut_points,
@@ -23,7 +22,6 @@ from rules.models.rfm import (
     grouped_by_name,
     moved,
     score,
-    uncovered,
 )
 from tests.rules.models.retail import buyers, clean_lines
 
@@ -124,26 +122,26 @@ def test_who_never_bought_is_no_buyer_and_moves_no_edge() -> None:
     assert cut_points(*with_others, made_on=0, fixed_frequency=False) == cuts()
     found = score(cuts(), *with_others)
     assert [int(each[-1]) for each in (found.recency, found.frequency, found.money)] == [0, 0, 0]
-    assert grouped_by_name(found)[-2:] == ("Prospects", "Prospects")
+    assert grouped_by_name(found, standard())[-2:].tolist() == ["Prospects", "Prospects"]
     with pytest.raises(InputError, match="orders: nobody has any"):
         cut_points([0], [0], [0], made_on=0)
 
 
 def test_every_buyer_is_in_exactly_one_group_the_first_that_fits() -> None:
-    assert uncovered(GROUPS) == []
+    assert uncovered(standard()) == []
     scores = Scores(
         *(np.array(each) for each in ([5, 5, 5, 1, 1, 2], [5, 5, 1, 5, 1, 1], [5, 1, 1, 5, 5, 1]))
     )
-    assert grouped_by_name(scores) == (
+    assert grouped_by_name(scores, standard()).tolist() == [
         "Champions",
         "Loyal",
         "New",
         "Previously loyal",
         "Dormant",
         "Almost lost",
-    )
-    found = grouped_by_name(score(cuts(fixed_frequency=True), *columns(buyers())))
-    assert set(found) == {group.name for group in GROUPS}
+    ]
+    found = grouped_by_name(score(cuts(fixed_frequency=True), *columns(buyers())), standard())
+    assert set(found) == {group.name for group in standard()}
 
 
 def test_groups_that_leave_scores_out_are_refused() -> None:

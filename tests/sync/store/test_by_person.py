@@ -84,7 +84,7 @@ def by_sql(store: Store, kind: str | None, found: Range) -> list[tuple[object, .
 
 @pytest.mark.parametrize("making", [False, True])
 def test_the_rows_of_few_people_are_those_of_the_relation(store: Store, making: bool) -> None:
-    found = store.lake.copies.indexed(["purchase"], making=making)
+    found = store.lake.copies.indexed(["purchase"], {}, making=making)
     assert kinds_of(found) == ({Copy, Loose} if making else {Loose})
     for span in (Range(None, None), Range(START + 100_000_000, START + 300_000_000), Range(START * 2, None)):
         names = ["event_id", "at", "product"]
@@ -102,7 +102,7 @@ def test_the_rows_of_few_people_are_those_of_the_relation(store: Store, making: 
 
 
 def test_first_and_last_are_enough_where_nothing_between_is_asked_for(store: Store) -> None:
-    found = store.lake.copies.indexed(["purchase"], making=True)
+    found = store.lake.copies.indexed(["purchase"], {}, making=True)
     some = found.rows("purchase", ASKED, Span(Range(None, None), ends=True), ["at"]).to_pandas()
     every = found.rows("purchase", ASKED, Span(), ["at"]).to_pandas()
     assert len(some) < len(every)
@@ -113,13 +113,13 @@ def test_first_and_last_are_enough_where_nothing_between_is_asked_for(store: Sto
 def test_copies_may_vanish_be_torn_and_go_with_their_files(store: Store) -> None:
     lake = store.lake
     folder: Path = lake.folder / FOLDER
-    lake.copies.indexed(["purchase"], making=True)
+    lake.copies.indexed(["purchase"], {}, making=True)
     made = sorted(folder.iterdir())
     assert len(made) == 2
     made[0].write_bytes(b"torn")
     made[1].unlink()
     with Store.open(str(store.database.url), lake.folder) as again:
-        found = again.lake.copies.indexed(["purchase"], making=True)
+        found = again.lake.copies.indexed(["purchase"], {}, making=True)
         told = found.rows("purchase", ASKED, Span(), ["event_id", "at", "product"])
         assert sorted(map(repr, told.to_pylist())) == by_sql(store, "purchase", Range(None, None))
         assert sorted(folder.iterdir()) == made
@@ -134,7 +134,7 @@ def test_a_persons_facts_are_those_of_the_lake_whatever_they_are_called(lake_sto
     lake = lake_store.lake
     fields = {name: [f"{name} {n}" for n in range(ROWS)] for name in ("email", "kind", "external_id")}
     overwrite(lake, "people", pa.table({"person": pa.array(range(ROWS), pa.int32()), **fields}))
-    found = lake.copies.indexed([], making=True)
+    found = lake.copies.indexed([], {}, making=True)
     assert kinds_of(found) == {Copy}
     (row,) = found.rows(None, np.array([77], np.int32), Span(), [*fields]).to_pylist()
     assert row == {"person": 77, **{name: values[77] for name, values in fields.items()}}
@@ -151,7 +151,7 @@ def test_dates_and_instants_of_people_in_a_range_are_those_of_the_relation(
         "born": pa.array(random.integers(-100, 100, ROWS).astype(np.int32), pa.date32(), mask=missing),
     }
     overwrite(lake, "people", pa.table({"person": pa.array(range(ROWS), pa.int32()), **fields}))
-    found = lake.copies.indexed([], making=making)
+    found = lake.copies.indexed([], {}, making=making)
     assert kinds_of(found) == {Copy if making else Loose}
     numbers = {"joined": 'epoch_us("joined")', "born": "born - DATE '1970-01-01'"}
     for name, edges in (("joined", [START + 10**8, START + 4 * 10**8]), ("born", [-3, 40])):
@@ -166,7 +166,7 @@ def test_dates_and_instants_of_people_in_a_range_are_those_of_the_relation(
 
 
 def test_one_person_is_the_same_by_copies_as_by_the_relations(store: Store) -> None:
-    made = store.lake.copies.indexed(["purchase"], making=True)
+    made = store.lake.copies.indexed(["purchase"], {}, making=True)
     plain = Tables(store.lake.relation("people"), {"purchase": store.lake.relation("activity", "purchase")})
     bought = ir.Aggregate(ir.AggregateFunction.COUNT, "purchase", None, None, ir.Ever(), Type.NUMBER)
     with closing(store.lake.connect()) as database:

@@ -1,0 +1,93 @@
+"""Which models are on and how they are made, as settings: frozen values, no calculation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import ClassVar
+
+from rules.models.groups import Group
+
+DAY_S = 86_400
+QUARTER_S = 90 * DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What every model is told. `refit_s`: it is made anew so often; between, it stays as it is.
+
+    `force`: use it although it is no better than the naive guess.
+    """
+
+    refit_s: int = QUARTER_S
+    force: bool = False
+
+    name: ClassVar[str]
+    of_fit: ClassVar[frozenset[str]] = frozenset({"refit_s", "force"})
+    """What does not change what a fit finds."""
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits of all that decides what a fit finds: another one makes a fit due."""
+        content = {key: value for key, value in asdict(self).items() if key not in self.of_fit}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderModel(ModelSettings):
+    """A model of orders. `activity`: which kind is an order, `amount`: which of its fields its value.
+
+    `free_orders`: what cost nothing is an order, too. What cost less than nothing (a refund) never is.
+    """
+
+    activity: str = "purchase"
+    amount: str = "amount"
+    free_orders: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RfmSettings(OrderModel):
+    """`fixed_frequency`: 1, 2, 3, 4 to 6, and 7 or more orders instead of fifths. `groups`: the first that
+    fits gives the name; none: the table that ships."""
+
+    fixed_frequency: bool = True
+    groups: tuple[Group, ...] = ()
+
+    name: ClassVar[str] = "rfm"
+    of_fit: ClassVar[frozenset[str]] = frozenset({"refit_s", "force", "groups"})
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleSettings(OrderModel):
+    """Nothing of its own: the limits are those of the store's gaps."""
+
+    name: ClassVar[str] = "lifecycle"
+
+
+@dataclass(frozen=True, slots=True)
+class ClvSettings(OrderModel):
+    """`months`: how far ahead. `margin`: the share of revenue that is kept. `discount`: a month's."""
+
+    months: int = 12
+    margin: Decimal = Decimal(1)
+    discount: Decimal = Decimal("0.01")
+
+    name: ClassVar[str] = "clv"
+
+
+@dataclass(frozen=True, slots=True)
+class EngagementSettings(ModelSettings):
+    """`sent`: which activity tells that something was sent, `message`: which field tells what. `points`: of
+    one activity by its kind. `half_life_s`: None: the one that best tells who clicks next is looked for."""
+
+    sent: str = "email_sent"
+    click: str = "email_click"
+    open: str = "email_open"
+    message: str = "campaign"
+    points: Mapping[str, Decimal] = field(default_factory=lambda: {"email_click": Decimal(1)})
+    half_life_s: int | None = None
+
+    name: ClassVar[str] = "engagement"

@@ -1,0 +1,133 @@
+"""`[models.NAME]`: a section turns the model on. Whether its activity exists is known with the streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict
+
+from rules.models.groups import SCORES, Group, uncovered
+from sync.config.modelling import (
+    QUARTER_S,
+    ClvSettings,
+    LifecycleSettings,
+    ModelSettings,
+    OrderModel,
+    RfmSettings,
+)
+from sync.config.problems import did_you_mean
+from sync.config.schedules import read_seconds
+from sync.config.section import Section, kind_of
+
+
+def read_models(section: Section) -> dict[str, ModelSettings]:
+    """Every `[models.NAME]`, in the order of the file."""
+    found: dict[str, ModelSettings] = {}
+    for name, inner in section.sections():
+        read = _READERS.get(name)
+        if read is None:
+            near = did_you_mean(name, _READERS)
+            section.error(name, f"there is no such model{near}; there are {', '.join(_READERS)}")
+            continue
+        found[name] = read(inner)
+        inner.close()
+    return found
+
+
+class _Common(TypedDict):
+    refit_s: int
+    force: bool
+
+
+class _OfOrders(_Common):
+    activity: str
+    amount: str
+    free_orders: bool
+
+
+def _common(section: Section) -> _Common:
+    return _Common(refit_s=read_seconds(section, "refit") or QUARTER_S, force=section.yes_no("force", False))
+
+
+def _of_orders(section: Section) -> _OfOrders:
+    default = OrderModel()
+    return _OfOrders(
+        **_common(section),
+        activity=section.text("activity", default.activity),
+        amount=section.text("amount", default.amount),
+        free_orders=section.yes_no("free_orders", default.free_orders),
+    )
+
+
+def _rfm(section: Section) -> ModelSettings:
+    return RfmSettings(
+        **_of_orders(section),
+        fixed_frequency=section.yes_no("fixed_frequency", True),
+        groups=_groups(section),
+    )
+
+
+def _lifecycle(section: Section) -> ModelSettings:
+    return LifecycleSettings(**_of_orders(section))
+
+
+def _clv(section: Section) -> ModelSettings:
+    default = ClvSettings()
+    discount = section.share("discount", default.discount)
+    return ClvSettings(
+        **_of_orders(section),
+        months=section.whole("months", default.months, low=1, high=60),
+        margin=section.share("margin", default.margin),
+        discount=discount,
+    )
+
+
+_READERS: dict[str, Callable[[Section], ModelSettings]] = {
+    "rfm": _rfm,
+    "lifecycle": _lifecycle,
+    "clv": _clv,
+}
+
+
+def _groups(section: Section) -> tuple[Group, ...]:
+    """Every `[[models.rfm.group]]`; together they must leave out nobody."""
+    parts, found = section.tables("group"), list[Group]()
+    complete = True
+    for part in parts:
+        before = len(part.report.problems)
+        group = Group(
+            part.required_text("name"),
+            _bounds(part, "recency"),
+            _bounds(part, "frequency"),
+            _bounds(part, "money"),
+        )
+        part.close()
+        complete = complete and len(part.report.problems) == before
+        if any(group.name.casefold() == other.name.casefold() for other in found):
+            part.error("name", "another group has this name")
+        found.append(group)
+    if found and complete:
+        missing = uncovered(found)
+        if missing:
+            r, f, m = missing[0]
+            section.error(
+                "group",
+                f"no group fits recency {r}, frequency {f}, money {m} ({len(missing)} of 125 combinations in"
+                " all); widen a group, or add one without bounds at the end",
+            )
+    return tuple(found)
+
+
+def _bounds(section: Section, key: str) -> tuple[int, int]:
+    """`[4, 5]`, or one score; every score if absent."""
+    value = section.take(key)
+    shape = f"one score, or the lowest and the highest, such as [4, 5]; scores are 1 to {SCORES}"
+    if value is None:
+        return 1, SCORES
+    ends = value if isinstance(value, list) else [value, value]
+    whole = [one for one in ends if isinstance(one, int) and not isinstance(one, bool)]
+    if len(ends) != 2 or len(whole) != 2 or not 1 <= whole[0] <= whole[1] <= SCORES:
+        section.error(
+            key, f"must be {shape}{'' if isinstance(value, int | list) else f', not {kind_of(value)}'}"
+        )
+        return 1, SCORES
+    return whole[0], whole[1]

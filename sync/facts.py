@@ -1,0 +1,68 @@
+"""The facts that models give: their names, types and meanings. Pure data; what they are is in the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rules.vocabulary import Field, Type
+from sync.config.modelling import ClvSettings, ModelSettings
+
+
+def facts_of(model: ModelSettings, *, currency: str, source: str) -> tuple[Field, ...]:
+    """The facts of one model, in order. `source`: where they are from, in words."""
+    facts = _FACTS[model.name]
+    if isinstance(model, ClvSettings):
+        facts = (_clv(model),)
+    return tuple(
+        Field(
+            name=fact.name,
+            type=fact.type,
+            meaning=fact.meaning,
+            unit=currency if fact.type is Type.MONEY else fact.unit,
+            sources=(source,),
+            model=model.name,
+        )
+        for fact in facts
+    )
+
+
+def told_by(model: str, version: int | None) -> str:
+    """Where a fact is from."""
+    return f"model {model}, not in use" if version is None else f"model {model}, version {version}"
+
+
+def _clv(model: ClvSettings) -> Field:
+    return Field(
+        f"clv_{model.months}m",
+        Type.MONEY,
+        f"What the person is expected to be worth in the next {model.months} months",
+    )
+
+
+_SCORE = "1 to 5, 5 the best"
+_FACTS: Mapping[str, tuple[Field, ...]] = {
+    "rfm": (
+        Field(
+            "rfm.recency", Type.NUMBER, "How recently the person ordered, compared with all buyers", _SCORE
+        ),
+        Field("rfm.frequency", Type.NUMBER, "How often the person ordered", _SCORE),
+        Field("rfm.money", Type.NUMBER, "For how much the person ordered, compared with all buyers", _SCORE),
+        Field("rfm.group", Type.TEXT, "The group that these scores have a name for, such as Champions"),
+    ),
+    "lifecycle": (
+        Field(
+            "lifecycle",
+            Type.TEXT,
+            "Prospect, New, Active, At risk, Lapsed or Reactivated, by the gaps between orders",
+        ),
+    ),
+    "clv": (),
+    "engagement": (
+        Field(
+            "engagement",
+            Type.NUMBER,
+            "How keenly the person answers what they are sent, compared with everybody who is scored",
+            "0 to 100, 100 the keenest",
+        ),
+    ),
+}

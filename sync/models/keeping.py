@@ -1,0 +1,225 @@
+"""The models of a store kept up to date: fitted when that is due, and everybody's facts put into the lake.
+
+Between two fits nothing moves but by what people do. A fit is an event: it has a version, an instant, and a
+count of the people whose facts it changes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyroaring import BitMap
+
+from rules.text import fold
+from rules.vocabulary import Field, Type
+from sync.config.modelling import ModelSettings
+from sync.facts import facts_of
+from sync.models.lifecycle import Lifecycle
+from sync.models.log import Log
+from sync.models.model import Fit, Model, said
+from sync.models.rfm import Rfm
+from sync.models.standing import by_model, due, reason, used
+from sync.store import Store
+from sync.store.models import ModelState, ModelVersion
+from sync.store.shapes import PHYSICAL
+from sync.store.whole import amend
+
+Settings = Mapping[str, ModelSettings]
+_MODELS: Mapping[str, Model[Any]] = {"rfm": Rfm(), "lifecycle": Lifecycle()}
+
+
+@dataclass(slots=True)
+class Kept:
+    """`fitted`: what was made anew, refusals included. `used`: whose results the facts are."""
+
+    fitted: list[ModelVersion] = field(default_factory=list)
+    used: dict[str, ModelVersion] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        return {
+            "in_use": {name: one.version for name, one in self.used.items()},
+            "fitted": {one.model: {"version": one.version, "state": one.state.value} for one in self.fitted},
+        }
+
+
+def keep(
+    store: Store, models: Settings, *, as_of: dt.datetime, currency: str, asked: Collection[str] = ()
+) -> Kept:
+    """Fit what is due or `asked` for, and put everybody's facts into the lake. Call it only under a lease."""
+    kept = Kept()
+    if not models:
+        return kept
+    stored = by_model(store)
+    with closing(store.lake.connect()) as database:
+        log = Log(store.lake, database, as_of=as_of)
+        new: dict[str, ModelVersion] = {}
+        for name, model in models.items():
+            versions = stored.get(name, [])
+            why = "it was asked for" if name in asked else due(model, versions, as_of=as_of)
+            if why is not None:
+                new[name] = _version(name, model, _MODELS[name].fit(log, model), versions, why, as_of)
+        before = {name: used(model, stored.get(name, ())) for name, model in models.items()}
+        now = {
+            name: used(model, [*([new[name]] if name in new else []), *stored.get(name, ())])
+            for name, model in models.items()
+        }
+        facts = _Facts(log, models, currency)
+        table, moved = facts.table(now, {name: before[name] for name in new})
+        for name, version in new.items():
+            told = {"changed": moved[name]} if name in moved else {}
+            new[name] = _with(version, told)
+            store.models.add(new[name])
+        _write(store, database, table)
+    kept.fitted = list(new.values())
+    kept.used = {
+        name: new.get(name, one) if one is not None and _is(one, new.get(name)) else one
+        for name, one in now.items()
+        if one is not None
+    }
+    kept.notices = list(_notices(models, new, kept.used, stored))
+    return kept
+
+
+def _is(one: ModelVersion, other: ModelVersion | None) -> bool:
+    return other is not None and one.version == other.version
+
+
+def _version(
+    name: str, model: ModelSettings, fit: Fit, before: list[ModelVersion], why: str, as_of: dt.datetime
+) -> ModelVersion:
+    number = 1
+    if before:
+        number = before[0].version + (before[0].state is not ModelState.REFUSED)
+    document = {
+        "why": why,
+        "data": dict(fit.data),
+        "parameters": None if fit.parameters is None else dict(fit.parameters),
+        "baseline": dict(fit.baseline),
+        "notices": [said(notice) for notice in fit.notices],
+    }
+    return ModelVersion(name, number, as_of, fit.state, model.fingerprint, document)
+
+
+def _with(version: ModelVersion, told: Mapping[str, Any]) -> ModelVersion:
+    return ModelVersion(
+        version.model,
+        version.version,
+        version.fitted_at,
+        version.state,
+        version.settings,
+        {**version.document, **told},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    log: Log
+    models: Settings
+    currency: str
+
+    def table(
+        self, now: Mapping[str, ModelVersion | None], before: Mapping[str, ModelVersion | None]
+    ) -> tuple[pa.Table, dict[str, dict[str, int]]]:
+        """Everybody's facts by the versions of `now`; of each model that has one in `before`, too, for how
+        many people each fact differs between the two."""
+        schema = self._schema()
+        pieces: list[pa.Table] = []
+        moved: dict[str, dict[str, int]] = {}
+        for people in self.log.people():
+            columns: dict[str, pa.Array] = {"person": pa.array(people, pa.int32())}
+            for name in self.models:
+                version = now[name]
+                if version is None:
+                    continue
+                found = self._columns(name, version, people)
+                columns |= found
+                old = before.get(name)
+                if old is not None and old.version != version.version:
+                    counted = moved.setdefault(name, {})
+                    for fact, values in self._columns(name, old, people).items():
+                        if not fact.endswith("__ci"):
+                            counted[fact] = counted.get(fact, 0) + _differing(values, found[fact])
+            given = [columns.get(one.name, pa.nulls(len(people), one.type)) for one in schema]
+            pieces.append(pa.table(given, schema=schema))
+        return pa.concat_tables([schema.empty_table(), *pieces]), moved
+
+    def _fields(self, name: str) -> Iterator[Field]:
+        yield from facts_of(self.models[name], currency=self.currency, source="")
+
+    def _schema(self) -> pa.Schema:
+        fields = [pa.field("person", pa.int32())]
+        for name in self.models:
+            for fact in self._fields(name):
+                fields.append(pa.field(fact.name, PHYSICAL[fact.type]))
+                if fact.type is Type.TEXT:
+                    fields.append(pa.field(f"{fact.name}__ci", pa.string()))
+        return pa.schema(fields)
+
+    def _columns(self, name: str, version: ModelVersion, people: Any) -> dict[str, pa.Array]:
+        scored = _MODELS[name].score(self.log, self.models[name], version.document["parameters"], people)
+        columns: dict[str, pa.Array] = {}
+        for fact in self._fields(name):
+            values = scored[fact.name]
+            if fact.type is Type.TEXT:
+                columns[fact.name] = pa.array(values, pa.string())
+                columns[f"{fact.name}__ci"] = _folded(columns[fact.name])
+            else:
+                missing = np.isnan(values.astype(np.float64))
+                whole = np.rint(np.where(missing, 0, values)).astype(np.int64)
+                columns[fact.name] = pa.array(whole, PHYSICAL[fact.type], mask=missing)
+        return columns
+
+
+def _folded(texts: pa.Array) -> pa.Array:
+    coded = texts.dictionary_encode()
+    names = pa.array([fold(one) for one in coded.dictionary.to_pylist()], pa.string())
+    return pa.DictionaryArray.from_arrays(coded.indices, names).cast(pa.string())
+
+
+def _differing(a: pa.Array, b: pa.Array) -> int:
+    same = pc.fill_null(pc.equal(a, b), False)
+    both_missing = pc.and_(pc.is_null(a), pc.is_null(b))
+    return len(a) - int(pc.sum(pc.or_(same, both_missing)).as_py() or 0)
+
+
+def _write(store: Store, database: Any, table: pa.Table) -> None:
+    lake = store.lake
+    lake.ensure("facts", {one.name: one.type for one in table.schema})
+    there = database.sql(f"SELECT person FROM {lake.relation('facts')}").to_arrow_table()["person"]
+    gone = BitMap(there.to_numpy().astype(np.uint32)) - BitMap(table["person"].to_numpy().astype(np.uint32))
+    amend(lake, "facts", table, gone=gone)
+
+
+def _notices(
+    models: Settings,
+    new: Mapping[str, ModelVersion],
+    now: Mapping[str, ModelVersion],
+    before: Mapping[str, list[ModelVersion]],
+) -> Iterator[str]:
+    for name in models:
+        fitted, using = new.get(name), now.get(name)
+        if fitted is not None and fitted.state is not ModelState.REFUSED:
+            moved = fitted.document.get("changed")
+            told = ", ".join(f"{fact} of {people:,}" for fact, people in (moved or {}).items())
+            changed = f"; people whose facts it changes: {told}" if moved else ""
+            data = fitted.document["data"]
+            yield (
+                f"model {name}: version {fitted.version} made, because {fitted.document['why']}, of"
+                f" {data['orders']:,} orders of {data['people']:,} people"
+                f" from {data['from']} to {data['to']}{changed}"
+            )
+        if using is None:
+            versions = [*([fitted] if fitted else []), *before.get(name, ())]
+            yield f"model {name} is not in use, its facts are missing: {reason(models[name], versions)}"
+        elif fitted is not None and fitted.state is ModelState.REFUSED:
+            kept = f"version {using.version} stays in use"
+            yield f"model {name}: {kept}; making it anew failed: {reason(models[name], [fitted])}"

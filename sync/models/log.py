@@ -1,0 +1,152 @@
+"""What people did, out of the lake, as columns of numbers: orders by person and day, up to one instant.
+
+Read once into a temporary table, which spills to disk; asked for by ranges of person numbers, so that memory
+stays bounded however many people there are. Days are days of UTC since 1970-01-01.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.config.modelling import OrderModel
+from sync.store.lake import Lake
+from sync.store.shapes import quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+Ints = NDArray[np.int64]
+DAY_US = 86_400_000_000
+BUCKET = 1 << 18
+"""So many person numbers are looked at together."""
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class Log:
+    """The lake's activity up to an instant. Use it with one session of DuckDB, and close that afterwards."""
+
+    def __init__(self, lake: Lake, database: duckdb.DuckDBPyConnection, *, as_of: dt.datetime) -> None:
+        self.lake, self.database = lake, database
+        self.as_of_us = (as_of - _EPOCH) // dt.timedelta(microseconds=1)
+        self.today = self.as_of_us // DAY_US
+        self._orders: dict[tuple[str, str, bool], Orders] = {}
+
+    def people(self) -> Iterator[NDArray[np.int32]]:
+        """Everybody's numbers, ascending, in pieces."""
+        query = f"SELECT person FROM {self.lake.relation('people')} ORDER BY person"
+        everybody = self.database.sql(query).to_arrow_table()["person"].to_numpy()
+        edges = np.flatnonzero(np.diff(everybody // BUCKET)) + 1
+        for piece in np.split(everybody, edges):
+            if len(piece):
+                yield piece.astype(np.int32)
+
+    def orders(self, model: OrderModel) -> Orders:
+        """What the model calls orders, read when first asked for."""
+        key = model.activity, model.amount, model.free_orders
+        if key not in self._orders:
+            self._orders[key] = self._read(*key, name=f"orders_{len(self._orders)}")
+        return self._orders[key]
+
+    def _read(self, activity: str, amount: str, free_orders: bool, *, name: str) -> Orders:
+        value = quoted(amount) if amount in self.lake.columns("activity") else "NULL::BIGINT"
+        counts = "value >= 0" if free_orders else "value > 0"
+        self.database.execute(
+            f"""CREATE TEMP TABLE {name} AS
+            SELECT person, (us // {DAY_US})::INTEGER AS day, max(us) AS last, count(*) AS orders,
+                sum(coalesce(value, 0))::BIGINT AS value
+            FROM (SELECT person, epoch_us("at") AS us, {value} AS value
+                FROM {self.lake.relation("activity", activity)} WHERE person IS NOT NULL)
+            WHERE us <= {self.as_of_us} AND (value IS NULL OR {counts}) GROUP BY ALL"""
+        )
+        return Orders(self.database, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Orders by person and day. An order without an amount counts, with the value 0."""
+
+    database: duckdb.DuckDBPyConnection
+    table: str
+
+    def extent(self) -> Extent:
+        """How much there is."""
+        query = "SELECT min(day), max(day), count(DISTINCT person), coalesce(sum(orders), 0)::BIGINT"
+        first, last, people, orders = self.database.execute(f"{query} FROM {self.table}").fetchall()[0]
+        return Extent(first, last, int(people), int(orders))
+
+    def totals(self, people: NDArray[np.int32] | None = None) -> Totals:
+        """By person, ascending; of the numbers from the first to the last of `people`."""
+        found = self._columns(
+            f"""SELECT person::BIGINT AS person, max(last) AS last, sum(orders)::BIGINT AS orders,
+            sum(value)::BIGINT AS value FROM {self.table}{_between(people)} GROUP BY person ORDER BY person"""
+        )
+        return Totals(**found)
+
+    def days(self, people: NDArray[np.int32] | None = None) -> Mapping[str, Ints]:
+        """Columns `person`, `day`, `value`, by person, then day."""
+        return self._columns(
+            f"""SELECT person::BIGINT AS person, day::BIGINT AS day, value
+            FROM {self.table}{_between(people)} ORDER BY person, day"""
+        )
+
+    def _columns(self, query: str) -> dict[str, Ints]:
+        table = self.database.sql(query).to_arrow_table()
+        return {name: table[name].to_numpy() for name in table.column_names}
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """First and last day (None: there is no order), and how many people and orders."""
+
+    first: int | None
+    last: int | None
+    people: int
+    orders: int
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        days = {"from": self.first, "to": self.last}
+        return {
+            **{name: None if day is None else str(date_of(day)) for name, day in days.items()},
+            "people": self.people,
+            "orders": self.orders,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """One row per person who ordered: the instant of the last order (µs), how many, and their value."""
+
+    person: Ints
+    last: Ints
+    orders: Ints
+    value: Ints
+
+    def of(self, people: NDArray[np.int32]) -> Totals:
+        """One row for each of these (ascending): 0 orders for who is not there."""
+        if not len(self.person):
+            nothing = np.zeros(len(people), np.int64)
+            return Totals(people.astype(np.int64), nothing, nothing, nothing)
+        row = np.minimum(np.searchsorted(self.person, people), len(self.person) - 1)
+        there = self.person[row] == people
+        last, orders, value = (
+            np.where(there, column[row], 0) for column in (self.last, self.orders, self.value)
+        )
+        return Totals(people.astype(np.int64), last, orders, value)
+
+
+def date_of(day: int) -> dt.date:
+    """The date of a day since 1970-01-01."""
+    return dt.date(1970, 1, 1) + dt.timedelta(days=day)
+
+
+def _between(people: NDArray[np.int32] | None) -> str:
+    if people is None:
+        return ""
+    return f" WHERE person BETWEEN {int(people[0])} AND {int(people[-1])}"

@@ -1,0 +1,75 @@
+"""RFM over the lake: cut points of one day, scores and group names by them on every other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.models.groups import standard
+from rules.models.rfm import CutPoints, cut_points, empty_scores, floor, grouped_by_name, score
+from rules.vocabulary import NUMBER_SCALE
+from sync.config.modelling import RfmSettings
+from sync.models.log import DAY_US, Log, Totals
+from sync.models.model import Facts, Fit
+
+_DIMENSIONS = ("recency", "frequency", "money")
+
+
+class Rfm:
+    """See `sync.models.model.Model`. Spend is in minor units of the base currency."""
+
+    def fit(self, log: Log, settings: RfmSettings) -> Fit:
+        """Cut points of everybody who ordered. Refused below the floor."""
+        orders = log.orders(settings)
+        extent, everybody = orders.extent(), orders.totals()
+        columns = _columns(log, everybody)
+        history = 0 if extent.first is None else log.today - extent.first
+        below = floor(columns[0], columns[1], history_days=history)
+        if below:
+            return Fit(extent.document(), notices=below)
+        cuts = cut_points(*columns, made_on=log.today, fixed_frequency=settings.fixed_frequency)
+        scores = score(cuts, *columns)
+        sizes = {name: np.bincount(getattr(scores, name), minlength=6)[1:].tolist() for name in _DIMENSIONS}
+        return Fit(
+            extent.document(),
+            parameters={**_document(cuts), "sizes": sizes},
+            notices=empty_scores(scores, *columns),
+        )
+
+    def score(
+        self, log: Log, settings: RfmSettings, parameters: Mapping[str, Any], people: NDArray[np.int32]
+    ) -> Facts:
+        """Scores are missing for who never ordered; the group is Prospects then."""
+        totals = log.orders(settings).totals(people).of(people)
+        scores = score(_cuts(parameters), *_columns(log, totals))
+        bought = totals.orders > 0
+        found: dict[str, Any] = {
+            f"rfm.{name}": np.where(bought, getattr(scores, name) * float(NUMBER_SCALE), np.nan)
+            for name in _DIMENSIONS
+        }
+        found["rfm.group"] = grouped_by_name(scores, settings.groups or standard())
+        return found
+
+
+def _columns(log: Log, totals: Totals) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    days = np.where(totals.orders > 0, (log.as_of_us - totals.last) // DAY_US, 0)
+    return days, totals.orders, totals.value
+
+
+def _document(cuts: CutPoints) -> dict[str, Any]:
+    """An edge below every value, which no JSON can hold, is null."""
+    edges = {
+        name: [None if math.isinf(edge) else edge for edge in getattr(cuts, name)] for name in _DIMENSIONS
+    }
+    return {**edges, "made_on": cuts.made_on, "buyers": cuts.buyers}
+
+
+def _cuts(parameters: Mapping[str, Any]) -> CutPoints:
+    recency, frequency, money = (
+        tuple(-math.inf if edge is None else float(edge) for edge in parameters[name]) for name in _DIMENSIONS
+    )
+    return CutPoints(recency, frequency, money, int(parameters["made_on"]), int(parameters["buyers"]))
