@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import cache
-from itertools import pairwise
-from math import ceil, prod
+from math import prod
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ import pytest
 from rules.models.columns import InputError, Ints
 from rules.models.lifecycle import Gaps, Limits, State, gaps, limits, open_after, states
 from tests.rules.models import cdnow
+from tests.rules.models.one_by_one import one_by_one
 from tests.rules.models.retail import clean_lines
 
 AS_OF = cdnow.day("2011-12-10")
@@ -93,31 +93,6 @@ def test_where_hardly_a_gap_closes_the_limits_are_fixed() -> None:
     found = limits(people, days, as_of=400)
     assert (found.at_risk, found.lapsed) == (40, 90)
     assert "Only 1.0% of gaps ever close" in found.notices[0].message
-
-
-def one_by_one(days: list[int], of: Limits, as_of: int) -> State:
-    """The state of one person as the sentences say, in plain Python."""
-
-    def own(known: list[int]) -> tuple[int, int]:
-        between = sorted(b - a for a, b in pairwise(known))
-        if len(known) < 4:
-            return of.at_risk, of.lapsed
-        return min(of.at_risk, between[ceil(len(between) * 4 / 5) - 1]), min(of.lapsed, between[-1])
-
-    known = sorted({day for day in days if day <= as_of})
-    if not known:
-        return State.PROSPECT
-    if as_of - known[0] <= 30:
-        return State.NEW
-    at_risk, lapsed = own(known)
-    waiting = as_of - known[-1]
-    if waiting > lapsed:
-        return State.LAPSED
-    if waiting > at_risk:
-        return State.AT_RISK
-    if len(known) > 1 and known[-1] - known[-2] > own(known[:-1])[1]:
-        return State.REACTIVATED
-    return State.ACTIVE
 
 
 def test_everybody_stands_where_the_sentences_say_one_person_at_a_time() -> None:
