@@ -54,10 +54,14 @@ class BgNbd:
 
         In Euler's form of the hypergeometric factor: as printed, the formula is ∞·0 for heavy buyers.
         """
-        ahead = _horizon(ahead)
-        x, t_x, t = _summary(frequency, recency, age)
-        per_alive = self._still_to_come(ahead, x, self.alpha + t)
-        return per_alive * self.alive(x, t_x, t)
+        return self.if_alive(ahead, frequency, age) * self.alive(frequency, recency, age)
+
+    def if_alive(self, ahead: float, frequency: Column, age: Column) -> Floats:
+        """The same, of people who are known to buy still."""
+        x = column("frequency", frequency, at_least=0, whole=True)
+        t = column("age", age, at_least=0)
+        same_length(frequency=x, age=t)
+        return self._still_to_come(_horizon(ahead), x, self.alpha + t)
 
     def of_newcomer(self, ahead: float) -> float:
         """How many repeat purchases of somebody who just bought first are expected in the time `ahead`."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rules.models.bg_nbd import LEAST_A, MOST_B, BgNbd, fit_bg_nbd
-from rules.models.columns import Column, Floats, InputError, Notice, Severity, column, same_length
+from rules.models.columns import Column, Floats, InputError, Notice, Severity, column, distinct, same_length
 from rules.models.gamma_gamma import GammaGamma, fit_gamma_gamma
 from rules.models.history import Later, Summary
 
@@ -35,6 +35,7 @@ MONTH_WEEKS = 365.25 / 12 / 7
 MOST_CORRELATION = 0.3
 """Of frequency and mean value, in size; beyond it Gamma-Gamma's assumption does not hold."""
 LEAST_REPEATERS = 100
+Z95 = 1.959964
 TOP = 0.2
 """The share of customers whose later revenue is compared."""
 
@@ -61,13 +62,16 @@ def lifetime_value(
         raise InputError(f"periods is {periods}, period is {period:g}: at least 1, and longer than 0")
     if not discount > -1 or not np.isfinite(margin):
         raise InputError(f"discount is {discount:g}, margin is {margin:g}: above -1, and a number")
+    alive = purchases.alive(frequency, recency, age)
     each = value.expected_value(frequency, mean_value)
-    before = worth = np.zeros(len(each))
+    # What is to come depends on few different pairs, and takes long to compute.
+    (x, t), place = distinct(column("frequency", frequency), column("age", age))
+    before = worth = np.zeros(len(x))
     for number in range(1, periods + 1):
-        so_far = purchases.purchases(number * period, frequency, recency, age)
+        so_far = purchases.if_alive(number * period, x, t)
         worth = worth + (so_far - before) / (1 + discount) ** number
         before = so_far
-    return margin * each * worth
+    return margin * each * alive * worth[place]
 
 
 def same_rate(ahead: float, frequency: Column, age: Column) -> Floats:
@@ -84,13 +88,15 @@ class Comparison:
 
     model_error, naive_error: mean absolute error of purchases per person, of the model and of `same_rate`;
     model_top, naive_top: share of the later revenue held by the top fifth, by model value and by past spend;
-    predicted, came: purchases in all. The model may be offered only if there is no notice that refuses it.
+    top_chance: how far these two may lie apart by chance alone (95 %); predicted, came: purchases in all. The
+    model may be offered only if there is no notice that refuses it.
     """
 
     model_error: float
     naive_error: float
     model_top: float
     naive_top: float
+    top_chance: float
     predicted: float
     came: float
     notices: tuple[Notice, ...]
@@ -98,7 +104,16 @@ class Comparison:
     @property
     def may_be_offered(self) -> bool:
         """Whether the model beats the naive guess and its parameters mean anything; else use the guess."""
-        return not any(notice.severity is Severity.REFUSAL for notice in self.notices)
+        return self.better and not any(notice.severity is Severity.REFUSAL for notice in self.notices)
+
+    @property
+    def better(self) -> bool:
+        """Whether it errs less than the naive guess and finds the best customers no worse, but by chance.
+
+        It is asked for both: how much there will be, and who is worth most. Which of two good rankings is
+        ahead by a hair is another matter each quarter: that must not turn a fact on and off.
+        """
+        return self.model_error < self.naive_error and self.naive_top - self.model_top <= self.top_chance
 
 
 def compare(
@@ -113,22 +128,24 @@ def compare(
     model_error = float(np.abs(expected - after.purchases).mean())
     naive_error = float(np.abs(same_rate(ahead, before.frequency, before.age) - after.purchases).mean())
     worth = expected * value.expected_value(before.frequency, before.mean_value)
-    model_top, naive_top = (top_share(by, after.revenue, share=TOP) for by in (worth, before.spend))
+    tops = [_in_top(by, share=TOP) for by in (worth, before.spend)]
+    model_top, naive_top = (_held(after.revenue, top) for top in tops)
     notices = [
         *_floor(before),
         *_identified(purchases),
         *_correlated(value),
-        *_winner(model_error, naive_error, model_top, naive_top),
     ]
-    return Comparison(
+    found = Comparison(
         model_error=model_error,
         naive_error=naive_error,
         model_top=model_top,
         naive_top=naive_top,
+        top_chance=_chance(after.revenue, tops[0] - tops[1]),
         predicted=float(expected.sum()),
         came=float(after.purchases.sum()),
         notices=tuple(notices),
     )
+    return found if found.better else replace(found, notices=(*notices, _naive_wins(found)))
 
 
 def top_share(by: Floats, revenue: Floats, *, share: float) -> float:
@@ -136,14 +153,31 @@ def top_share(by: Floats, revenue: Floats, *, share: float) -> float:
 
     Of rows with equal values at the edge each counts in part, so that the order of rows does not matter.
     """
-    total = float(revenue.sum())
-    if total <= 0:
-        return 0.0
+    return _held(revenue, _in_top(by, share=share))
+
+
+def _in_top(by: Floats, *, share: float) -> Floats:
+    """How far each row is in it: 1, 0, or a part of those at the edge."""
     places = share * len(by)
     edge = np.sort(by)[::-1][min(len(by) - 1, max(0, int(np.ceil(places)) - 1))]
     above, at_edge = by > edge, by == edge
     part = (places - above.sum()) / at_edge.sum()
-    return float((revenue[above].sum() + part * revenue[at_edge].sum()) / total)
+    return np.where(above, 1.0, np.where(at_edge, part, 0.0))
+
+
+def _held(revenue: Floats, inside: Floats) -> float:
+    total = float(revenue.sum())
+    return float((revenue * inside).sum() / total) if total > 0 else 0.0
+
+
+def _chance(revenue: Floats, difference: Floats) -> float:
+    """Half the 95 % interval of the difference of two shares of the same revenue: a ratio of sums over
+    customers, by its linear approximation (Cochran 1977, Sampling Techniques, section 6.4)."""
+    total = float(revenue.sum())
+    if total <= 0:
+        return 0.0
+    off = revenue * (difference - _held(revenue, difference))
+    return Z95 * float(np.sqrt((off**2).sum())) / total
 
 
 def season(first: dt.date, last: dt.date, *, ahead_days: int) -> tuple[Notice, ...]:
@@ -189,17 +223,16 @@ def _correlated(value: GammaGamma) -> list[Notice]:
     return [Notice("clv.freq_value_corr", Severity.WARNING, message, evidence)]
 
 
-def _winner(model_error: float, naive_error: float, model_top: float, naive_top: float) -> list[Notice]:
-    if model_error < naive_error and model_top >= naive_top:
-        return []
+def _naive_wins(of: Comparison) -> Notice:
     message = (
-        f"The same rate as before and past spend do as well: mean error {naive_error:.3f} against "
-        f"{model_error:.3f}, revenue of the top fifth {naive_top:.1%} against {model_top:.1%}. They are used."
+        f"The same rate as before and past spend do as well: mean error {of.naive_error:.3f} against "
+        f"{of.model_error:.3f}, revenue of the top fifth {of.naive_top:.1%} against {of.model_top:.1%}. "
+        "Use them: days since the last order, number of orders, past spend."
     )
     evidence = {
-        "model_error": model_error,
-        "naive_error": naive_error,
-        "model_top": model_top,
-        "naive_top": naive_top,
+        "model_error": of.model_error,
+        "naive_error": of.naive_error,
+        "model_top": of.model_top,
+        "naive_top": of.naive_top,
     }
-    return [Notice("clv.baseline_wins", Severity.REFUSAL, message, evidence)]
+    return Notice("clv.baseline_wins", Severity.REFUSAL, message, evidence)

@@ -88,13 +88,26 @@ def grouped(*columns: Floats) -> tuple[tuple[Floats, ...], Floats]:
     """The distinct rows in ascending order, and how often there is each."""
     order = np.lexsort(columns[::-1])
     ordered = [values[order] for values in columns]
-    new = np.ones(len(order), dtype=np.bool_)
-    for at, values in enumerate(ordered):
-        changed = values[1:] != values[:-1]
-        new[1:] = changed if at == 0 else new[1:] | changed
-    starts = np.flatnonzero(new)
+    starts = np.flatnonzero(_first_of_equal(ordered))
     counts = np.diff(np.append(starts, len(order))).astype(np.float64)
     return tuple(values[starts] for values in ordered), counts
+
+
+def distinct(*columns: Floats) -> tuple[tuple[Floats, ...], Ints]:
+    """The distinct rows in ascending order, and for each row which of them it is."""
+    order = np.lexsort(columns[::-1])
+    ordered = [values[order] for values in columns]
+    new = _first_of_equal(ordered)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.cumsum(new) - 1
+    return tuple(values[new] for values in ordered), place
+
+
+def _first_of_equal(ordered: Sequence[Floats]) -> Bools:
+    """Of rows in order, which differ from the one before."""
+    new = np.ones(len(ordered[0]), dtype=np.bool_)
+    new[1:] = np.logical_or.reduce([values[1:] != values[:-1] for values in ordered])
+    return new
 
 
 def percent_ranks(values: Floats) -> Floats:

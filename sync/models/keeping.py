@@ -21,6 +21,7 @@ from rules.text import fold
 from rules.vocabulary import Field, Type
 from sync.config.modelling import ModelSettings
 from sync.facts import facts_of
+from sync.models.clv import Clv
 from sync.models.lifecycle import Lifecycle
 from sync.models.log import Log
 from sync.models.model import Fit, Model, said
@@ -32,7 +33,7 @@ from sync.store.shapes import PHYSICAL
 from sync.store.whole import amend
 
 Settings = Mapping[str, ModelSettings]
-_MODELS: Mapping[str, Model[Any]] = {"rfm": Rfm(), "lifecycle": Lifecycle()}
+_MODELS: Mapping[str, Model[Any]] = {"rfm": Rfm(), "lifecycle": Lifecycle(), "clv": Clv()}
 
 
 @dataclass(slots=True)

@@ -95,6 +95,20 @@ class Orders:
             FROM {self.table}{_between(people)} ORDER BY person, day"""
         )
 
+    def histories(
+        self, *, until: int, after: int | None = None, people: NDArray[np.int32] | None = None
+    ) -> Histories:
+        """By person, ascending, of the orders up to the end of the day `until`, and after the day `after`."""
+        since = "" if after is None else f" AND day > {after}"
+        return Histories(
+            **self._columns(
+                f"""SELECT person::BIGINT AS person, min(day)::BIGINT AS first, max(day)::BIGINT AS last,
+                count(*) AS days, sum(value)::BIGINT AS value, arg_min(value, day)::BIGINT AS first_value
+                FROM (SELECT * FROM {self.table}{_between(people)}) WHERE day <= {until}{since}
+                GROUP BY person ORDER BY person"""
+            )
+        )
+
     def _columns(self, query: str) -> dict[str, Ints]:
         table = self.database.sql(query).to_arrow_table()
         return {name: table[name].to_numpy() for name in table.column_names}
@@ -139,6 +153,18 @@ class Totals:
             np.where(there, column[row], 0) for column in (self.last, self.orders, self.value)
         )
         return Totals(people.astype(np.int64), last, orders, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """One row per person: the first and the last day with an order, how many, their value and the first's."""
+
+    person: Ints
+    first: Ints
+    last: Ints
+    days: Ints
+    value: Ints
+    first_value: Ints
 
 
 def date_of(day: int) -> dt.date:

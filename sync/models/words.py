@@ -9,14 +9,13 @@ from rules.vocabulary import MONEY_SCALE
 
 
 def words(model: str, document: Mapping[str, Any], *, currency: str) -> list[str]:
-    """Parameters, then the naive guess beside the model. Nothing of a model that was refused."""
+    """Parameters, if there are any, then the naive guess beside the model."""
     parameters = document["parameters"]
-    if parameters is None:
-        return []
-    return _WORDS[model](parameters, document["baseline"], currency)
+    told = [] if parameters is None else _WORDS[model](parameters, currency)
+    return [*told, *judged(document["baseline"])]
 
 
-def _rfm(parameters: Mapping[str, Any], _: Mapping[str, Any], currency: str) -> list[str]:
+def _rfm(parameters: Mapping[str, Any], currency: str) -> list[str]:
     sizes = parameters["sizes"]
     money = [None if edge is None else edge / MONEY_SCALE for edge in parameters["money"]]
     return [
@@ -43,7 +42,7 @@ def _people(sizes: Sequence[int]) -> str:
     return ", ".join(f"{size:,}" for size in sizes)
 
 
-def _lifecycle(parameters: Mapping[str, Any], _: Mapping[str, Any], __: str) -> list[str]:
+def _lifecycle(parameters: Mapping[str, Any], _: str) -> list[str]:
     return [
         f"At risk after {parameters['at_risk']} days without an order, Lapsed after {parameters['lapsed']};"
         " New for 30 days after the first order",
@@ -51,4 +50,30 @@ def _lifecycle(parameters: Mapping[str, Any], _: Mapping[str, Any], __: str) -> 
     ]
 
 
-_WORDS = {"rfm": _rfm, "lifecycle": _lifecycle}
+def _clv(parameters: Mapping[str, Any], currency: str) -> list[str]:
+    purchases, value = parameters["purchases"], parameters["value"]
+    mean = value["p"] * value["v"] / (value["q"] - 1) / MONEY_SCALE
+    return [
+        f"an order of somebody unknown is expected to be worth {mean:,.2f} {currency};"
+        f" {value['fitted']:,} people bought again",
+        f"how often people buy and whether they still do: BG/NBD r {purchases['r']:.4f}, alpha"
+        f" {purchases['alpha']:.4f} weeks, a {purchases['a']:.4f}, b {purchases['b']:.4f}",
+        f"for how much: Gamma-Gamma p {value['p']:.3f}, q {value['q']:.3f},"
+        f" v {value['v'] / MONEY_SCALE:.3f} {currency}",
+    ]
+
+
+def judged(baseline: Mapping[str, Any]) -> list[str]:
+    """How the model did on days it had not seen, beside the naive guess."""
+    if "model_top" not in baseline:
+        return []
+    return [
+        f"tried on {baseline['from']} to {baseline['to']}: off by {baseline['model_error']:.3f} orders a"
+        f" person ({baseline['naive_error']:.3f} by the same rate as before)",
+        f"  its best fifth of people brought {baseline['model_top']:.1%} of the revenue"
+        f" ({baseline['naive_top']:.1%} by past spend)",
+        f"  {baseline['predicted']:,.0f} orders foretold, {baseline['came']:,.0f} came",
+    ]
+
+
+_WORDS = {"rfm": _rfm, "lifecycle": _lifecycle, "clv": _clv}

@@ -50,14 +50,20 @@ types = {{ amount = "money" }}
 
 
 class RetailShop:
-    """The folder of an installation. The shop's times are taken for UTC."""
+    """The folder of an installation. The shop's times are taken for UTC. `orders`: another file of them."""
 
     def __init__(
-        self, folder: Path, *, models: str, rules: str, database: str = "sqlite:///segsync.db"
+        self,
+        folder: Path,
+        *,
+        models: str,
+        rules: str,
+        database: str = "sqlite:///segsync.db",
+        orders: Path | None = None,
     ) -> None:
         self.folder = folder
         self.config = folder / "config.toml"
-        (folder / "orders.csv").symlink_to(shared("data/online_retail/orders.csv"))
+        (folder / "orders.csv").symlink_to(orders or shared("data/online_retail/orders.csv"))
         self.configure(models, database)
         self.ruled(rules)
 

@@ -33,6 +33,7 @@ RULES = "".join(
         "quiet": 'count(purchase) = 1 and not in segment "clickers"',
         "matching": 'email matches "^[a-m].*@"',
         "lot": 'random 10% of "spring"',
+        "slipping": 'lifecycle in ["at risk", "lapsed"] and rfm.money >= 4',
     }.items()
 )
 
@@ -50,7 +51,7 @@ def test_a_run_on_spark_assigns_whom_duckdb_assigns(tmp_path: Path) -> None:
         spark = (
             f'\n[rules]\nengine = "spark"\n[rules.spark]\nmaster = "{MASTER}"\n[rules.spark.settings]\n{told}'
         )
-        config.write_text(config.read_text() + spark)
+        config.write_text(config.read_text() + spark + "[models.lifecycle]\n[models.rfm]\n")
         (tmp_path / "rules").mkdir(exist_ok=True)
         (tmp_path / "rules" / "spark.toml").write_text(RULES)
         with Workspace.open(config, clock=clock) as workspace, begin(workspace, "plan") as pipeline:

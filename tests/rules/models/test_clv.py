@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -194,6 +195,26 @@ def test_on_online_retail_the_guess_wins_and_nobody_seems_to_leave() -> None:
     assert (found.model_error, found.naive_error) == pytest.approx((0.998, 0.967), abs=0.002)
     assert (found.model_top, found.naive_top) == pytest.approx((0.637, 0.639), abs=0.001)
     assert (found.predicted, found.came) == pytest.approx((3628, 4801), rel=0.003)
+
+
+def test_a_ranking_that_is_behind_by_a_hair_turns_no_value_off() -> None:
+    """How far two shares lie apart by chance is told by drawing customers anew."""
+    before, after = split()
+    found = compare(*cdnow_models(), before, after, ahead=(END - SPLIT) / 7)
+    purchases, value = cdnow_models()
+    columns = before.frequency, before.recency, before.age
+    worth = purchases.purchases((END - SPLIT) / 7, *columns)
+    worth = worth * value.expected_value(before.frequency, before.mean_value)
+    drawn, apart = np.random.default_rng(7), []
+    for _ in range(400):
+        rows = drawn.integers(0, len(worth), len(worth))
+        own = after.revenue[rows]
+        apart.append(top_share(worth[rows], own, share=0.2) - top_share(before.spend[rows], own, share=0.2))
+    assert found.top_chance == pytest.approx(1.96 * np.std(apart), rel=0.15)
+    level = replace(found, model_top=found.naive_top - 0.9 * found.top_chance)
+    behind = replace(found, model_top=found.naive_top - 1.1 * found.top_chance)
+    assert (level.better, behind.better, behind.may_be_offered) == (True, False, False)
+    assert not replace(found, model_error=found.naive_error).better
 
 
 def test_few_who_bought_again_and_values_bound_to_frequency_are_told() -> None:

@@ -24,7 +24,18 @@ def test_the_example_config_loads_without_a_problem_or_warning() -> None:
 
 @pytest.mark.parametrize(
     "section",
-    ["store", "business", "names", "identity", "trust", "brakes", "approval", "connections", "schedules"],
+    [
+        "store",
+        "business",
+        "names",
+        "identity",
+        "trust",
+        "brakes",
+        "approval",
+        "connections",
+        "models",
+        "schedules",
+    ],
 )
 def test_the_example_shows_every_section(section: str) -> None:
     assert section in tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))

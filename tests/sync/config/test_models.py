@@ -1,0 +1,156 @@
+"""Models in the config: read with their defaults, and every mistake told with its line and its mend."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from connectors.base import FieldType, StreamField
+from rules.models.groups import Group
+from rules.vocabulary import Type
+from sync.config import ConfigError
+from sync.config.modelling import ClvSettings, LifecycleSettings, ModelSettings, RfmSettings
+from sync.vocabulary import build
+from tests.sync.config.platforms import load_text, problems_of
+from tests.sync.config.test_vocabulary import STREAMS, TWO, activity, contacts, text
+
+
+def models(folder: Path, config: str) -> dict[str, ModelSettings]:
+    return dict(load_text(folder, TWO + config).models)
+
+
+def test_a_section_turns_a_model_on_and_needs_nothing_in_it(tmp_path: Path) -> None:
+    assert models(tmp_path, "") == {}
+    found = models(tmp_path, "[models.rfm]\n[models.lifecycle]\n[models.clv]\n")
+    assert found == {"rfm": RfmSettings(), "lifecycle": LifecycleSettings(), "clv": ClvSettings()}
+    assert found["rfm"].refit_s == dt.timedelta(days=90).total_seconds()
+    assert (found["rfm"].force, RfmSettings().fixed_frequency, RfmSettings().activity) == (
+        False,
+        True,
+        "purchase",
+    )
+
+
+def test_every_setting_is_read(tmp_path: Path) -> None:
+    found = models(
+        tmp_path,
+        """
+[models.rfm]
+activity = "booking"
+amount = "price"
+free_orders = true
+refit = "30 days"
+force = true
+fixed_frequency = false
+[[models.rfm.group]]
+name = "Best"
+recency = [4, 5]
+money = 5
+[[models.rfm.group]]
+name = "Others"
+[models.clv]
+months = 6
+margin = 0.4
+discount = 0.02
+""",
+    )
+    assert found == {
+        "rfm": RfmSettings(
+            activity="booking",
+            amount="price",
+            free_orders=True,
+            refit_s=30 * 86_400,
+            force=True,
+            fixed_frequency=False,
+            groups=(Group("Best", recency=(4, 5), money=(5, 5)), Group("Others")),
+        ),
+        "clv": ClvSettings(months=6, margin=Decimal("0.4"), discount=Decimal("0.02")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("[models.rmf]", 'models.rmf: there is no such model; did you mean "rfm"?; there are rfm, lifecycle'),
+        ("[models.rfm]\nrefit = '90d'", 'models.rfm.refit: must be a time such as "15 minutes"'),
+        ("[models.rfm]\nedges = 3", "models.rfm.edges: unknown key"),
+        ("[models.clv]\nmargin = 1.5", "models.clv.margin: must be a share between 0 and 1"),
+        ("[models.clv]\nmonths = 0", "models.clv.months: must be between 1 and 60"),
+        ("[models]\nrfm = true", "models.rfm: must be a section, not true or false"),
+        (
+            "[[models.rfm.group]]\nname = 'Best'\nrecency = [5, 4]",
+            "models.rfm.group[0].recency: must be one score, or the lowest and the highest, such as [4, 5]",
+        ),
+        (
+            "[[models.rfm.group]]\nname = 'Best'\nrecency = 'high'",
+            "models.rfm.group[0].recency: must be one score, or the lowest and the highest, such as [4, 5];"
+            " scores are 1 to 5, not a text",
+        ),
+        (
+            "[[models.rfm.group]]\nname = 'Best'\nrecency = 5",
+            "models.rfm.group: no group fits recency 1, frequency 1, money 1 (100 of 125 combinations",
+        ),
+        (
+            "[[models.rfm.group]]\nname = 'Best'\n[[models.rfm.group]]\nname = 'best'",
+            "models.rfm.group[1].name: another group has this name",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_mend(tmp_path: Path, section: str, message: str) -> None:
+    (problem,) = problems_of(tmp_path, TWO + section)
+    assert message in problem
+    assert problem.startswith("config.toml:")
+
+
+def test_facts_of_models_are_names_with_type_unit_and_version(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, TWO + "[models.rfm]\n[models.clv]\nmonths = 6\n")
+    vocabulary, specs = build(settings, STREAMS, models={"rfm": 3})
+    assert vocabulary.fields["rfm.group"].type is Type.TEXT
+    assert vocabulary.fields["rfm.group"].sources == ("model rfm, version 3",)
+    worth = vocabulary.fields["clv_6m"]
+    assert (worth.type, worth.unit, worth.model) == (Type.MONEY, "EUR", "clv")
+    assert worth.sources == ("model clv, not in use",)
+    assert "rfm.group" not in {spec.name for spec in specs}  # no contact tells it
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            "[models.rfm]\nactivity = 'purchases'",
+            'models.rfm.activity: no connection gives the activity "purchases"; did you mean "purchase"?',
+        ),
+        (
+            "[models.rfm]\namount = 'total'",
+            'models.rfm.amount: the activity "purchase" has no field "total"',
+        ),
+        (
+            "[models.rfm]\nactivity = 'email_click'\namount = 'url'",
+            "models.rfm.amount: email_click.url is text, not money",
+        ),
+        (
+            "[models.lifecycle]\n[fields.lifecycle]\nfrom = ['shop.first']",
+            'models.lifecycle: it gives the fact "lifecycle", but that has another meaning already',
+        ),
+    ],
+)
+def test_a_model_of_what_is_not_there_is_told_where_it_is_written(
+    tmp_path: Path, section: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(load_text(tmp_path, TWO + section), STREAMS)
+    assert [message in str(problem) for problem in caught.value.problems] == [True]
+
+
+def test_a_column_with_the_name_of_a_models_fact_is_told(tmp_path: Path) -> None:
+    streams = {
+        "rfm": contacts(text("group")),
+        "shop": activity("purchase", StreamField("amount", FieldType.MONEY)),
+    }
+    config = "[connections.rfm]\nplatform = 'files'\nurl = 'file:.'\n[models.rfm]\n"
+    with pytest.raises(ConfigError) as caught:
+        build(load_text(tmp_path, config), streams)
+    assert ['it gives the fact "rfm.group"' in str(one) for one in caught.value.problems] == [True]
