@@ -24,6 +24,7 @@ from sync.identify.people import build_all_people, build_some_people
 from sync.observe import doubt, observe, tells_all, trust
 from sync.progress import SILENT, Progress
 from sync.pull import listing_absorbed, named_everybody
+from sync.quality import kept_out
 from sync.store import PersonEvent, Store
 from sync.store.activity import absorb_activity
 from sync.store.attach import doubtful, reattach
@@ -53,6 +54,7 @@ class Absorbed:
     merges: int = 0
     splits: int = 0
     blocked: list[str] = field(default_factory=list)  # sentences on keys that link nobody
+    kept_out: list[str] = field(default_factory=list)  # sentences on records that make nobody a person
 
     @property
     def changed_rows(self) -> int:
@@ -72,12 +74,14 @@ def absorb(
     began: dt.datetime,
     run_id: int,
     at: dt.datetime,
+    refuse: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> Absorbed:
     """Bring contacts, people and activity of the lake up to date with what was pulled.
 
     `own_names`: connection → names of our audiences there, which never count as news. `began`: when
-    the pull began; pages may not tell yet what was written into an owned field shortly before.
+    the pull began; pages may not tell yet what was written into an owned field shortly before. `refuse`:
+    rules of quality; records that break one stay out of people.
     """
     result = Absorbed()
     before = store.lake.snapshots().get("contacts")
@@ -111,7 +115,7 @@ def absorb(
                 if done.own_values is not None and tells_all(store, connection, stream, began=began):
                     values.setdefault(connection, []).append(done.own_values)
     progress.step("people")
-    _identify(store, fields, rules, before, changed, result, run_id=run_id, at=at)
+    _identify(store, fields, rules, refuse, before, changed, result, run_id=run_id, at=at)
     for connection, tables in values.items():
         observe(store, connection, pa.concat_tables(tables))
     for connection in certain:
@@ -134,6 +138,7 @@ def _identify(
     store: Store,
     fields: Sequence[FieldSpec],
     rules: MatchRules,
+    refuse: Sequence[str],
     before: int | None,
     changed: BitMap,
     result: Absorbed,
@@ -146,10 +151,11 @@ def _identify(
     lake.ensure("links", {})
     noted = store.notes.get(IDENTIFIED)
     known: Mapping[str, object] = noted if isinstance(noted, dict) else {}
-    now = {
+    now: dict[str, object] = {
         "contacts": lake.snapshots().get("contacts"),
         "rules": _fingerprint(rules),
         "fields": _fingerprint(fields),
+        **({"refuse": list(refuse)} if refuse else {}),
     }
     finish_moves(store)  # of a process that died between the links and the ledger
     unfinished = bool(store.notes.get(REATTACH))
@@ -160,7 +166,9 @@ def _identify(
         if known != now:
             same_rules = known.get("rules") == now["rules"]
             only = told = None
-            if same_rules and known and known.get("contacts") == before:
+            out_before = kept_out.remembered(store, of=known)
+            same_refused = known.get("refuse") == now.get("refuse") and (out_before is not None or not refuse)
+            if same_rules and same_refused and known and known.get("contacts") == before:
                 database.register(
                     "changed_contacts", pa.table({"contact": pa.array(list(changed), pa.int32())})
                 )
@@ -188,14 +196,33 @@ def _identify(
             result.merges, result.splits = actions.count("merge"), actions.count("split")
             result.blocked = [_blocked(row) for row in found.blocked.to_pylist()]
             store.notes.set(BLOCKED, {"of": now, "rows": found.blocked.to_pylist()})
+            out = kept_out.look(
+                database,
+                contacts=contacts,
+                fields=fields,
+                refuse=refuse,
+                as_of=at,
+                changed=only if known.get("fields") == now["fields"] else None,
+                before=out_before,
+            )
+            kept_out.remember(store, out, of=now)
+            shown, theirs = out.relations(database, contacts=contacts, links=links)
             if only is None or known.get("fields") != now["fields"]:
-                people = build_all_people(database, contacts=contacts, links=links, fields=fields)
+                people = build_all_people(database, contacts=shown, links=theirs, fields=fields)
                 overwrite(lake, "people", people)
             else:
                 _amend_people(
-                    lake, database, found.moved, only, contacts=contacts, links=links, fields=fields
+                    lake,
+                    database,
+                    found.moved,
+                    only,
+                    contacts=shown,
+                    links=links,
+                    theirs=theirs,
+                    fields=fields,
                 )
         result.people = lake.rows("people")
+        result.kept_out = (kept_out.remembered(store) or kept_out.KeptOut()).sentences()
         result.living = living_contacts(database, contacts)
     finally:
         database.close()
@@ -214,9 +241,13 @@ def _amend_people(
     *,
     contacts: str,
     links: str,
+    theirs: str,
     fields: Sequence[FieldSpec],
 ) -> None:
-    """Make the rows anew of everybody who has, or had, a contact that changed or went to somebody else."""
+    """Make the rows anew of everybody who has, or had, a contact that changed or went to somebody else.
+
+    `theirs`: the links of those who have a row at all.
+    """
     database.register("moved_contacts", moved)
     persons = bitmap(
         database,
@@ -226,7 +257,7 @@ def _amend_people(
     database.unregister("moved_contacts")
     database.register("persons_to_make", pa.table({"person": pa.array(list(persons), pa.int32())}))
     people = build_some_people(
-        database, persons="persons_to_make", contacts=contacts, links=links, fields=fields
+        database, persons="persons_to_make", contacts=contacts, links=theirs, fields=fields
     )
     database.unregister("persons_to_make")
     amend(lake, "people", people, gone=persons - _numbers(people, "person"))

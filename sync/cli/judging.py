@@ -144,6 +144,8 @@ def _show(found: QualityReport) -> None:
             for t in doubted
         ),
     )
+    for rule, count in found.kept_out.items():
+        say(f"{count:,} records are kept out of people: {rule} ([quality] refuse)")
     for warning in found.warnings():
         say(f"{warning.code}: {warning.message}")
     for notice in found.notices:

@@ -198,6 +198,8 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
             ["connection", "stream", "where", "reason"],
             ([r["connection"], r["stream"], r["where"], r["reason"]] for r in found["rejected"]),
         )
+    for rule, count in found["kept_out"].items():
+        say(f"{count:,} records are kept out of people: segsync quality --rows FILE.csv --rule {rule}")
     for one in found["unreachable"]:
         say(told_unreachable(one))
     for one in found["frozen"]:

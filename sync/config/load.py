@@ -14,6 +14,7 @@ from sync.config.fields import read_fields, read_keys, read_trust
 from sync.config.general import read_brakes, read_business, read_identity, read_prefix, read_rules, read_store
 from sync.config.models import read_models
 from sync.config.problems import ConfigError, Path, Problem, Severity, spell
+from sync.config.quality import read_quality
 from sync.config.related import read_places, read_records
 from sync.config.schedules import read_schedules
 from sync.config.section import Report, Section
@@ -45,6 +46,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
     places = read_places(top.table("places"))
     records = read_records(top.table("records"))
     models = read_models(top.table("models"))
+    quality = read_quality(top.table("quality"))
     schedules = read_schedules(top.table("schedules"), connections, zone=business.zone)
     alerts = read_alerts(top.table("alerts"))
     top.close()
@@ -67,6 +69,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
         places=places,
         records=records,
         models=models,
+        quality=quality,
         schedules=schedules,
         alerts=alerts,
         warnings=tuple(problems),

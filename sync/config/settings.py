@@ -14,6 +14,7 @@ from sync.config.alerting import AlertSettings
 from sync.config.approval import ApprovalSettings
 from sync.config.modelling import ModelSettings
 from sync.config.problems import Problem, Severity
+from sync.config.quality import QualitySettings
 from sync.config.timing import ScheduleSettings
 from sync.secrets import Secret
 
@@ -171,6 +172,7 @@ class Settings:
     places: Mapping[str, PlaceSettings] = field(default_factory=dict)
     records: Mapping[str, RecordSettings] = field(default_factory=dict)
     models: Mapping[str, ModelSettings] = field(default_factory=dict)  # those that are on, by name
+    quality: QualitySettings = field(default_factory=QualitySettings)
     schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     warnings: tuple[Problem, ...] = ()

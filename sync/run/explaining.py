@@ -32,6 +32,7 @@ from sync.identify.explain import LinkedContact, Links, Relation, explain_links
 from sync.identify.keys import email_key
 from sync.identify.people import provenance
 from sync.models.standing import in_use
+from sync.quality.kept_out import KeptOut, remembered
 from sync.quarantine import standing
 from sync.run.answer import Answer, RefusedChange, SegmentAnswer
 from sync.run.entering import Entry, entry
@@ -43,6 +44,7 @@ from sync.standing import entered
 from sync.store.lake import Lake
 from sync.store.stays import Stay
 from sync.store.whose import Whose
+from sync.whereabouts import bitmap
 
 
 def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
@@ -63,7 +65,7 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
         there = by_person(workspace.store, vocabulary)
         facts = read_person(database, there, person=person, conditions=conditions.values())
         if facts is None:
-            raise UserError(f"there is no person {person}")
+            raise UserError(_nobody(workspace, database, person))
         cuts = _cuts(workspace, needed, vocabulary, as_of)
         segments = workspace.store.segments
         stays = segments.stays(needed.segments, person)
@@ -86,7 +88,7 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
             as_of=as_of,
             segments=tuple(answers),
             sources={
-                **_sources(lake, database, links, contacts, fields),
+                **_sources(lake, database, links, contacts, fields, remembered(workspace.store) or KeptOut()),
                 **_models(workspace, vocabulary, facts.facts),
             },
             contacts=tuple(contacts),
@@ -111,6 +113,21 @@ def _person(links: Links, who: str) -> int:
         numbers = ", ".join(map(str, found[:5]))
         raise UserError(f"this address links nobody, several people have it: {numbers}; name one by number")
     return found[0]
+
+
+def _nobody(workspace: Workspace, database: duckdb.DuckDBPyConnection, person: int) -> str:
+    """Why there is no such person: none of that number, or none whose records may enter."""
+    kept = remembered(workspace.store) or KeptOut()
+    theirs = bitmap(
+        database, f"SELECT contact FROM {workspace.store.lake.relation('links')} WHERE person = {person}"
+    )
+    rules = [rule for rule, contacts in kept.by_rule.items() if contacts & theirs]
+    if not rules:
+        return f"there is no person {person}"
+    return (
+        f"person {person} has no records but such as are kept out ({', '.join(rules)}, by [quality] refuse);"
+        " mend them on their platform, or take the rule out of the config"
+    )
 
 
 def _refused(workspace: Workspace, person: int) -> Iterator[RefusedChange]:
@@ -174,8 +191,11 @@ def _sources(
     links: Whose | Relation,
     contacts: Sequence[LinkedContact],
     fields: tuple[FieldSpec, ...],
+    kept: KeptOut,
 ) -> dict[str, tuple[str, str | None, dt.datetime | None]]:
-    numbers = [one.contact for one in contacts]
+    """Which record tells a fact; one that is kept out tells none."""
+    out = kept.contacts
+    numbers = [one.contact for one in contacts if one.contact not in out]
     if isinstance(links, Whose):
         rows = links.contacts_of(numbers)
     else:

@@ -19,6 +19,7 @@ from sync.errors import UserError
 from sync.fields import FieldSpec
 from sync.identify.sql import text_literal
 from sync.quality.finding import FINDINGS, build_findings, findings_alone
+from sync.quality.kept_out import KeptOut, remembered
 from sync.quality.rules import RULES
 from sync.quality.said import Said, by_name
 from sync.quality.together import Doings, findings_together
@@ -41,6 +42,7 @@ class Looked:
     checked: Mapping[str, int]
     as_of: dt.datetime
     run: int | None
+    kept: KeptOut
 
     def found(self) -> dict[tuple[str, str], BitMap]:
         """(rule, field) → people."""
@@ -76,7 +78,8 @@ def looked(workspace: Workspace) -> Iterator[Looked]:
         doings = Doings(lake.relation("activity"), frozenset(vocabulary.kinds))
         checked = dict(build_findings(said, findings_alone(said, as_of=as_of)))
         checked |= build_findings(said, findings_together(said, doings, as_of=as_of))
-        yield Looked(workspace, said, fields, checked, as_of, last.id if last else None)
+        kept = remembered(store) or KeptOut()
+        yield Looked(workspace, said, fields, checked, as_of, last.id if last else None, kept)
     finally:
         database.close()
 
@@ -89,6 +92,7 @@ def rows(look: Looked, *, rule: str | None = None, values: bool = False) -> Iter
         raise UserError(f"there is no rule {rule}{did_you_mean(rule, RULES)}")
     order = " ".join(f"WHEN {text_literal(name)} THEN {place}" for place, name in enumerate(RULES))
     only = f"WHERE rule = {text_literal(rule)}" if rule else ""
+    out = look.kept.contacts
     cursor = look.said.database.execute(
         f"""SELECT contact, contacts.connection, person, field, rule, hint,
             contacts.external_id, value, better
@@ -106,7 +110,7 @@ def rows(look: Looked, *, rule: str | None = None, values: bool = False) -> Iter
                 "field": field,
                 "rule": name,
                 "severity": known.severity.value,
-                "kept_out": False,
+                "kept_out": contact in out,
                 "fix": f"{known.fix} (most likely {hint})" if hint else known.fix,
             }
             if values:

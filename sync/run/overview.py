@@ -7,6 +7,7 @@ from typing import Any
 from sync.brakes import Holds
 from sync.optouts import contacts_of
 from sync.push import CARRIER
+from sync.quality.kept_out import KeptOut, remembered
 from sync.quarantine import standing
 from sync.run.alerting import unreachable
 from sync.run.holding import held
@@ -94,6 +95,11 @@ def overview(workspace: Workspace) -> dict[str, Any]:
             {key: row[key] for key in ("connection", "stream", "where", "reason")}
             for row in store.inbox.rejected(limit=MOST_REJECTED)
         ],
+        "kept_out": {
+            rule: len(contacts)
+            for rule, contacts in (remembered(store) or KeptOut()).by_rule.items()
+            if contacts
+        },
         "rejected_count": sum(store.inbox.rejected_counts().values()),
     }
 

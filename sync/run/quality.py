@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
 
+import pyarrow as pa
 from pyroaring import BitMap
 
 from rules.ruleset import RuleSet
@@ -55,7 +56,7 @@ def report(look: Looked) -> QualityReport:
         sources=_sources(look),
         filled=fill_rates(said, lake.relation("people"), there=lake.columns("people"), fields=look.fields),
         trust=trust({name: BitMap(one.members) for name, one in latest.items()}, needed, found),
-        kept_out={},
+        kept_out={rule: len(contacts) for rule, contacts in look.kept.by_rule.items()},
         compared_with=earlier,
         mailable_before=before.get("mailable"),
         notices=notices,
@@ -124,9 +125,12 @@ def _sources(look: Looked) -> tuple[SourceQuality, ...]:
     rejected: Counter[str] = Counter()
     for (connection, _), count in look.workspace.store.inbox.rejected_counts().items():
         rejected[connection] += count
+    out = pa.table({"contact": pa.array(list(look.kept.contacts), pa.int32())})
+    look.said.database.register("quality_out", out)
     found = look.said.database.sql(
         f"""WITH judged AS (
-            SELECT connection, contact, {_has(Severity.ERROR)} AS error, {_has(Severity.WARNING)} AS warning
+            SELECT connection, contact, {_has(Severity.ERROR)} AS error, {_has(Severity.WARNING)} AS warning,
+                contact IN (SELECT contact FROM quality_out) AS kept_out
             FROM {look.said.contacts} LEFT JOIN {FINDINGS} USING (contact) WHERE {LIVING}
             GROUP BY connection, contact
         ), most AS (
@@ -135,12 +139,13 @@ def _sources(look: Looked) -> tuple[SourceQuality, ...]:
             QUALIFY row_number() OVER (
                 PARTITION BY connection ORDER BY count(DISTINCT contact) DESC, rule) = 1
         )
-        SELECT connection, count(*), count(*) FILTER (error), count(*) FILTER (warning), any_value(rule)
+        SELECT connection, count(*), count(*) FILTER (error), count(*) FILTER (warning),
+            count(*) FILTER (kept_out), any_value(rule)
         FROM judged LEFT JOIN most USING (connection) GROUP BY connection ORDER BY connection"""
     ).fetchall()
     return tuple(
-        SourceQuality(name, contacts, errors, warnings, rejected[name], 0, worst)
-        for name, contacts, errors, warnings, worst in found
+        SourceQuality(name, contacts, errors, warnings, rejected[name], kept, worst)
+        for name, contacts, errors, warnings, kept, worst in found
     )
 
 

@@ -118,6 +118,7 @@ class Pipeline:
                 began=self.run.started_at,  # also of a resumed run: its pages may be as old as that
                 run_id=self.report.run_id,
                 at=self.as_of,
+                refuse=settings.quality.refuse,
                 progress=self.progress,
             )
         self._living = done.living
@@ -126,7 +127,7 @@ class Pipeline:
         self.report.rejected += done.rejected
         self.report.merges += done.merges
         self.report.splits += done.splits
-        self.report.notices += done.blocked
+        self.report.notices += done.blocked + done.kept_out
 
     def assign(self) -> tuple[RuleSet, Mapping[str, BitMap]]:
         """Step 3: the members of every segment, stored with the version of its rule."""

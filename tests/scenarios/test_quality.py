@@ -92,3 +92,61 @@ def test_before_the_first_pull_the_report_says_what_comes_first(firm: Company) -
     answer = firm.segsync("quality")
     assert answer.code == 1
     assert "segsync pull" in answer.err
+
+
+REFUSE = '[quality]\nrefuse = ["email-typo", "country-unknown"]\n'
+
+
+def test_refused_records_stay_outside_until_they_are_mended_or_the_rule_is_let_go(firm: Company) -> None:
+    planted(firm)
+    firm.customers([*people(range(1, 11)), ("c11", "person11@example.com", "Atlantis")])
+    join(firm.newsletter, [13])
+    firm.rules(segment("everybody", "true") + segment("buyers", "count(purchase) >= 1"))
+    firm.orders([("o1", "c11", "2026-02-01T10:00:00Z", "20.00")])
+    before = firm.run()
+    assert before["segments"] == {"everybody": 13, "buyers": 1}
+    everybody = firm.tagged("everybody")
+
+    firm.write_config(REFUSE)
+    refused = firm.run()
+    # 11 keeps the newsletter's record, which says nothing of a country; his order stays his
+    assert refused["segments"] == {"everybody": 13, "buyers": 1}
+    assert any("1 record is kept out" in notice for notice in refused["notices"])
+    (buyer,) = firm.segsync("people", "buyers", "--format", "json").document["people"]
+    assert (buyer["email"], buyer["country"]) == ("person11@example.com", None)
+    answer = firm.segsync("explain", str(buyer["person"]), "--format", "json").document
+    assert not [one for one in answer["sources"].values() if "shop" in str(one)]
+
+    firm.customers([*people(range(1, 11)), ("c20", "person20@gmial.com", "DE")])
+    assert firm.run()["people"] == 13  # the newsletter's 13, of whom 10 are customers
+    status = firm.segsync("status", "--format", "json").document
+    assert status["kept_out"] == {"email-typo": 1}
+    report = firm.segsync("quality", "--format", "json").document
+    assert report["kept_out"] == {"email-typo": 1, "country-unknown": 0}
+    assert {one["connection"]: one["kept_out"] for one in report["sources"]} == {"newsletter": 0, "shop": 1}
+    (row,) = firm.segsync("quality", "--rows", "-", "--rule", "email-typo", "--format", "json").document[
+        "rows"
+    ]
+    assert row["kept_out"] is True
+    why = firm.segsync("explain", str(row["person"]))
+    assert (why.code, "kept out (email-typo" in why.err) == (1, True)
+    assert firm.tagged("everybody") == everybody
+
+    firm.customers([*people(range(1, 11)), ("c20", "person20@gmail.com", "DE")])
+    assert firm.run()["people"] == 14
+    firm.customers([*people(range(1, 11)), ("c20", "person20@gmial.com", "DE")])
+    assert firm.run()["people"] == 13
+    firm.write_config()
+    assert firm.run()["people"] == 14
+
+
+def test_what_was_written_to_a_record_is_taken_back_when_it_is_refused(firm: Company) -> None:
+    planted(firm)
+    firm.newsletter.add_member("person30@gmial.com")
+    firm.rules(segment("everybody", "true"))
+    firm.run()
+    assert "person30@gmial.com" in firm.tagged("everybody")
+    firm.write_config(REFUSE)
+    firm.run()
+    assert "person30@gmial.com" not in firm.tagged("everybody")
+    assert "person1@example.com" in firm.tagged("everybody")

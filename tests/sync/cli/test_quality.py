@@ -18,10 +18,14 @@ def test_the_report_agrees_with_what_the_store_holds(segsync: Segsync, demo_conf
     with Workspace.open(demo_config) as workspace:
         lake = workspace.store.lake
         database = lake.connect()
-        people = database.sql(f"SELECT * FROM {lake.relation('people')}").df()
-        contacts = database.sql(
-            f"SELECT connection, email_consent FROM {lake.relation('contacts')} WHERE NOT deleted"
-        ).df()
+        people = database.sql(f"SELECT * FROM {lake.relation('people')}").to_arrow_table().to_pandas()
+        contacts = (
+            database.sql(
+                f"SELECT connection, email_consent FROM {lake.relation('contacts')} WHERE NOT deleted"
+            )
+            .to_arrow_table()
+            .to_pandas()
+        )
         database.close()
         members = {name: len(one.members) for name, one in workspace.store.segments.latest().items()}
         rejected = sum(workspace.store.inbox.rejected_counts().values())

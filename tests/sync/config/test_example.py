@@ -30,6 +30,7 @@ def test_the_example_config_loads_without_a_problem_or_warning() -> None:
         "names",
         "identity",
         "trust",
+        "quality",
         "brakes",
         "approval",
         "connections",
