@@ -17,7 +17,7 @@ from rules.engine.features import Activity
 from rules.engine.periods import Range
 from rules.engine.session import Session
 from rules.engine.tables import ByPerson, Span, Tables, texts
-from rules.engine.walk import Feature, aggregates, kinds, nodes
+from rules.engine.walk import Feature, aggregates_in, kinds_in, nodes
 from rules.ruleset import RuleSet
 
 if TYPE_CHECKING:
@@ -124,9 +124,9 @@ def _picked(
     of_feature: dict[Feature, list[BitMap]] = {}
     of_kind: dict[str, list[BitMap]] = {}
     for name, condition in conditions.items():
-        for feature in aggregates([condition]):
+        for feature in aggregates_in(condition):
             of_feature.setdefault(feature, []).append(asked[name])
-        for kind in kinds([condition]):
+        for kind in kinds_in(condition):
             of_kind.setdefault(kind, []).append(asked[name])
 
     def pick(kind: str, found: Range, features: Sequence[Feature], ends: bool) -> str:

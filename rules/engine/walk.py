@@ -47,6 +47,12 @@ def aggregates(roots: Iterable[Node]) -> dict[Feature, None]:
     return dict.fromkeys(sorted(found, key=lambda node: (node.kind, node.key)))
 
 
+@lru_cache(maxsize=4096)
+def aggregates_in(node: Node) -> tuple[Feature, ...]:
+    """The different features of one node, in a stable order."""
+    return tuple(aggregates([node]))
+
+
 def record_aggregates(found: Iterable[Feature]) -> list[list[RecordAggregate]]:
     """Those over related records, gathered by the records they are about."""
     gathered: dict[str, list[RecordAggregate]] = {}
@@ -95,6 +101,12 @@ def ranks(roots: Iterable[Node]) -> list[Rank]:
     """Every different comparison of people with people, in a stable order."""
     found = {node for node in nodes(roots, inside_aggregates=False) if isinstance(node, Rank)}
     return sorted(found, key=lambda node: node.key)
+
+
+@lru_cache(maxsize=4096)
+def ranks_in(node: Node) -> tuple[Rank, ...]:
+    """The comparisons of people with people in one node, in a stable order."""
+    return tuple(ranks([node]))
 
 
 def uses_segments(predicate: Predicate) -> bool:

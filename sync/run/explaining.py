@@ -16,7 +16,7 @@ from rules.engine.periods import Clock
 from rules.engine.person import Context, Evaluator
 from rules.engine.ranks import KnownRanks
 from rules.engine.reading import read_person
-from rules.engine.walk import ranks
+from rules.engine.walk import ranks_in
 from rules.language import render
 from rules.ruleset import RuleSet, Segment
 from rules.vocabulary import Vocabulary
@@ -60,7 +60,7 @@ def explain(workspace: Workspace, who: str, segment: str | None) -> Answer:
         links = lake.copies.whose() or Relation(database, lake.relation("links"))
         person = _person(links, who)
         as_of = workspace.clock.utc_now()
-        needed = closure(rules, wanted)
+        needed = rules if segment is None else closure(rules, wanted)
         conditions = {name: one.when for name, one in needed.segments.items()}
         there = by_person(workspace.store, vocabulary)
         facts = read_person(database, there, person=person, conditions=conditions.values())
@@ -142,7 +142,7 @@ def _refused(workspace: Workspace, person: int) -> Iterator[RefusedChange]:
 def _cuts(workspace: Workspace, rules: RuleSet, vocabulary: Vocabulary, as_of: dt.datetime) -> Cuts | None:
     """Where ranks cut by the last run; everybody is asked where it did not see them, and nobody without
     ranks."""
-    wanted = ranks(segment.when for segment in rules.segments.values())
+    wanted = [rank for segment in rules.segments.values() for rank in ranks_in(segment.when)]
     if not wanted:
         return None
     store, settings = workspace.store, workspace.settings

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Subquery, and_, fu
 
 from sync.store.database import Database, upsert
 from sync.store.merges import Merges
-from sync.store.stays import Stay, stays
+from sync.store.stays import Stay, Stays
 from sync.store.tables import memberships, runs, segment_versions
 
 _SPELLS_AT_ONCE = 20
@@ -80,6 +80,7 @@ class Segments:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._stays = Stays()
 
     def save(
         self,
@@ -140,7 +141,7 @@ class Segments:
     def stays(self, segments: Collection[str], person: int) -> dict[str, Stay]:
         """Since when the person is in each of these segments; of those that no run has computed, nothing."""
         with self._database.reading() as database:
-            return stays(database, segments, person)
+            return self._stays.of(database, segments, person)
 
     def history(self, segment: str, *, limit: int = 100) -> list[Membership]:
         """The memberships of one segment, newest first; neighbours differ in members or version."""

@@ -16,6 +16,7 @@ from rules.ruleset import Place, RuleSet, Segment
 from rules.vocabulary import Type
 from sync.standing import entered, standing
 from sync.store import PersonEvent, Run, RunState, SegmentVersion, Store
+from sync.store.stays import Stays
 from tests.databases import sqlite_url
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -148,6 +149,33 @@ def test_of_many_segments_it_is_told_since_when_as_of_each_alone(store: Store) -
                 since = spell.began
             assert told[name].since == since, (person, name)
             assert told[name].version == "3"
+
+
+def test_what_a_run_saves_anew_before_it_is_over_is_seen(store: Store) -> None:
+    segment = lasting()
+    run = saved(store, segment, NOW, 1, 2, finish=False)
+    assert [since_when(store, person) for person in (1, 2, 3)] == [NOW, NOW, None]
+    again(store, run, segment, 1, 3)
+    assert [since_when(store, person) for person in (1, 2, 3)] == [NOW, None, NOW]
+    store.runs.finish(run, RunState.DONE, now=NOW, stats={})
+    assert [since_when(store, person) for person in (1, 2, 3)] == [NOW, None, NOW]
+    saved(store, segment, NOW + HOUR, 1, 2)
+    assert [since_when(store, person) for person in (1, 2, 3)] == [NOW, NOW + HOUR, None]
+
+
+@pytest.mark.parametrize("kept", [0, 60, 10_000])
+def test_however_few_memberships_are_kept_the_answers_are_the_same(store: Store, kept: int) -> None:
+    draw, segment, since = random.Random(3), lasting(), {}
+    stays = Stays(kept)
+    for number in range(30):
+        at = NOW + number * HOUR
+        members = {person for person in range(6) if draw.random() < (0.95 if person in since else 0.4)}
+        since = {person: since.get(person, at) for person in members}
+        saved(store, segment, at, *members)
+        with store.database.reading() as database:
+            told = {person: stays.of(database, ["it"], person)["it"].since for person in range(6)}
+        assert told == {person: since.get(person) for person in range(6)}
+        assert stays.size <= kept
 
 
 def merged(store: Store, run: int, gone: int, into: int) -> None:
