@@ -62,7 +62,7 @@ _FACTS: Mapping[str, tuple[Field, ...]] = {
             "engagement",
             Type.NUMBER,
             "How keenly the person answers what they are sent, compared with everybody who is scored",
-            "0 to 100, 100 the keenest",
+            "1 to 100, 100 the keenest",
         ),
     ),
 }

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from connectors.base import FieldType, Stream, StreamField, StreamKind
 from rules.vocabulary import Field, Kind, Record, Type, Vocabulary
-from sync.config.modelling import OrderModel
+from sync.config.modelling import EngagementSettings, OrderModel
 from sync.config.problems import ConfigError, Problem, did_you_mean
 from sync.config.settings import FieldSettings, Settings, Source
 from sync.facts import facts_of, told_by
@@ -224,10 +224,19 @@ class _Work:
         for name, model in self.settings.models.items():
             if isinstance(model, OrderModel):
                 self._orders_exist(f"models.{name}", model, kinds)
+            elif isinstance(model, EngagementSettings):
+                self._kinds_exist(f"models.{name}", model, kinds)
             where = told_by(name, versions.get(name))
             facts = facts_of(model, currency=self.settings.business.currency, source=where)
             found.update((fact.name, fact) for fact in facts)
         return found
+
+    def _kinds_exist(self, key: str, model: EngagementSettings, kinds: Mapping[str, Kind]) -> None:
+        needed = {"sent": model.sent, "click": model.click}
+        for place, kind in {**needed, **{f"points.{kind}": kind for kind in model.points or ()}}.items():
+            if kind not in kinds:
+                near = did_you_mean(kind, kinds)
+                self.problem(f"{key}.{place}", f'no connection gives the activity "{kind}"{near}')
 
     def _orders_exist(self, key: str, model: OrderModel, kinds: Mapping[str, Kind]) -> None:
         kind = kinds.get(model.activity)

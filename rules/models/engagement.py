@@ -1,8 +1,10 @@
 """Engagement: what people did on a channel, fading with age, by what they were sent.
 
 Points halve with every half-life; they are divided by deliveries that fade alike, so that who gets more mail
-does not look keener. Who was never sent anything has no score, not a low one. Opens are worth nothing:
-privacy features and scanners open mail by themselves. Ages are days between UTC instants.
+does not look keener. Who was sent nothing, or nothing for long, has no score, not a low one: one click after
+one forgotten letter would be the highest rate of all. And a few letters say little, so a rate is held near
+the usual one, as if some more letters had been answered as they usually are. Opens are worth nothing: privacy
+features and scanners open mail by themselves. Ages are days between UTC instants.
 """
 
 from __future__ import annotations
@@ -39,6 +41,10 @@ SCANNER_S = 5
 """Clicks so soon after the delivery are a scanner's."""
 NEVER_FADING = 1e9
 """A half-life in days that is none: the naive score beside every other."""
+LEAST_EXPOSURE = 1 / 16
+"""Of faded deliveries: one that is four half-lives old. Who has less has no score."""
+PRIOR = 3.0
+"""So many fresh deliveries more, answered as usual, are added to each person's."""
 FOLLOWING_DAYS, LEAST_CLICKERS = 30, 100
 
 
@@ -71,7 +77,7 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """By person. points: faded; rate: by faded delivery; rank: above 0, to 1, within the channel.
+    """By person. points: faded; rate: by faded delivery, see `rates`; rank: above 0, to 1, in the channel.
 
     rate and rank are NaN for who is not scored.
     """
@@ -110,9 +116,8 @@ def engagement(
     is_open = kind == sorted(weights).index(OPEN) if OPEN in weights else np.zeros(len(kind), np.bool_)
     only_opens = np.isin(wanted, person[is_open]) & ~np.isin(wanted, person[~is_open])
     out = np.isin(wanted, whole_numbers("not_scorable", not_scorable))
-    scored = (exposure > 0) & ~only_opens & ~out
-    rate, rank = np.full(len(wanted), np.nan), np.full(len(wanted), np.nan)
-    rate[scored] = points[scored] / exposure[scored]
+    rate, rank = rates(points, exposure, able=~only_opens & ~out), np.full(len(wanted), np.nan)
+    scored = np.isfinite(rate)
     rank[scored] = percent_ranks(rate[scored])
     status = np.select([out, scored], [Status.NOT_SCORABLE.value, Status.SCORED.value], Status.NO_DATA.value)
     return Engagement(
@@ -122,6 +127,21 @@ def engagement(
         status=tuple(Status(each) for each in status.tolist()),
         notices=_opens_only(only_opens & ~out),
     )
+
+
+def rates(points: Floats, exposure: Floats, *, able: Bools, usual: float | None = None) -> Floats:
+    """Points by delivery, both faded, with `PRIOR` deliveries more that were answered as usual; NaN for who
+    has less than `LEAST_EXPOSURE` or is not able to have a score. `usual`: if it is known already."""
+    scored = able & (exposure >= LEAST_EXPOSURE)
+    if usual is None:
+        usual = usual_rate(points[scored], exposure[scored])
+    return np.where(scored, (points + PRIOR * usual) / (exposure + PRIOR), np.nan)
+
+
+def usual_rate(points: Floats, exposure: Floats) -> float:
+    """Of everybody together; 0 where nothing was sent."""
+    total = float(exposure.sum())
+    return float(points.sum()) / total if total > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +173,23 @@ def choose_half_life(
     person, kind, at = _once_a_day(events, split_s + FOLLOWING_DAYS * DAY_S, sorted(weights))
     clicks = (at > split_s) & (kind == sorted(weights).index(CLICK))
     clicked = np.isin(wanted, person[clicks])
-    found: dict[float, float] = {}
-    compared = np.zeros(len(wanted), np.bool_)
-    for days in (*candidates, NEVER_FADING):
-        tried = engagement(wanted, events, deliveries, as_of_s=split_s, half_life_days=days, weights=weights)
-        compared = np.isfinite(tried.rate)
-        fewest = int(min(clicked[compared].sum(), (~clicked[compared]).sum()))
-        if fewest < LEAST_CLICKERS:
-            return HalfLife(HALF_LIFE_DAYS, {}, 0.5, (_few_clickers(fewest),))
-        found[days] = auc(tried.rate[compared], clicked[compared])
+    tried = {
+        days: engagement(
+            wanted, events, deliveries, as_of_s=split_s, half_life_days=days, weights=weights
+        ).rate
+        for days in (*candidates, NEVER_FADING)
+    }
+    return best_half_life(tried, clicked)
+
+
+def best_half_life(tried: Mapping[float, Floats], clicked: Bools) -> HalfLife:
+    """The same, of the rates by each half-life (`NEVER_FADING` among them) and who clicked afterwards. Only
+    who has a rate by all of them is compared."""
+    compared = np.logical_and.reduce([np.isfinite(rate) for rate in tried.values()])
+    fewest = int(min(clicked[compared].sum(), (~clicked[compared]).sum()))
+    if fewest < LEAST_CLICKERS:
+        return HalfLife(HALF_LIFE_DAYS, {}, 0.5, (_few_clickers(fewest),))
+    found = {days: auc(rate[compared], clicked[compared]) for days, rate in tried.items()}
     naive = found.pop(NEVER_FADING)
     best = min(found, key=lambda days: (-found[days], abs(days - HALF_LIFE_DAYS), days))
     if naive >= found[best]:

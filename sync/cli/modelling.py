@@ -95,9 +95,7 @@ def show(
 def _tell(one: dict[str, Any]) -> None:
     say(f"{one['model']}, version {one['version']}: {_STATUS[one['status']]}")
     say(f"  made {_day(one['fitted_at'])}, because {one['why']}")
-    data = one["data"]
-    if data["from"]:
-        say(f"  of {data['orders']:,} orders of {data['people']:,} people, {data['from']} to {data['to']}")
+    say(f"  of {one['made_of']}")
     for line in one["words"]:
         say(f"  {line}")
     for notice in one["notices"]:

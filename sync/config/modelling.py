@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import ClassVar
 
@@ -80,14 +80,15 @@ class ClvSettings(OrderModel):
 
 @dataclass(frozen=True, slots=True)
 class EngagementSettings(ModelSettings):
-    """`sent`: which activity tells that something was sent, `message`: which field tells what. `points`: of
-    one activity by its kind. `half_life_s`: None: the one that best tells who clicks next is looked for."""
+    """`sent`, `open`, `click`: the activity that tells so, `message`: its field that tells what was sent.
+    `points`: of one activity by its kind, None: the usual ones of those there are. `half_life_s`: None: the
+    one that best tells who clicks next is looked for."""
 
     sent: str = "email_sent"
     click: str = "email_click"
     open: str = "email_open"
     message: str = "campaign"
-    points: Mapping[str, Decimal] = field(default_factory=lambda: {"email_click": Decimal(1)})
+    points: Mapping[str, Decimal] | None = None
     half_life_s: int | None = None
 
     name: ClassVar[str] = "engagement"

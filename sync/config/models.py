@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TypedDict
 
 from rules.models.groups import SCORES, Group, uncovered
 from sync.config.modelling import (
     QUARTER_S,
     ClvSettings,
+    EngagementSettings,
     LifecycleSettings,
     ModelSettings,
     OrderModel,
@@ -81,10 +83,34 @@ def _clv(section: Section) -> ModelSettings:
     )
 
 
+def _engagement(section: Section) -> ModelSettings:
+    default = EngagementSettings()
+    return EngagementSettings(
+        **_common(section),
+        sent=section.text("sent", default.sent),
+        click=section.text("click", default.click),
+        open=section.text("open", default.open),
+        message=section.text("message", default.message),
+        points=_points(section.table("points")) if section.has("points") else None,
+        half_life_s=read_seconds(section, "half_life"),
+    )
+
+
+def _points(section: Section) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for kind in section.values:
+        value = section.number(kind)
+        if value is not None and value < 0:
+            section.error(kind, "must be 0 or more; who must not be written to is not scored anyway")
+        found[kind] = value or Decimal(0)
+    return found
+
+
 _READERS: dict[str, Callable[[Section], ModelSettings]] = {
     "rfm": _rfm,
     "lifecycle": _lifecycle,
     "clv": _clv,
+    "engagement": _engagement,
 }
 
 

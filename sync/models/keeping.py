@@ -22,18 +22,25 @@ from rules.vocabulary import Field, Type
 from sync.config.modelling import ModelSettings
 from sync.facts import facts_of
 from sync.models.clv import Clv
+from sync.models.engagement import Engagement
 from sync.models.lifecycle import Lifecycle
 from sync.models.log import Log
 from sync.models.model import Fit, Model, said
 from sync.models.rfm import Rfm
 from sync.models.standing import by_model, due, reason, used
+from sync.models.words import made_of
 from sync.store import Store
 from sync.store.models import ModelState, ModelVersion
 from sync.store.shapes import PHYSICAL
 from sync.store.whole import amend
 
 Settings = Mapping[str, ModelSettings]
-_MODELS: Mapping[str, Model[Any]] = {"rfm": Rfm(), "lifecycle": Lifecycle(), "clv": Clv()}
+_MODELS: Mapping[str, Model[Any]] = {
+    "rfm": Rfm(),
+    "lifecycle": Lifecycle(),
+    "clv": Clv(),
+    "engagement": Engagement(),
+}
 
 
 @dataclass(slots=True)
@@ -212,11 +219,9 @@ def _notices(
             moved = fitted.document.get("changed")
             told = ", ".join(f"{fact} of {people:,}" for fact, people in (moved or {}).items())
             changed = f"; people whose facts it changes: {told}" if moved else ""
-            data = fitted.document["data"]
             yield (
                 f"model {name}: version {fitted.version} made, because {fitted.document['why']}, of"
-                f" {data['orders']:,} orders of {data['people']:,} people"
-                f" from {data['from']} to {data['to']}{changed}"
+                f" {made_of(fitted.document['data'])}{changed}"
             )
         if using is None:
             versions = [*([fitted] if fitted else []), *before.get(name, ())]

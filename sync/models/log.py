@@ -7,9 +7,9 @@ stays bounded however many people there are. Days are days of UTC since 1970-01-
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from sync.store.shapes import quoted
 if TYPE_CHECKING:
     import duckdb
 
+T = TypeVar("T")
 Ints = NDArray[np.int64]
 DAY_US = 86_400_000_000
 BUCKET = 1 << 18
@@ -35,7 +36,7 @@ class Log:
         self.lake, self.database = lake, database
         self.as_of_us = (as_of - _EPOCH) // dt.timedelta(microseconds=1)
         self.today = self.as_of_us // DAY_US
-        self._orders: dict[tuple[str, str, bool], Orders] = {}
+        self._kept: dict[Hashable, object] = {}
 
     def people(self) -> Iterator[NDArray[np.int32]]:
         """Everybody's numbers, ascending, in pieces."""
@@ -46,12 +47,16 @@ class Log:
             if len(piece):
                 yield piece.astype(np.int32)
 
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What is made once and then found by its key."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return cast("T", self._kept[key])
+
     def orders(self, model: OrderModel) -> Orders:
         """What the model calls orders, read when first asked for."""
         key = model.activity, model.amount, model.free_orders
-        if key not in self._orders:
-            self._orders[key] = self._read(*key, name=f"orders_{len(self._orders)}")
-        return self._orders[key]
+        return self.kept(key, lambda: self._read(*key, name=f"orders_{len(self._kept)}"))
 
     def _read(self, activity: str, amount: str, free_orders: bool, *, name: str) -> Orders:
         value = quoted(amount) if amount in self.lake.columns("activity") else "NULL::BIGINT"

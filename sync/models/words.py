@@ -7,12 +7,22 @@ from typing import Any
 
 from rules.vocabulary import MONEY_SCALE
 
+NEVER_FADING = 1e9
+
 
 def words(model: str, document: Mapping[str, Any], *, currency: str) -> list[str]:
     """Parameters, if there are any, then the naive guess beside the model."""
     parameters = document["parameters"]
     told = [] if parameters is None else _WORDS[model](parameters, currency)
     return [*told, *judged(document["baseline"])]
+
+
+def made_of(data: Mapping[str, Any]) -> str:
+    """Which data a fit saw; nothing where there were none."""
+    if not data["from"]:
+        return "nothing"
+    what = "orders" if "orders" in data else "deliveries"
+    return f"{data[what]:,} {what} of {data['people']:,} people from {data['from']} to {data['to']}"
 
 
 def _rfm(parameters: Mapping[str, Any], currency: str) -> list[str]:
@@ -63,8 +73,27 @@ def _clv(parameters: Mapping[str, Any], currency: str) -> list[str]:
     ]
 
 
+def _engagement(parameters: Mapping[str, Any], _: str) -> list[str]:
+    days = parameters["half_life_days"]
+    fades = "points never fade" if days >= NEVER_FADING else f"points halve every {days:g} days"
+    points = ", ".join(f"{kind} {worth:g}" for kind, worth in sorted(parameters["points"].items()))
+    marks = parameters["marks"]
+    return [
+        f"{fades}, and so do deliveries; points: {points}",
+        f"{parameters['scored']:,} people are scored; usual are {parameters['usual']:.3f} points a delivery",
+        f"points a delivery: score 25 up to {marks[24]:.3f}, 50 up to {marks[49]:.3f},"
+        f" 75 up to {marks[74]:.3f}, 90 up to {marks[89]:.3f}",
+    ]
+
+
 def judged(baseline: Mapping[str, Any]) -> list[str]:
     """How the model did on days it had not seen, beside the naive guess."""
+    if baseline.get("auc"):
+        tried = ", ".join(f"{value:.3f} by {days} days" for days, value in baseline["auc"].items())
+        return [
+            f"who clicks in the next 30 days is ranked rightly in so many pairs of people: {tried};"
+            f" {baseline['naive_auc']:.3f} by points that never fade"
+        ]
     if "model_top" not in baseline:
         return []
     return [
@@ -76,4 +105,4 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
     ]
 
 
-_WORDS = {"rfm": _rfm, "lifecycle": _lifecycle, "clv": _clv}
+_WORDS = {"rfm": _rfm, "lifecycle": _lifecycle, "clv": _clv, "engagement": _engagement}

@@ -17,7 +17,7 @@ from sync.config.problems import did_you_mean
 from sync.errors import UserError
 from sync.facts import facts_of
 from sync.models.standing import by_model, due, due_at, in_use, reason, used
-from sync.models.words import words
+from sync.models.words import made_of, words
 from sync.progress import SILENT, Progress
 from sync.run.pipeline import begin
 from sync.run.workspace import Workspace
@@ -86,6 +86,7 @@ def shown(workspace: Workspace, name: str, version: int | None = None) -> dict[s
         "status": status(found, using, forced=model.force),
         "in_use": using is not None and using.version == found.version,
         "facts": _facts(workspace, model),
+        "made_of": made_of(found.document["data"]),
         "words": words(name, found.document, currency=workspace.settings.business.currency),
         "versions": [one.version for one in reversed(versions)],
         **found.document,

@@ -12,7 +12,13 @@ from connectors.base import FieldType, StreamField
 from rules.models.groups import Group
 from rules.vocabulary import Type
 from sync.config import ConfigError
-from sync.config.modelling import ClvSettings, LifecycleSettings, ModelSettings, RfmSettings
+from sync.config.modelling import (
+    ClvSettings,
+    EngagementSettings,
+    LifecycleSettings,
+    ModelSettings,
+    RfmSettings,
+)
 from sync.vocabulary import build
 from tests.sync.config.platforms import load_text, problems_of
 from tests.sync.config.test_vocabulary import STREAMS, TWO, activity, contacts, text
@@ -51,6 +57,11 @@ recency = [4, 5]
 money = 5
 [[models.rfm.group]]
 name = "Others"
+[models.engagement]
+half_life = "14 days"
+message = "letter"
+[models.engagement.points]
+email_click = 1.5
 [models.clv]
 months = 6
 margin = 0.4
@@ -67,6 +78,9 @@ discount = 0.02
             fixed_frequency=False,
             groups=(Group("Best", recency=(4, 5), money=(5, 5)), Group("Others")),
         ),
+        "engagement": EngagementSettings(
+            half_life_s=14 * 86_400, message="letter", points={"email_click": Decimal("1.5")}
+        ),
         "clv": ClvSettings(months=6, margin=Decimal("0.4"), discount=Decimal("0.02")),
     }
 
@@ -79,6 +93,10 @@ discount = 0.02
         ("[models.rfm]\nedges = 3", "models.rfm.edges: unknown key"),
         ("[models.clv]\nmargin = 1.5", "models.clv.margin: must be a share between 0 and 1"),
         ("[models.clv]\nmonths = 0", "models.clv.months: must be between 1 and 60"),
+        (
+            "[models.engagement.points]\nemail_click = -1",
+            "models.engagement.points.email_click: must be 0 or",
+        ),
         ("[models]\nrfm = true", "models.rfm: must be a section, not true or false"),
         (
             "[[models.rfm.group]]\nname = 'Best'\nrecency = [5, 4]",
@@ -130,6 +148,14 @@ def test_facts_of_models_are_names_with_type_unit_and_version(tmp_path: Path) ->
         (
             "[models.rfm]\nactivity = 'email_click'\namount = 'url'",
             "models.rfm.amount: email_click.url is text, not money",
+        ),
+        (
+            "[models.engagement]",
+            'models.engagement.sent: no connection gives the activity "email_sent"',
+        ),
+        (
+            "[models.engagement]\nsent = 'purchase'\n[models.engagement.points]\npage_visit = 2",
+            'models.engagement.points.page_visit: no connection gives the activity "page_visit"',
         ),
         (
             "[models.lifecycle]\n[fields.lifecycle]\nfrom = ['shop.first']",

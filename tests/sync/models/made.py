@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pandas as pd
 import pyarrow as pa
+from pandas.api.types import is_integer_dtype
 
 from sync.store import Store
 from sync.store.files import NewFile
@@ -32,7 +33,7 @@ def put_activity(store: Store, kind: str, rows: pd.DataFrame) -> None:
             "kind": pa.array([kind] * len(rows)),
             "connection": pa.array(["made"] * len(rows)),
             **{
-                name: pa.array(rows[name], pa.string() if rows[name].dtype == object else pa.int64())
+                name: pa.array(rows[name], pa.int64() if is_integer_dtype(rows[name]) else pa.string())
                 for name in fields
             },
         }

@@ -1,0 +1,133 @@
+"""What people were sent and what they did, out of the lake: points and deliveries by person, faded with age.
+
+Sums are of whole millionths, so that they do not depend on the order in which an engine adds. Ages are whole
+days of UTC: what fades moves once a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.models.columns import Bools, Floats
+from rules.models.engagement import SCANNER_S
+from sync.config.modelling import EngagementSettings
+from sync.models.log import DAY_US, Ints, Log
+from sync.store.shapes import quoted
+
+MILLION = 1_000_000
+USUAL: Mapping[str, Decimal] = {
+    "email_click": Decimal(1),
+    "email_reply": Decimal(2),
+    "page_view": Decimal(1),
+    "form_submit": Decimal(2),
+    "purchase": Decimal(3),
+}
+"""Points of one activity, of the kinds that there are."""
+
+
+def usual_points(log: Log, settings: EngagementSettings) -> dict[str, Decimal]:
+    """Of the kinds that the lake has."""
+    there = {*log.lake.partitions("activity"), settings.click}
+    return {kind: worth for kind, worth in USUAL.items() if kind in there}
+
+
+@dataclass(frozen=True, slots=True)
+class Faded:
+    """By person, ascending, of those to whom something was sent: points and deliveries by half-life."""
+
+    person: Ints
+    points: Mapping[float, Floats]
+    exposure: Mapping[float, Floats]
+    able: Bools  # to have a score: not suppressed, and something is known of them but opens
+
+
+class Sending:
+    """Two temporary tables, read once: one row per person and day each. `points`: by kind."""
+
+    def __init__(self, log: Log, settings: EngagementSettings, points: Mapping[str, Decimal]) -> None:
+        self.log, self.settings, self.points = log, settings, points
+        database = log.database
+        database.execute(f"CREATE OR REPLACE TEMP TABLE sendings AS SELECT * FROM {self._of(settings.sent)}")
+        database.execute(
+            f"""CREATE OR REPLACE TEMP TABLE sent_days AS
+            SELECT person, (us // {DAY_US})::INTEGER AS day, count(*) AS n FROM sendings GROUP BY ALL"""
+        )
+        kinds = {**{settings.open: Decimal(0), settings.click: Decimal(0)}, **self.points}
+        parts = " UNION ALL BY NAME ".join(
+            f"""SELECT DISTINCT person, message, (us // {DAY_US})::INTEGER AS day,
+            {int(worth * MILLION)} AS worth, {kind == settings.click} AS click,
+            {kind == settings.open} AS open
+            FROM {self._of(kind)} AS did {self._not_scanned(kind)}"""
+            for kind, worth in kinds.items()
+        )
+        database.execute(
+            f"""CREATE OR REPLACE TEMP TABLE done_days AS
+            SELECT person, day, sum(worth)::BIGINT AS worth, bool_or(click) AS click, bool_or(open) AS open,
+                bool_or(NOT open) AS other FROM ({parts}) GROUP BY ALL"""
+        )
+
+    def _of(self, kind: str) -> str:
+        lake, message = self.log.lake, self.settings.message
+        told = quoted(message) if message in lake.columns("activity") else "NULL::VARCHAR"
+        return f"""(SELECT person, {told} AS message, epoch_us("at") AS us
+            FROM {lake.relation("activity", kind)}
+            WHERE person IS NOT NULL AND epoch_us("at") <= {self.log.as_of_us})"""
+
+    def _not_scanned(self, kind: str) -> str:
+        """Without clicks so soon after the delivery that a security scanner must have made them."""
+        if kind != self.settings.click:
+            return ""
+        return f"""WHERE NOT EXISTS (SELECT 1 FROM sendings AS sent WHERE sent.person = did.person
+            AND sent.message = did.message AND did.us BETWEEN sent.us AND sent.us + {SCANNER_S * MILLION})"""
+
+    def deliveries(self) -> tuple[int | None, int | None, int, int]:
+        """First and last day, people, and how many."""
+        query = (
+            "SELECT min(day), max(day), count(DISTINCT person), coalesce(sum(n), 0)::BIGINT FROM sent_days"
+        )
+        first, last, people, count = self.log.database.execute(query).fetchall()[0]
+        return first, last, int(people), int(count)
+
+    def faded(
+        self, half_lives: Sequence[float], *, until: int, people: NDArray[np.int32] | None = None
+    ) -> Faded:
+        """As it stood at the end of the day `until`; of the numbers from first to last of `people`."""
+        some = "" if people is None else f" AND person BETWEEN {int(people[0])} AND {int(people[-1])}"
+        ages = [f"pow(2.0, ((day - {until}) / {days!r}))" for days in half_lives]
+        points = ", ".join(f"sum(round(worth * {age})::BIGINT)::BIGINT AS p{n}" for n, age in enumerate(ages))
+        sent = ", ".join(
+            f"sum(round(n * {MILLION} * {age})::BIGINT)::BIGINT AS e{n}" for n, age in enumerate(ages)
+        )
+        everybody = self.log.lake.relation("people")
+        table = self.log.database.sql(
+            f"""SELECT person::BIGINT AS person, sent.* EXCLUDE person, done.* EXCLUDE person,
+                NOT coalesce(opened AND NOT other, false)
+                    AND person NOT IN (SELECT person FROM {everybody} WHERE suppressed) AS able
+            FROM (SELECT person, {sent} FROM sent_days WHERE day <= {until}{some} GROUP BY person) AS sent
+            LEFT JOIN (SELECT person, bool_or(open) AS opened, bool_or(other) AS other, {points}
+                FROM done_days WHERE day <= {until}{some} GROUP BY person) AS done USING (person)
+            ORDER BY person"""
+        ).to_arrow_table()
+
+        def column(name: str) -> Floats:
+            whole: Floats = np.nan_to_num(table[name].to_numpy().astype(np.float64))
+            return whole / MILLION
+
+        return Faded(
+            table["person"].to_numpy(),
+            {days: column(f"p{n}") for n, days in enumerate(half_lives)},
+            {days: column(f"e{n}") for n, days in enumerate(half_lives)},
+            table["able"].to_numpy(),
+        )
+
+    def clickers(self, *, after: int, until: int) -> Ints:
+        """Who clicked after the day `after`, up to the end of `until`."""
+        query = f"SELECT DISTINCT person::BIGINT AS person FROM done_days WHERE click AND day > {after}"
+        table = self.log.database.sql(f"{query} AND day <= {until} ORDER BY person").to_arrow_table()
+        found: Ints = table["person"].to_numpy()
+        return found
