@@ -98,7 +98,7 @@ def people(
 
 
 def duplicates(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
-    """Pairs of people who may be one human, such as those with one telephone number; links nobody."""
+    """Pairs of people who may be one human, by telephone number, name, birthday and place; links nobody."""
     from sync.run.suggesting import suggestions
     from sync.run.workspace import Workspace
 
@@ -108,7 +108,7 @@ def duplicates(context: typer.Context, output: FormatOption = Format.TEXT) -> No
         emit_json({"pairs": found})
         return
     if found:
-        columns = ["person", "other_person", "reason"]
+        columns = ["person", "other_person", "likeness", "reason"]
         table("May be one human", columns, ([pair[c] for c in columns] for pair in found))
         say("Nothing was linked. A declared id in [[identity.id]] or one e-mail address links people.")
     else:

@@ -97,3 +97,18 @@ def test_no_address_and_no_name_is_shown_unless_asked_for(segsync: Segsync, demo
     )
     assert "@" not in said
     assert not [name for _, name in texts if name in said]
+
+
+def test_people_with_nearly_one_name_and_birthday_are_suggested(segsync: Segsync, demo_config: Path) -> None:
+    pairs = segsync("duplicates", "--format", "json").document["pairs"]
+    assert pairs == sorted(pairs, key=lambda pair: (pair["person"], pair["other_person"]))
+    with Workspace.open(demo_config) as workspace:
+        lake = workspace.store.lake
+        database = lake.connect()
+        people = database.sql(f"SELECT * FROM {lake.relation('people')}").to_arrow_table().to_pandas()
+        database.close()
+    same = people.dropna(subset=["birthday"]).groupby(["first_name", "last_name", "birthday"])["person"]
+    twice = {tuple(sorted(some)) for _, some in same if len(some) == 2}
+    assert twice <= {(pair["person"], pair["other_person"]) for pair in pairs}
+    assert all(0.85 <= pair["likeness"] <= 1 for pair in pairs)
+    assert len(pairs) < len(people) / 100
