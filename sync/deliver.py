@@ -6,6 +6,7 @@ record never holds up the others (at most 2·⌈log2 b⌉ extra calls for one cu
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +26,14 @@ class Address:
 
     external_id: str
     address: str
+
+
+class AddressBook(Mapping[int, Address]):
+    """Addresses by person that are cheaper to look up for many at once."""
+
+    @abstractmethod
+    def some(self, people: BitMap) -> Mapping[int, Address]:
+        """Those of `people` that are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,8 @@ def deliver(
     people: dict[tuple[Action, str], int] = {}
     batch: list[Change] = []
     add = Action.ADD if values is None else Action.SET
+    if isinstance(addresses, AddressBook):
+        addresses = addresses.some(adds | removes)
     for action, some in ((add, adds), (Action.REMOVE, removes)):
         for person in some:
             where = addresses.get(person)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyroaring import BitMap
 
 from connectors.base import Consent
-from sync.deliver import Address
+from sync.deliver import Address, AddressBook
 from sync.identify.addresses import addresses_sql
 from sync.identify.sql import text_literal
 
@@ -97,7 +97,7 @@ class Whereabouts:
         )
 
 
-class Addresses(Mapping[int, Address]):
+class Addresses(AddressBook):
     """Address by person, as columns: objects for a million people would take half a gigabyte.
 
     `rows`: person int32 (rising), external_id, address.
@@ -113,6 +113,18 @@ class Addresses(Mapping[int, Address]):
             raise KeyError(person)
         external_id, address = (column[place].as_py() for column in self._columns)
         return Address(external_id, address)
+
+    def some(self, people: BitMap) -> dict[int, Address]:
+        """As the columns have them: one by one costs ten times as much."""
+        wanted = people.to_array()  # rising, as the rows are
+        numbers = np.frombuffer(wanted, dtype=np.uint32).astype(self._people.dtype)
+        places = np.searchsorted(self._people, numbers)
+        known = places < len(self._people)
+        known[known] = self._people[places[known]] == numbers[known]
+        external_ids, addresses = (
+            column.take(pa.array(places[known])).to_pylist() for column in self._columns
+        )
+        return dict(zip(numbers[known].tolist(), map(Address, external_ids, addresses), strict=True))
 
     def __iter__(self) -> Iterator[int]:
         return (int(person) for person in self._people)
