@@ -26,7 +26,7 @@ from sync.models.engagement import Engagement
 from sync.models.lifecycle import Lifecycle
 from sync.models.log import Log
 from sync.models.model import Fit, Model, said
-from sync.models.rfm import Rfm
+from sync.models.rfm import Rfm, old_edges
 from sync.models.standing import by_model, due, reason, used
 from sync.models.words import made_of
 from sync.store import Store
@@ -94,6 +94,9 @@ def keep(
         if one is not None
     }
     kept.notices = list(_notices(models, new, kept.used, stored))
+    if "rfm" in kept.used:
+        old = old_edges(kept.used["rfm"].document["parameters"], log)
+        kept.notices += [f"model rfm: {notice.message}" for notice in old]
     return kept
 
 

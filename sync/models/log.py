@@ -85,11 +85,14 @@ class Orders:
         first, last, people, orders = self.database.execute(f"{query} FROM {self.table}").fetchall()[0]
         return Extent(first, last, int(people), int(orders))
 
-    def totals(self, people: NDArray[np.int32] | None = None) -> Totals:
-        """By person, ascending; of the numbers from the first to the last of `people`."""
+    def totals(self, people: NDArray[np.int32] | None = None, *, until: int | None = None) -> Totals:
+        """By person, ascending; of the numbers from the first to the last of `people`, and of the orders up
+        to the end of the day `until`."""
+        days = "" if until is None else f" WHERE day <= {until}"
         found = self._columns(
             f"""SELECT person::BIGINT AS person, max(last) AS last, sum(orders)::BIGINT AS orders,
-            sum(value)::BIGINT AS value FROM {self.table}{_between(people)} GROUP BY person ORDER BY person"""
+            sum(value)::BIGINT AS value FROM (SELECT * FROM {self.table}{_between(people)}){days}
+            GROUP BY person ORDER BY person"""
         )
         return Totals(**found)
 

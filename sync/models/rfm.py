@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rules.models.columns import Floats, Notice
 from rules.models.groups import standard
-from rules.models.rfm import CutPoints, cut_points, empty_scores, floor, grouped_by_name, score
+from rules.models.rfm import CutPoints, age_of_edges, cut_points, empty_scores, floor, grouped_by_name, score
 from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import RfmSettings
-from sync.models.log import DAY_US, Log, Totals
+from sync.models.again import tried
+from sync.models.log import DAY_US, Ints, Log, Orders, Totals
 from sync.models.model import Facts, Fit
 
+_GUESS = "past spend alone"
 _DIMENSIONS = ("recency", "frequency", "money")
 
 
@@ -34,10 +38,12 @@ class Rfm:
         cuts = cut_points(*columns, made_on=log.today, fixed_frequency=settings.fixed_frequency)
         scores = score(cuts, *columns)
         sizes = {name: np.bincount(getattr(scores, name), minlength=6)[1:].tolist() for name in _DIMENSIONS}
+        baseline, note = tried("rfm", log, orders, partial(_ranked, orders, settings), guess=_GUESS)
         return Fit(
             extent.document(),
             parameters={**_document(cuts), "sizes": sizes},
-            notices=empty_scores(scores, *columns),
+            baseline=baseline,
+            notices=(*empty_scores(scores, *columns), *([] if note is None else [note])),
         )
 
     def score(
@@ -53,6 +59,23 @@ class Rfm:
         }
         found["rfm.group"] = grouped_by_name(scores, settings.groups or standard())
         return found
+
+
+def old_edges(parameters: Mapping[str, Any], log: Log) -> tuple[Notice, ...]:
+    """A warning of cut points that are older than a quarter."""
+    return age_of_edges(_cuts(parameters), today=log.today)
+
+
+def _ranked(orders: Orders, settings: RfmSettings, day: int) -> tuple[Ints, Floats, Floats]:
+    """By the sum of the three scores, as a fit on that day would have given them, and by past spend."""
+    totals = orders.totals(until=day)
+    days = (day + 1) - totals.last // DAY_US
+    cuts = cut_points(
+        days, totals.orders, totals.value, made_on=day, fixed_frequency=settings.fixed_frequency
+    )
+    scores = score(cuts, days, totals.orders, totals.value)
+    together = scores.recency + scores.frequency + scores.money
+    return totals.person, together.astype(np.float64), totals.value.astype(np.float64)
 
 
 def _columns(log: Log, totals: Totals) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -94,6 +94,12 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
             f"who clicks in the next 30 days is ranked rightly in so many pairs of people: {tried};"
             f" {baseline['naive_auc']:.3f} by points that never fade"
         ]
+    if "again_auc" in baseline:
+        guess = f"{baseline['naive_auc']:.1%} by {baseline['naive']}"
+        return [
+            f"tried on {baseline['from']} to {baseline['to']}: who orders again is ranked rightly in"
+            f" {baseline['again_auc']:.1%} of pairs of people ({guess})"
+        ]
     if "model_top" not in baseline:
         return []
     return [

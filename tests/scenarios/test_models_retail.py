@@ -138,6 +138,25 @@ def test_a_fit_that_is_due_is_an_event_that_says_how_many_people_it_moves(past: 
     assert found["data"] == {"from": "2010-12-01", "to": "2011-12-09", "people": 4338, "orders": 18_532}
 
 
+def test_the_naive_guess_stands_beside_each_by_days_that_were_not_seen(past: Past) -> None:
+    split = END.replace(day=11, month=9)  # ninety days before, and the fit itself was of the day's people
+    with Workspace.open(past.shop.config) as workspace:
+        rfm, lifecycle = (shown(workspace, name)["baseline"] for name in ("rfm", "lifecycle"))
+    assert (rfm["from"], rfm["to"], rfm["naive"]) == ("2011-09-12", "2011-12-10", "past spend alone")
+    known = totals(split + dt.timedelta(days=1) - dt.timedelta(microseconds=1))
+    later = orders()[orders()["at"] > pd.Timestamp("2011-09-12", tz="UTC")]
+    again = known.index.isin(later["customer"])
+    together = scores(known, known).sum(axis=1)
+    for name, ranked in (("again_auc", together), ("naive_auc", known["money"])):
+        ranks = ranked.rank()[again]  # Mann and Whitney's U
+        hits, misses = again.sum(), (~again).sum()
+        expected = (ranks.sum() - hits * (hits + 1) / 2) / (hits * misses)
+        assert rfm[name] == pytest.approx(expected), name
+    assert rfm["again_auc"] > rfm["naive_auc"]
+    assert lifecycle["naive"] == "fixed limits of 40 and 90 days"
+    assert min(lifecycle["again_auc"], lifecycle["naive_auc"]) > 0.5
+
+
 @pytest.mark.parametrize("at", range(3))
 def test_rules_ask_for_the_facts_like_for_any_other(past: Past, at: int) -> None:
     facts, members = past.facts[at], past.members[at]

@@ -79,11 +79,14 @@ def test_a_fit_that_is_refused_leaves_the_cut_points_that_were_there(lake_store:
     put_activity(lake_store, "purchase", buyers(600))
     kept(lake_store, RFM)
     before = facts(lake_store, *FOUR)
-    later = NOW + 90 * DAY  # nobody has ordered for a month
+    later = NOW + 93 * DAY  # nobody has ordered for a month
     found = kept(lake_store, RFM, as_of=later)
     assert [one.state for one in found.fitted] == [ModelState.REFUSED]
     assert found.used["rfm"].version == 1
     assert "version 1 stays in use; making it anew failed: RFM needs" in found.notices[0]
+    assert found.notices[1:] == [
+        "model rfm: Cut points are 93 days old; make them anew and look at who moves."
+    ]
     after = facts(lake_store, *FOUR)
     assert after["rfm.money"].equals(before["rfm.money"])
     assert (after["rfm.recency"] < before["rfm.recency"]).any()

@@ -101,6 +101,26 @@ def test_the_rows_of_few_people_are_those_of_the_relation(store: Store, making: 
     assert {row["person"]: row["name"] for row in people.to_pylist()}[4] == "new"
 
 
+@pytest.mark.parametrize("making", [False, True])
+def test_what_models_tell_stands_beside_the_row_of_each_person(store: Store, making: bool) -> None:
+    """Of those whom no model has seen it is missing; rows that were amended since are the new ones."""
+    lake, whose = store.lake, [int(person) for person in ASKED]
+    told = {person: person * 10 for person in range(0, 20_001, 2)}
+    table = pa.table({"person": pa.array(told, pa.int32()), "fit": pa.array(told.values(), pa.int64())})
+    overwrite(lake, "facts", table)
+    some = next(person for person in whose if person % 2 == 0)
+    amend(lake, "facts", pa.table({"person": pa.array([some], pa.int32()), "fit": pa.array([7])}))
+    found = lake.copies.indexed([], {"fit": pa.int64()}, making=making)
+    rows = {row["person"]: row for row in found.rows(None, ASKED, Span(), ["name", "fit"]).to_pylist()}
+    plain = lake.copies.indexed([], {}).rows(None, ASKED, Span(), ["name"]).to_pylist()
+    told[some] = 7
+    assert [{"person": p, "name": rows[p]["name"]} for p in rows] == plain
+    assert {person: row["fit"] for person, row in rows.items()} == {p: told.get(p) for p in rows}
+    assert None in {row["fit"] for row in rows.values()}
+    assert "fit" in found.names(None)
+    assert found.rows(None, ASKED, Span(), ["name"]).column_names == ["person", "name"]
+
+
 def test_first_and_last_are_enough_where_nothing_between_is_asked_for(store: Store) -> None:
     found = store.lake.copies.indexed(["purchase"], {}, making=True)
     some = found.rows("purchase", ASKED, Span(Range(None, None), ends=True), ["at"]).to_pandas()
