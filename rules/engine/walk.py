@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 
 from rules.ir import (
     Aggregate,
@@ -33,12 +34,18 @@ Chain = Sequence | Restarted
 
 def nodes(roots: Iterable[Node], *, inside_aggregates: bool = True) -> Iterator[Node]:
     """Every node below `roots`, each root first; a feature's own `where` and period only if asked."""
-    waiting = list(roots)
+    return chain.from_iterable(_below(root, inside_aggregates) for root in roots)
+
+
+@lru_cache(maxsize=10_000)
+def _below(root: Node, inside_aggregates: bool) -> tuple[Node, ...]:
+    found, waiting = list[Node](), [root]
     while waiting:
         node = waiting.pop()
-        yield node
+        found.append(node)
         if inside_aggregates or not isinstance(node, Feature):
             waiting.extend(children(node))
+    return tuple(found)
 
 
 def aggregates(roots: Iterable[Node]) -> dict[Feature, None]:
