@@ -57,6 +57,14 @@ _FACTS: Mapping[str, tuple[Field, ...]] = {
         ),
     ),
     "clv": (),
+    "lead": (
+        Field(
+            "fit",
+            Type.NUMBER,
+            "How well the person fits those who became customers, by who they are",
+            "points",
+        ),
+    ),
     "engagement": (
         Field(
             "engagement",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import ClassVar
 
@@ -92,3 +92,17 @@ class EngagementSettings(ModelSettings):
     half_life_s: int | None = None
 
     name: ClassVar[str] = "engagement"
+
+
+@dataclass(frozen=True, slots=True)
+class LeadSettings(ModelSettings):
+    """`features`: text facts that were known before the outcome. `points`: set by hand, by feature and value.
+    `converted`: the activity that makes a lead a customer, within so long after `created`, a fact of time."""
+
+    features: tuple[str, ...] = ()
+    points: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    converted: str = "purchase"
+    created: str = "signed_up"
+    within_s: int = QUARTER_S
+
+    name: ClassVar[str] = "lead"

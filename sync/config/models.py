@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import TypedDict
 
 from rules.models.groups import SCORES, Group, uncovered
+from rules.text import fold
 from sync.config.modelling import (
     QUARTER_S,
     ClvSettings,
     EngagementSettings,
+    LeadSettings,
     LifecycleSettings,
     ModelSettings,
     OrderModel,
@@ -106,11 +108,37 @@ def _points(section: Section) -> dict[str, Decimal]:
     return found
 
 
+def _lead(section: Section) -> ModelSettings:
+    default = LeadSettings()
+    points: dict[str, dict[str, int]] = {}
+    for feature, inner in section.table("points").sections():
+        points[feature] = {fold(value): inner.whole(value, 0, low=-1000, high=1000) for value in inner.values}
+        inner.close()
+    features = section.texts("features", tuple(points))
+    if not features:
+        section.error(
+            "features" if section.has("features") else None,
+            'features names the facts that tell who somebody is, such as ["country", "company.industry"]',
+        )
+    for feature in points:
+        if feature not in features:
+            section.error("points", f'"{feature}" has points, but is none of the features')
+    return LeadSettings(
+        **_common(section),
+        features=features,
+        points=points,
+        converted=section.text("converted", default.converted),
+        created=section.text("created", default.created),
+        within_s=read_seconds(section, "within") or default.within_s,
+    )
+
+
 _READERS: dict[str, Callable[[Section], ModelSettings]] = {
     "rfm": _rfm,
     "lifecycle": _lifecycle,
     "clv": _clv,
     "engagement": _engagement,
+    "lead": _lead,
 }
 
 

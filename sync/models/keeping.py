@@ -23,6 +23,7 @@ from sync.config.modelling import ModelSettings
 from sync.facts import facts_of
 from sync.models.clv import Clv
 from sync.models.engagement import Engagement
+from sync.models.lead import Lead
 from sync.models.lifecycle import Lifecycle
 from sync.models.log import Log
 from sync.models.model import Fit, Model, said
@@ -40,6 +41,7 @@ _MODELS: Mapping[str, Model[Any]] = {
     "lifecycle": Lifecycle(),
     "clv": Clv(),
     "engagement": Engagement(),
+    "lead": Lead(),
 }
 
 

@@ -21,7 +21,7 @@ def made_of(data: Mapping[str, Any]) -> str:
     """Which data a fit saw; nothing where there were none."""
     if not data["from"]:
         return "nothing"
-    what = "orders" if "orders" in data else "deliveries"
+    what = next(name for name in ("orders", "deliveries", "leads") if name in data)
     return f"{data[what]:,} {what} of {data['people']:,} people from {data['from']} to {data['to']}"
 
 
@@ -86,6 +86,17 @@ def _engagement(parameters: Mapping[str, Any], _: str) -> list[str]:
     ]
 
 
+def _lead(parameters: Mapping[str, Any], _: str) -> list[str]:
+    by = "learned from earlier leads" if parameters["learned"] else "set by hand"
+    told = [f"points {by}; values that are not named have none"]
+    for feature, points in parameters["points"].items():
+        best = sorted(points.items(), key=lambda one: (-one[1], one[0]))
+        told.append(
+            f"  {feature}: " + ", ".join(f"{value or 'unknown'} {worth:+}" for value, worth in best[:8])
+        )
+    return told
+
+
 def judged(baseline: Mapping[str, Any]) -> list[str]:
     """How the model did on days it had not seen, beside the naive guess."""
     if baseline.get("auc"):
@@ -93,6 +104,12 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
         return [
             f"who clicks in the next 30 days is ranked rightly in so many pairs of people: {tried};"
             f" {baseline['naive_auc']:.3f} by points that never fade"
+        ]
+    if "auc_leads" in baseline:
+        return [
+            f"tried on {baseline['leads']:,} later leads: who converts is ranked rightly in"
+            f" {baseline['auc_leads']:.1%} of pairs ({baseline['naive_auc']:.1%} by {baseline['naive']});"
+            f" the best band converts {baseline['lift']:.1f} times as often as all"
         ]
     if "again_auc" in baseline:
         guess = f"{baseline['naive_auc']:.1%} by {baseline['naive']}"
@@ -111,4 +128,4 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
     ]
 
 
-_WORDS = {"rfm": _rfm, "lifecycle": _lifecycle, "clv": _clv, "engagement": _engagement}
+_WORDS = {"rfm": _rfm, "lifecycle": _lifecycle, "clv": _clv, "engagement": _engagement, "lead": _lead}

@@ -10,11 +10,17 @@ import pytest
 
 import rules
 from rules.language import compile_expression, keys, load
-from sync.config.modelling import ClvSettings, EngagementSettings, LifecycleSettings, RfmSettings
+from sync.config.modelling import (
+    ClvSettings,
+    EngagementSettings,
+    LeadSettings,
+    LifecycleSettings,
+    RfmSettings,
+)
 from sync.facts import facts_of
 from tests.rules.vocabulary import VOCABULARY
 
-MODELS = (RfmSettings(), LifecycleSettings(), ClvSettings(), EngagementSettings())
+MODELS = (RfmSettings(), LifecycleSettings(), ClvSettings(), EngagementSettings(), LeadSettings())
 FACTS = {fact.name: fact for model in MODELS for fact in facts_of(model, currency="EUR", source="")}
 WITH_MODELS = replace(VOCABULARY, fields={**VOCABULARY.fields, **FACTS})
 README = (Path(rules.__file__).parent / "README.md").read_text("utf-8")

@@ -15,6 +15,7 @@ from sync.config import ConfigError
 from sync.config.modelling import (
     ClvSettings,
     EngagementSettings,
+    LeadSettings,
     LifecycleSettings,
     ModelSettings,
     RfmSettings,
@@ -62,6 +63,10 @@ half_life = "14 days"
 message = "letter"
 [models.engagement.points]
 email_click = 1.5
+[models.lead]
+within = "60 days"
+[models.lead.points.country]
+DE = 10
 [models.clv]
 months = 6
 margin = 0.4
@@ -81,6 +86,7 @@ discount = 0.02
         "engagement": EngagementSettings(
             half_life_s=14 * 86_400, message="letter", points={"email_click": Decimal("1.5")}
         ),
+        "lead": LeadSettings(features=("country",), points={"country": {"de": 10}}, within_s=60 * 86_400),
         "clv": ClvSettings(months=6, margin=Decimal("0.4"), discount=Decimal("0.02")),
     }
 
@@ -96,6 +102,15 @@ discount = 0.02
         (
             "[models.engagement.points]\nemail_click = -1",
             "models.engagement.points.email_click: must be 0 or",
+        ),
+        ("[models.lead]", "models.lead: features names the facts that tell who somebody is"),
+        (
+            "[models.lead]\nfeatures = ['country']\n[models.lead.points.city]\nrome = 3",
+            'models.lead.points: "city" has points, but is none of the features',
+        ),
+        (
+            "[models.lead.points.city]\nrome = 'many'",
+            "models.lead.points.city.rome: must be a whole number, not a text",
         ),
         ("[models]\nrfm = true", "models.rfm: must be a section, not true or false"),
         (
@@ -135,40 +150,48 @@ def test_facts_of_models_are_names_with_type_unit_and_version(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("section", "message"),
+    ("section", "messages"),
     [
         (
             "[models.rfm]\nactivity = 'purchases'",
-            'models.rfm.activity: no connection gives the activity "purchases"; did you mean "purchase"?',
+            ('models.rfm.activity: no connection gives the activity "purchases"; did you mean "purchase"?',),
         ),
         (
             "[models.rfm]\namount = 'total'",
-            'models.rfm.amount: the activity "purchase" has no field "total"',
+            ('models.rfm.amount: the activity "purchase" has no field "total"',),
         ),
         (
             "[models.rfm]\nactivity = 'email_click'\namount = 'url'",
-            "models.rfm.amount: email_click.url is text, not money",
+            ("models.rfm.amount: email_click.url is text, not money",),
         ),
         (
             "[models.engagement]",
-            'models.engagement.sent: no connection gives the activity "email_sent"',
+            ('models.engagement.sent: no connection gives the activity "email_sent"',),
         ),
         (
             "[models.engagement]\nsent = 'purchase'\n[models.engagement.points]\npage_visit = 2",
-            'models.engagement.points.page_visit: no connection gives the activity "page_visit"',
+            ('models.engagement.points.page_visit: no connection gives the activity "page_visit"',),
+        ),
+        (
+            "[models.lead]\nfeatures = ['countri']\ncreated = 'first_name'",
+            (
+                'models.lead.features[0]: there is no fact "countri"; did you mean "country"?',
+                'models.lead.created: "first_name" is text; date or datetime is needed here',
+            ),
         ),
         (
             "[models.lifecycle]\n[fields.lifecycle]\nfrom = ['shop.first']",
-            'models.lifecycle: it gives the fact "lifecycle", but that has another meaning already',
+            ('models.lifecycle: it gives the fact "lifecycle", but that has another meaning already',),
         ),
     ],
 )
 def test_a_model_of_what_is_not_there_is_told_where_it_is_written(
-    tmp_path: Path, section: str, message: str
+    tmp_path: Path, section: str, messages: tuple[str, ...]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         build(load_text(tmp_path, TWO + section), STREAMS)
-    assert [message in str(problem) for problem in caught.value.problems] == [True]
+    told = [str(problem) for problem in caught.value.problems]
+    assert [message in one for message, one in zip(messages, told, strict=True)] == [True] * len(messages)
 
 
 def test_a_column_with_the_name_of_a_models_fact_is_told(tmp_path: Path) -> None:
