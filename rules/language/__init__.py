@@ -5,7 +5,7 @@ No engine, no data, no clock. The grammar is read when the first expression is.
 
 from rules.language.cases import Case
 from rules.language.checks.expression import compile_expression
-from rules.language.files import Asked, Loaded, Sent, load, sent
+from rules.language.files import Asked, Loaded, Sent, defined, load, sent
 from rules.language.problems import Problem, Severity
 from rules.language.render import describe, render, render_literal, render_period
 from rules.language.schema import json_schema
@@ -18,6 +18,7 @@ __all__ = [
     "Sent",
     "Severity",
     "compile_expression",
+    "defined",
     "describe",
     "json_schema",
     "load",

@@ -78,7 +78,7 @@ class Drafts:
     fields: dict[str, FieldDraft] = field(default_factory=dict)
     scores: dict[str, ScoreDraft] = field(default_factory=dict)
     cases: list[CaseDraft] = field(default_factory=list)
-    _ids: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)  # id → where it is defined, "file:line:column"
 
     def read(self, source: Source) -> bool:
         """Add what a file defines; problems go to the source. False if it is no TOML at all."""
@@ -194,12 +194,12 @@ class Drafts:
         """False, and reported, if the id is taken; false if it is missing or wrong (already reported)."""
         if not id_:
             return False
-        if id_ in self._ids:
+        if id_ in self.ids:
             shown = id_.rsplit("/", 1)[-1]
-            table.report("id", f'the id "{shown}" is already used at {self._ids[id_]}', on_value=True)
+            table.report("id", f'the id "{shown}" is already used at {self.ids[id_]}', on_value=True)
             return False
         place = table.source.place(table.value_at("id"))
-        self._ids[id_] = f"{place.file}:{place.line}:{place.column}"
+        self.ids[id_] = f"{place.file}:{place.line}:{place.column}"
         return True
 
     def _targets(self, table: Table) -> tuple[Target, ...]:

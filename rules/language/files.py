@@ -109,6 +109,14 @@ def sent(path: Path) -> tuple[tuple[Sent, ...], bool]:
     return tuple(found), complete
 
 
+def defined(path: Path) -> Mapping[str, str]:
+    """Every id that the files of `path` define → file:line:column. Nothing else about them is checked."""
+    drafts = Drafts(Vocabulary({}, {}))
+    for source in _read(path)[0]:
+        drafts.read(source)
+    return MappingProxyType(drafts.ids)
+
+
 def sources_of(path: Path) -> list[Source]:
     """The files that can be read, as texts; nothing about them is checked."""
     return _read(path)[0]

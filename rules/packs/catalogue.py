@@ -102,7 +102,9 @@ class Pack:
 
 def names() -> tuple[str, ...]:
     """The names of all packs."""
-    there = {one.name for one in resources.files(__package__).iterdir() if one.joinpath("pack.toml").is_file()}
+    there = {
+        one.name for one in resources.files(__package__).iterdir() if one.joinpath("pack.toml").is_file()
+    }
     return (*(name for name in ORDER if name in there), *sorted(there - set(ORDER)))
 
 

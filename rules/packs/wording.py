@@ -20,7 +20,7 @@ _FILE = "rules.toml"
 
 
 def ids_of(text: str) -> dict[str, tuple[str, ...]]:
-    """"segment", "tiers", "field", "score" → the ids that a rule file defines."""
+    """ "segment", "tiers", "field", "score" → the ids that a rule file defines."""
     values = tomllib.loads(text)
     return {
         kind: tuple(str(one["id"]) for one in values.get(kind, ()))
@@ -29,8 +29,8 @@ def ids_of(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def prefixed(text: str, prefix: str) -> str:
-    """The file with `PREFIX-` before the ids of segments and tiers, `PREFIX_` before those of fields and scores,
-    where they are defined and where they are used. Names that people see stay."""
+    """The file with `PREFIX-` before the ids of segments and tiers, and `PREFIX_` before those of fields and
+    scores, where they are defined and where they are used. Names that people see stay."""
     ids = ids_of(text)
     for kind in ("segment", "tiers"):
         for id_ in ids[kind]:

@@ -43,8 +43,8 @@ def emit_json(document: object) -> None:
 
 
 def say(text: str = "") -> None:
-    """A line for people; brackets are shown as they are."""
-    console().print(text, markup=False)
+    """A line for people, shown as it is: neither [brackets] nor :100: mean anything."""
+    console().print(text, markup=False, emoji=False)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
