@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rules.language import Loaded, Problem, defined, load
+from rules.language import Problem, defined, load
 from rules.packs import Pack, fitting, ids_of, names, pack, prefixed
 from rules.vocabulary import Vocabulary
 from sync.assign import is_error, is_note
 from sync.config.problems import did_you_mean
 from sync.errors import UserError
 from sync.run.needed import AtHand, Found
+from sync.run.supposed import rules_with
 from sync.run.workspace import Workspace
 
 _PREFIX = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -116,7 +116,7 @@ def add(
         text = prefixed(text, _checked_prefix(prefix))
     _no_clash(text, target, hand.vocabulary, chosen)
     before = load(folder, hand.vocabulary)
-    after = _with_file(folder, target.name, text, hand.vocabulary)
+    after = rules_with(folder, Path(target.name), text.encode(), hand.vocabulary)
     known = set(before.errors)
     if new := [one for one in after.errors if one.file == target.name or one not in known]:
         raise UserError(
@@ -196,15 +196,6 @@ def _no_clash(text: str, target: Path, vocabulary: Vocabulary, chosen: Pack) -> 
             f"own: segsync packs add {chosen.name} --as {target.name} --prefix my",
             problems=tuple(clashes),
         )
-
-
-def _with_file(folder: Path, name: str, text: str, vocabulary: Vocabulary) -> Loaded:
-    """The folder's rules as they would be with one more file."""
-    with tempfile.TemporaryDirectory(prefix="segsync-") as place:
-        copy = Path(place) / "rules"
-        shutil.copytree(folder, copy)
-        (copy / name).write_text(text, encoding="utf-8")
-        return load(copy, vocabulary)
 
 
 def _write(target: Path, text: str, chosen: Pack) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rules.language import load
 from rules.language.rewrite import CannotRewriteError, file_of, rewritten
 from sync.assign import is_error
 from sync.config.problems import did_you_mean
 from sync.errors import UserError
+from sync.run.supposed import rules_with
 from sync.run.workspace import Workspace
 from sync.store import SegmentVersion
 
@@ -61,11 +61,8 @@ def rollback(workspace: Workspace, segment: str, version: str) -> Rollback:
     except CannotRewriteError as error:
         raise UserError(f"{file.name} cannot take version {found.version[:12]} back: {error}") from error
     vocabulary, _ = workspace.vocabulary()
-    with tempfile.TemporaryDirectory(prefix="segsync-") as place:
-        copy = Path(place) / "rules"
-        shutil.copytree(folder, copy) if folder.is_dir() else copy.mkdir()
-        (copy / (file.relative_to(folder) if folder.is_dir() else file.name)).write_bytes(after)
-        loaded = load(copy, vocabulary)
+    place = file.relative_to(folder) if folder.is_dir() else Path(file.name)
+    loaded = rules_with(folder, place, after, vocabulary)
     if loaded.ruleset is None:
         problems = tuple(str(problem) for problem in loaded.problems if is_error(problem))
         raise UserError(

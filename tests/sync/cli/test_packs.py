@@ -163,6 +163,16 @@ def test_a_missing_field_is_named_with_what_mends_it(shop: Shop) -> None:
     assert shop("check").code == 0
 
 
+def test_a_field_of_another_type_is_named_with_its_source(shop: Shop) -> None:
+    fields = '[fields.gender]\ntype = "date"\nfrom = ["shop.birthday"]\n'
+    shop.config.write_text(f"{shop.config.read_text()}\n{fields}")
+    refused = shop("packs", "add", "demographic")
+    assert refused.code == 1
+    assert "is of another type:" in refused.err
+    assert "it is date (shop.birthday), and the pack needs text" in refused.err
+    assert "stated-gender" in shop("packs", "add", "demographic", "--partly").out
+
+
 def test_the_nearest_columns_are_proposed_and_fit(shop: Shop) -> None:
     refused = shop("packs", "add", "geographic")
     assert refused.code == 1
