@@ -42,6 +42,11 @@ _DIFFERED = "evaluations_differed"
 """The note that asking few people told something else than asking everybody."""
 _ALWAYS = frozenset({"person", "suppressed", "in_lists"})
 
+MOST_CHANGED = 50_000
+_CHANGED_SHARE = 4
+"""Of more people than this, and one part in so many of all, the rows are not picked one by one: once a day a
+model tells something else of everybody whose value fades."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -137,6 +142,9 @@ def assign_again(
         return done(Assigned(evaluation, now, evaluation.people, why))
     recalled = store.recalled.read(before.recalled)
     renewed = _renewed(store, rules, before, recalled, told, vocabulary=vocabulary, as_of=as_of)
+    if renewed is None:
+        evaluation = ask_all()
+        return done(Assigned(evaluation, now, evaluation.people, "the facts of very many people changed"))
     few = Assigned(
         renewed.evaluation, replace(now, whole_at=before.whole_at), renewed.asked, None, renewed.in_full
     )
@@ -236,10 +244,14 @@ def _renewed(
     *,
     vocabulary: Vocabulary,
     as_of: dt.datetime,
-) -> Renewed:
+) -> Renewed | None:
+    """None: of so many something changed that asking everybody is quicker."""
     store.lake.copies.make_whose()  # for those who ask about one person
     stored = {name: one for name, one in store.segments.latest().items() if one.last_run == before.run}
     with closing(store.lake.connect()) as database:
+        changed = _changed(store, database, rules, before.lake)
+        if len(changed.people) > max(MOST_CHANGED, store.lake.rows("people") // _CHANGED_SHARE):
+            return None
         plain = partial(
             evaluate, database, as_of=as_of, zone=vocabulary.zone, standing=told.standing, held=told.held
         )
@@ -258,7 +270,7 @@ def _renewed(
                 recalled.order,
                 recalled.memory,
             ),
-            changed=_changed(store, database, rules, before.lake),
+            changed=changed,
             as_of=as_of,
             zone=vocabulary.zone,
             ask=ask,

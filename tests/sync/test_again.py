@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from rules import ir
@@ -22,6 +24,7 @@ from sync.run.doctor import evaluations
 from sync.store import RunState, Store
 from sync.store.recalled import EVALUATED, FOLDER
 from sync.store.vacuum import Retention, vacuum
+from sync.store.whole import amend
 from tests.databases import sqlite_url
 from tests.rules.engine.agreement import rule_set
 from tests.sync.store.records import AT, commit
@@ -195,6 +198,28 @@ def test_everybody_is_asked_when_what_was_before_cannot_be_relied_on(store: Stor
     assert "does not keep people" in why(AT + dt.timedelta(hours=2))
     store.notes.set(EVALUATED, None)  # as after a crash while the result was being stored
     assert "no evaluation before" in why(AT + dt.timedelta(hours=2))
+
+
+def test_everybody_is_asked_where_the_facts_of_very_many_changed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is lowered: nobody has fifty thousand people in a test."""
+    rules = rule_set({"romans": IN_ROME})
+    evaluated(store, rules, tmp_path, as_of=AT)
+    monkeypatch.setattr("sync.again.MOST_CHANGED", 1)
+    people = store.lake.relation("people")
+    with closing(store.lake.connect()) as database:
+        rows = database.sql(f"SELECT * FROM {people} ORDER BY person").to_arrow_table()
+    for moved, why in ((1, None), (2, "the facts of very many people changed")):
+        cities = ["Paris"] * moved + ["Rome"] * (len(rows) - moved)
+        other = rows.drop_columns(["city", "city__ci"]).append_column("city", pa.array(cities))
+        folded = pa.array([city.casefold() for city in cities])
+        amend(store.lake, "people", other.append_column("city__ci", folded))
+        found = evaluated(store, rules, tmp_path, as_of=AT)
+        assert (found.why, found.asked) == (why, 1 if why is None else 3)
+        assert len(found.evaluation.members["romans"]) == 3 - moved
+        amend(store.lake, "people", rows)
+        evaluated(store, rules, tmp_path, as_of=AT)
 
 
 def test_a_difference_is_told_mended_and_ends_it(store: Store, tmp_path: Path) -> None:

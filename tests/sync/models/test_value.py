@@ -10,7 +10,7 @@ import pytest
 
 from rules.models.history import Summary, summarise
 from sync.config.modelling import ClvSettings
-from sync.models.clv import summary
+from sync.models.clv import sample, summary
 from sync.models.keeping import keep
 from sync.models.log import Log
 from sync.store import Store
@@ -75,6 +75,23 @@ def test_few_who_came_back_are_a_refusal_that_says_how_many_are_missing(lake_sto
     assert (notice["code"], notice["evidence"]) == ("clv.insufficient_data", {"n": again, "need": 100})
     assert f"{again} people bought again by 1997-09-30" in notice["message"]
     assert f"{100 - again} are missing" in notice["message"]
+
+
+def test_of_very_many_customers_the_same_some_are_drawn_and_they_tell_the_same() -> None:
+    rows = log()
+    columns = [rows[name].to_numpy() for name in ("person", "day", "value")]
+    everybody = summarise(*columns, until=day("1997-09-30"))
+    assert sample(everybody) is everybody
+    some = sample(everybody, 1200)
+    assert len(some.person) == pytest.approx(1200, abs=60)
+    assert set(some.person) < set(everybody.person)
+    mixed = rows.sample(frac=1, random_state=3)
+    again = summarise(
+        *(mixed[name].to_numpy() for name in ("person", "day", "value")), until=day("1997-09-30")
+    )
+    assert sample(again, 1200).person.tolist() == some.person.tolist()
+    assert some.frequency.mean() == pytest.approx(everybody.frequency.mean(), rel=0.1)
+    assert some.age.mean() == pytest.approx(everybody.age.mean(), rel=0.02)
 
 
 def test_the_lake_sums_up_what_the_model_asks_for(lake_store: Store) -> None:
