@@ -138,8 +138,8 @@ def _at_hand(found: Iterable[Found] | None) -> str:
 
 
 def _state(one: Found) -> str:
+    if one.state != "there":
+        return one.state
     if one.rows is not None:
         return f"{one.rows:,} times"
-    if one.share is None:
-        return "not read yet" if one.usable else one.state
-    return f"filled for {one.share:.0%}"
+    return "not read yet" if one.share is None else f"filled for {one.share:.0%}"

@@ -184,6 +184,7 @@ def test_the_nearest_columns_are_proposed_and_fit(shop: Shop) -> None:
     shop.config.write_text(f"{shop.config.read_text()}\n{mend}\n")
     mended = shop("packs", "add", "geographic")
     assert mended.code == 0, mended.said
+    assert re.search(r"timezone .* nobody has it", mended.out)
     german = sizes(shop)["market/home"]
     countries = pd.read_csv(shop.config.parent / "customers.csv").drop_duplicates("customer_id")["country"]
     assert german == (countries == "DE").sum() > 0
