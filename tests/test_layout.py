@@ -48,6 +48,8 @@ def test_the_top_level_is_the_one_prescribed() -> None:
         ("apscheduler", ("sync/schedule.py",)),
         ("prometheus_client", ("sync/serve/",)),
         ("scipy", ("rules/models/",)),
+        ("email_validator", ("sync/quality/",)),
+        ("disposable_email_domains", ("sync/quality/",)),
         ("mailchimp_marketing", ("connectors/mailchimp/client.py",)),
     ],
 )

@@ -126,24 +126,19 @@ def _show(found: QualityReport) -> None:
         ),
     )
     connections = {one.connection for one in found.sources}
+    fields = [one for one in found.filled if one.field.split(".")[0] not in connections]
     table(
         "Filled",
         ["field", "people", "", "last filled"],
         (
             [f.field, f.people, f"{f.share:.0%}", f"{f.last:%Y-%m-%d}" if f.last else None]
-            for f in found.filled
-            if f.field.split(".")[0] not in connections
+            for f in fields
+            if f.people
         ),
     )
-    doubted = [one for one in found.trust if one.badge.value != "trusted"]
-    table(
-        f"Segments: {len(found.trust) - len(doubted):,} of {len(found.trust):,} are trusted",
-        ["segment", "badge", "members", "rest on a fault", "", "most of them"],
-        (
-            [t.segment, t.badge.value, t.members, t.faulty, f"{t.share:.0%}", t.worst[0] if t.worst else None]
-            for t in doubted
-        ),
-    )
+    if empty := [one.field for one in fields if not one.people]:
+        say(f"Nobody has: {', '.join(empty)}")
+    _segments(found)
     for rule, count in found.kept_out.items():
         say(f"{count:,} records are kept out of people: {rule} ([quality] refuse)")
     for warning in found.warnings():
@@ -151,6 +146,27 @@ def _show(found: QualityReport) -> None:
     for notice in found.notices:
         say(notice)
     say("Every finding with its fix: segsync quality --rows FILE.csv")
+
+
+def _segments(found: QualityReport) -> None:
+    doubted = [one for one in found.trust if one.badge.value != "trusted"]
+    say(f"{len(found.trust) - len(doubted):,} of {len(found.trust):,} segments are trusted")
+    if doubted:
+        table(
+            "Do not rely on",
+            ["segment", "badge", "members", "rest on a fault", "", "most of them"],
+            (
+                [
+                    one.segment,
+                    one.badge.value,
+                    one.members,
+                    one.faulty,
+                    f"{one.share:.0%}",
+                    one.worst and one.worst[0],
+                ]
+                for one in doubted
+            ),
+        )
 
 
 def _numbers(found: QualityReport) -> None:

@@ -130,7 +130,8 @@ def _national(region: str) -> str | None:
 
 
 def _valid(code: int) -> str:
-    """SQL: `rest` is a valid number behind this calling code, and no part of it is a prefix to be dropped."""
+    """SQL: `rest` is a valid number behind this calling code, and does not begin like a prefix that may be
+    dropped: those the library reads."""
     regions = COUNTRY_CODE_TO_REGION_CODE.get(code, ())
     plans = [PhoneMetadata.metadata_for_region(region, None) for region in regions]
     known = [plan for plan in plans if plan is not None]

@@ -105,7 +105,7 @@ def _dates_in(said: Said, column: str) -> Iterator[Found]:
     text = f"trim({quoted(column)})"
     told = f"(SELECT contact, {text} AS value FROM {said.contacts} WHERE {LIVING} AND {text} <> '')"
     readings = ", ".join(f"count(try_strptime(value, '{spelling}'))" for spelling in DATE_FORMATS)
-    counts = said.database.sql(f"SELECT {readings} FROM {told}").fetchall()[0]
+    counts = said.database.sql(f"SELECT {readings} FROM (SELECT DISTINCT value FROM {told})").fetchall()[0]
     spelling = max(zip(counts, DATE_FORMATS, strict=True), key=lambda one: one[0])[1]
     day = f"try_strptime(value, '{spelling}')"
     better = f"strftime({day}, '%Y-%m-%d') AS better, NULL AS hint"
