@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from rules.vocabulary import Type
+from rules.vocabulary import Field, Type
 from sync.fields import FieldSpec
 from sync.identify.sql import quoted, text_literal
 from sync.quality.said import LIVING, Said
@@ -29,7 +29,7 @@ def fill_rates(
     known = [field for field in fields if field.name in there]
     if not known:
         return ()
-    counts = ", ".join(_count(field) for field in known)
+    counts = ", ".join(count_sql(field) for field in known)
     total, *filled = said.database.sql(f"SELECT count(*), {counts} FROM {people}").fetchall()[0]
     parts = []
     for field in known:
@@ -45,6 +45,7 @@ def fill_rates(
     )
 
 
-def _count(field: FieldSpec) -> str:
+def count_sql(field: FieldSpec | Field) -> str:
+    """SQL: how many of the people have the field; an empty list is none."""
     name = quoted(field.name)
     return f"count(*) FILTER (len({name}) > 0)" if field.type is Type.TEXTS else f"count({name})"

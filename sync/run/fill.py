@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rules.vocabulary import Field, Type, Vocabulary
+from rules.vocabulary import Vocabulary
 from sync.engines import tables
+from sync.quality.filled import count_sql
 from sync.run.workspace import Workspace
 
 
@@ -17,7 +18,7 @@ def fill_rates(workspace: Workspace, vocabulary: Vocabulary) -> Mapping[str, flo
     fields = [one for name, one in vocabulary.fields.items() if name in there or one.model is not None]
     if not people or not fields:
         return {}
-    counts = ", ".join(_count(field) for field in fields)
+    counts = ", ".join(count_sql(field) for field in fields)
     database = lake.connect()
     try:
         relation = tables(workspace.store, vocabulary).people
@@ -25,12 +26,3 @@ def fill_rates(workspace: Workspace, vocabulary: Vocabulary) -> Mapping[str, flo
     finally:
         database.close()
     return {field.name: count / people for field, count in zip(fields, row, strict=True)}
-
-
-def _count(field: Field) -> str:
-    name = _quoted(field.name)
-    return f"count(*) FILTER (len({name}) > 0)" if field.type is Type.TEXTS else f"count({name})"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
