@@ -57,6 +57,14 @@ _FACTS: Mapping[str, tuple[Field, ...]] = {
         ),
     ),
     "clv": (),
+    "churn": (
+        Field(
+            "churn_risk",
+            Type.NUMBER,
+            "How likely it is that the person does not order within the model's days; who never did has none",
+            "0 to 1",
+        ),
+    ),
     "lead": (
         Field(
             "fit",

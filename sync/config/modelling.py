@@ -79,6 +79,15 @@ class ClvSettings(OrderModel):
 
 
 @dataclass(frozen=True, slots=True)
+class ChurnSettings(OrderModel):
+    """`days`: who does not order within so many is one who left."""
+
+    days: int = 90
+
+    name: ClassVar[str] = "churn"
+
+
+@dataclass(frozen=True, slots=True)
 class EngagementSettings(ModelSettings):
     """`sent`, `open`, `click`: the activity that tells so, `message`: its field that tells what was sent.
     `points`: of one activity by its kind, None: the usual ones of those there are. `half_life_s`: None: the

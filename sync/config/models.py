@@ -10,6 +10,7 @@ from rules.models.groups import SCORES, Group, uncovered
 from rules.text import fold
 from sync.config.modelling import (
     QUARTER_S,
+    ChurnSettings,
     ClvSettings,
     EngagementSettings,
     LeadSettings,
@@ -133,10 +134,17 @@ def _lead(section: Section) -> ModelSettings:
     )
 
 
+def _churn(section: Section) -> ModelSettings:
+    return ChurnSettings(
+        **_of_orders(section), days=section.whole("days", ChurnSettings().days, low=7, high=730)
+    )
+
+
 _READERS: dict[str, Callable[[Section], ModelSettings]] = {
     "rfm": _rfm,
     "lifecycle": _lifecycle,
     "clv": _clv,
+    "churn": _churn,
     "engagement": _engagement,
     "lead": _lead,
 }

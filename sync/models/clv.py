@@ -20,15 +20,13 @@ from rules.models.columns import InputError, Notice, Severity
 from rules.models.gamma_gamma import GammaGamma, fit_gamma_gamma
 from rules.models.history import Later, Summary
 from sync.config.modelling import ClvSettings
-from sync.models.log import Histories, Log, Orders, date_of
+from sync.models.log import Histories, Log, Orders, date_of, drawn
 from sync.models.model import Facts, Fit, insufficient
 
 WEEK = 7.0
 MONTH_DAYS = 365.25 / 12
 MOST_FITTED = 100_000
 """Of more customers so many are drawn: four or five numbers are told by them to within a hundredth."""
-_MIXER = 2_654_435_761
-"""Knuth's multiplier: neighbours' numbers land far apart."""
 
 
 class Clv:
@@ -109,8 +107,7 @@ def sample(of: Summary, most: int = MOST_FITTED) -> Summary:
     """Everybody, or about so many of them, the same ones in whichever order, machine and version."""
     if len(of.person) <= most:
         return of
-    drawn = (of.person.astype(np.uint64) * np.uint64(_MIXER)) % np.uint64(1 << 32)
-    some = drawn < np.uint64((1 << 32) * most // len(of.person))
+    some = drawn(of.person, most)
     return Summary(**{name: getattr(of, name)[some] for name in Summary.__dataclass_fields__})
 
 

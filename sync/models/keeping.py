@@ -21,6 +21,7 @@ from rules.text import fold
 from rules.vocabulary import Field, Type
 from sync.config.modelling import ModelSettings
 from sync.facts import facts_of
+from sync.models.churn import Churn
 from sync.models.clv import Clv
 from sync.models.engagement import Engagement
 from sync.models.lead import Lead
@@ -42,6 +43,7 @@ _MODELS: Mapping[str, Model[Any]] = {
     "clv": Clv(),
     "engagement": Engagement(),
     "lead": Lead(),
+    "churn": Churn(),
 }
 
 

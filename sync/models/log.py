@@ -26,6 +26,8 @@ Ints = NDArray[np.int64]
 DAY_US = 86_400_000_000
 BUCKET = 1 << 18
 """So many person numbers are looked at together."""
+_MIXER = 2_654_435_761
+"""Knuth's multiplier: neighbours' numbers land far apart."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -173,6 +175,14 @@ class Histories:
     days: Ints
     value: Ints
     first_value: Ints
+
+
+def drawn(person: Ints, most: int) -> NDArray[np.bool_]:
+    """Everybody, or about so many of them: the same ones in whichever order, machine and version."""
+    if len(person) <= most:
+        return np.ones(len(person), np.bool_)
+    mixed = (person.astype(np.uint64) * np.uint64(_MIXER)) % np.uint64(1 << 32)
+    return mixed < np.uint64((1 << 32) * most // len(person))
 
 
 def date_of(day: int) -> dt.date:

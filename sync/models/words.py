@@ -97,6 +97,18 @@ def _lead(parameters: Mapping[str, Any], _: str) -> list[str]:
     return told
 
 
+def _churn(parameters: Mapping[str, Any], _: str) -> list[str]:
+    weighed = sorted(
+        zip(parameters["names"], parameters["weights"], strict=True), key=lambda one: -abs(one[1])
+    )
+    told = ", ".join(f"{name} {'more' if weight > 0 else 'less'}" for name, weight in weighed[:3])
+    return [
+        f"the risk of no order within {parameters['days']} days, from 0 to 1",
+        f"what makes it higher, the strongest first: {told}",
+        "a high risk does not say that a letter helps: only a test with a holdout does",
+    ]
+
+
 def judged(baseline: Mapping[str, Any]) -> list[str]:
     """How the model did on days it had not seen, beside the naive guess."""
     if baseline.get("auc"):
@@ -110,6 +122,14 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
             f"tried on {baseline['leads']:,} later leads: who converts is ranked rightly in"
             f" {baseline['auc_leads']:.1%} of pairs ({baseline['naive_auc']:.1%} by {baseline['naive']});"
             f" the best band converts {baseline['lift']:.1f} times as often as all"
+        ]
+    if "churn_auc" in baseline:
+        return [
+            f"tried on {baseline['from']} to {baseline['to']}: who does not come back is ranked rightly in"
+            f" {baseline['churn_auc']:.1%} of pairs of people ({baseline['naive_auc']:.1%} by"
+            f" {baseline['naive']})",
+            f"  {baseline['predicted']:.1%} foretold to leave, {baseline['base_rate']:.1%} did; the tenth at"
+            f" highest risk left {baseline['lift']:.2f} times as often as all",
         ]
     if "again_auc" in baseline:
         guess = f"{baseline['naive_auc']:.1%} by {baseline['naive']}"
@@ -128,4 +148,11 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
     ]
 
 
-_WORDS = {"rfm": _rfm, "lifecycle": _lifecycle, "clv": _clv, "engagement": _engagement, "lead": _lead}
+_WORDS = {
+    "rfm": _rfm,
+    "lifecycle": _lifecycle,
+    "clv": _clv,
+    "engagement": _engagement,
+    "lead": _lead,
+    "churn": _churn,
+}

@@ -11,6 +11,7 @@ import pytest
 import rules
 from rules.language import compile_expression, keys, load
 from sync.config.modelling import (
+    ChurnSettings,
     ClvSettings,
     EngagementSettings,
     LeadSettings,
@@ -20,7 +21,14 @@ from sync.config.modelling import (
 from sync.facts import facts_of
 from tests.rules.vocabulary import VOCABULARY
 
-MODELS = (RfmSettings(), LifecycleSettings(), ClvSettings(), EngagementSettings(), LeadSettings())
+MODELS = (
+    RfmSettings(),
+    LifecycleSettings(),
+    ClvSettings(),
+    ChurnSettings(),
+    EngagementSettings(),
+    LeadSettings(),
+)
 FACTS = {fact.name: fact for model in MODELS for fact in facts_of(model, currency="EUR", source="")}
 WITH_MODELS = replace(VOCABULARY, fields={**VOCABULARY.fields, **FACTS})
 README = (Path(rules.__file__).parent / "README.md").read_text("utf-8")

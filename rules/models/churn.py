@@ -1,0 +1,137 @@
+"""Churn: how likely it is that somebody does nothing in the time to come.
+
+Logistic regression: it is as good as boosted trees on what a store knows (the reference's figures), tells
+probabilities that come true, and its coefficients are data. Classes are never weighted: that would rank as
+well, and tell twice the risk. High risk is not a promise that a letter helps: only an experiment shows that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from rules.models.columns import Bools, Column, Floats, InputError, Notice, Severity, column, same_length
+from rules.models.engagement import auc
+from rules.models.lead import coefficients
+
+LEAST_POSITIVES = 100
+DECILES = 10
+FAR_OFF = 0.03
+"""Mean prediction and what came differ by more: the probabilities are not to be taken at their word."""
+RIDGE = 1.0
+
+Features = Mapping[str, Column]
+"""Name → its number per person, finite; the caller takes logarithms of what is skewed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A fitted model: features are centred by `means`, divided by `spreads`, weighed and added up."""
+
+    names: tuple[str, ...]
+    means: tuple[float, ...]
+    spreads: tuple[float, ...]
+    weights: tuple[float, ...]
+    constant: float
+
+    def of(self, features: Features) -> Floats:
+        """The probability (0 to 1) of each. InputError if a feature is missing."""
+        missing = [name for name in self.names if name not in features]
+        if missing:
+            raise InputError(
+                f"features: {', '.join(missing)} is not given, but was when the model was fitted"
+            )
+        matrix = np.column_stack([column(name, features[name]) for name in self.names])
+        odds = (matrix - np.array(self.means)) / np.array(self.spreads) @ np.array(self.weights)
+        found: Floats = expit(odds + self.constant)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How probabilities did on people they were not fitted to.
+
+    auc: who churned is ranked above who did not in so many pairs. brier: mean squared error; `naive_brier`:
+    of the base rate for everybody. ece: mean distance of deciles from what came. lift: the tenth at highest
+    risk churned so many times as often as all.
+    """
+
+    people: int
+    auc: float
+    brier: float
+    naive_brier: float
+    ece: float
+    lift: float
+    base_rate: float
+    predicted: float
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What to know before relying on the numbers."""
+        if abs(self.predicted - self.base_rate) <= FAR_OFF:
+            return ()
+        message = f"Predicted mean {self.predicted:.1%}, observed {self.base_rate:.1%}."
+        evidence = {"predicted": self.predicted, "observed": self.base_rate}
+        return (Notice("churn.uncalibrated", Severity.WARNING, message, evidence),)
+
+
+def too_few(churned: Bools) -> Notice | None:
+    """The refusal below 100 people who churned, or 100 who did not."""
+    least = int(min(churned.sum(), (~churned).sum()))
+    if least >= LEAST_POSITIVES:
+        return None
+    which = "churned" if churned.sum() == least else "did not churn"
+    missing = LEAST_POSITIVES - least
+    message = f"{least} people {which}; {LEAST_POSITIVES} of either are needed, {missing} are missing."
+    return Notice(
+        "churn.few_positives",
+        Severity.REFUSAL,
+        message,
+        {"n": least, "need": LEAST_POSITIVES, "which": which},
+    )
+
+
+def fit(features: Features, churned: Bools) -> Risk:
+    """By maximum likelihood with a little ridge. Features that are the same for all get no weight.
+
+    InputError where `too_few` refuses, for columns of different lengths, and for numbers that are none.
+    """
+    refusal = too_few(np.asarray(churned, dtype=np.bool_))
+    if refusal is not None:
+        raise InputError(refusal.message)
+    columns = {name: column(name, values) for name, values in features.items()}
+    same_length(churned=np.asarray(churned), **columns)
+    matrix = np.column_stack(list(columns.values()))
+    means, spreads = matrix.mean(axis=0), matrix.std(axis=0)
+    spreads = np.where(spreads > 0, spreads, 1.0)
+    found = coefficients((matrix - means) / spreads, np.asarray(churned, dtype=np.bool_), ridge=RIDGE)
+    constant, *weights = (float(one) for one in found)
+    return Risk(
+        tuple(columns),
+        tuple(float(one) for one in means),
+        tuple(float(one) for one in spreads),
+        tuple(weights),
+        constant,
+    )
+
+
+def judge(risk: Floats, churned: Bools) -> Judged:
+    """Probabilities beside what came."""
+    same_length(risk=risk, churned=churned)
+    base = float(churned.mean())
+    order = np.argsort(risk, kind="stable")
+    parts = [part for part in np.array_split(order, DECILES) if len(part)]
+    off = [abs(float(risk[part].mean() - churned[part].mean())) * len(part) for part in parts]
+    return Judged(
+        people=len(risk),
+        auc=auc(risk, churned),
+        brier=float(((risk - churned) ** 2).mean()),
+        naive_brier=base * (1 - base),
+        ece=sum(off) / len(risk),
+        lift=float(churned[parts[-1]].mean()) / base if base else 0.0,
+        base_rate=base,
+        predicted=float(risk.mean()),
+    )
