@@ -65,6 +65,15 @@ class Spell:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeSince:
+    """From `began` on, until the next one, a segment had so many people, under this version."""
+
+    began: dt.datetime
+    version: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wording:
     """A version, and the runs that used it first and last, with their instants."""
 
@@ -153,6 +162,19 @@ class Segments:
         )
         with self._database.reading() as database:
             return [Membership(**row) for row in database.execute(query).mappings()]
+
+    def sizes(self, segment: str, *, limit: int = 100) -> list[SizeSince]:
+        """The newest sizes of one segment, oldest first, without reading who was in."""
+        query = (
+            select(runs.c.as_of, memberships.c.version, memberships.c.size)
+            .join(runs, runs.c.id == memberships.c.run_id)
+            .where(memberships.c.segment == segment)
+            .order_by(memberships.c.run_id.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as database:
+            found = database.execute(query).all()
+        return [SizeSince(row.as_of, row.version, row.size) for row in reversed(found)]
 
     def spells(
         self, segment: str, *, before_run: int | None = None, people_of: int | None = None

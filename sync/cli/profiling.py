@@ -1,0 +1,94 @@
+"""The command that tells who the people of a segment are: profile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sync.cli.output import Format, FormatOption, emit_json, say, table
+from sync.cli.running import config_of
+
+if TYPE_CHECKING:
+    from sync.profiles.profile import Profile
+
+_SHOWN = 12
+
+
+def register(app: typer.Typer) -> None:
+    """Hang this module's commands under `app`."""
+    app.command()(profile)
+
+
+def profile(
+    context: typer.Context,
+    segment: Annotated[str, typer.Argument(help="the segment's id")],
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Who the people of a segment are: what sets them apart, what they do, what they are worth.
+
+    Tells of no single person, nor of fewer than 30.
+    """
+    from sync.profiles.persona import sentence
+    from sync.profiles.profile import document
+    from sync.run.profiling import profiles
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(config_of(context)) as workspace:
+        (made,) = profiles(workspace, [segment])
+    if output is Format.JSON:
+        emit_json(document(made, sentence=sentence(made)))
+    else:
+        _show(made)
+
+
+def _show(made: Profile) -> None:
+    from sync.profiles.columns import Part
+    from sync.profiles.persona import amount, evidence, sentence, share, words
+
+    say(f"{made.name}: {sentence(made)}")
+    say(f"as of {made.as_of:%Y-%m-%d %H:%M} UTC")
+    if made.hidden is None:
+        table(
+            "What sets them apart",
+            ["", "people", ""],
+            ([words(one, made.called), one.support, evidence(one)] for one in made.traits[:_SHOWN]),
+        )
+        if len(made.traits) > _SHOWN:
+            say(f"{len(made.traits) - _SHOWN} more: --format json")
+    for part in Part:
+        if numbers := made.numbers_of(part):
+            table(
+                part.value.capitalize(),
+                ["", "people", "median", "mean", "everybody's median", "mean", "difference", "total"],
+                (
+                    [
+                        one.number.words,
+                        one.people,
+                        amount(one.median),
+                        amount(one.mean),
+                        amount(one.everybody_median),
+                        amount(one.everybody_mean),
+                        None if one.difference is None else f"{one.difference:+.2f} sd",
+                        None if one.total is None else amount(one.total, one.number.unit),
+                    ]
+                    for one in numbers
+                ),
+            )
+        if levels := made.levels_of(part):
+            table(
+                "" if made.numbers_of(part) else part.value.capitalize(),
+                ["", "level", "people", "share", "of everybody"],
+                (
+                    [one.category.words, one.level, one.people, share(one.share), share(one.everybody)]
+                    for one in levels
+                ),
+            )
+    table(
+        "Trend",
+        ["since", "people", ""],
+        (
+            [f"{one.at:%Y-%m-%d %H:%M}", one.size, "the rule was edited" if one.edited else ""]
+            for one in made.trend[-_SHOWN:]
+        ),
+    )

@@ -1,0 +1,81 @@
+"""Profiles of segments over what the last run left, for `segsync profile` and `segsync report`. Changes no
+data, and asks no platform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from pyroaring import BitMap
+
+from sync.config.problems import did_you_mean
+from sync.engines import tables
+from sync.errors import UserError
+from sync.profiles.columns import columns
+from sync.profiles.figures import Figures
+from sync.profiles.profile import Profile, Size, profile
+from sync.run.workspace import Workspace
+from sync.store.segments import Membership
+
+
+def profiles(workspace: Workspace, wanted: Sequence[str] = ()) -> list[Profile]:
+    """Of the segments `wanted`, or of all that the last run knew, in the order of their ids.
+
+    UserError if no run has computed one of them.
+    """
+    chosen = _chosen(workspace, wanted)
+    vocabulary, specs = workspace.vocabulary()
+    store = workspace.store
+    there = tables(store, vocabulary)
+    as_of = max(one.as_of for one in chosen.values())
+    looked_at = columns(
+        vocabulary,
+        specs,
+        people=there.people,
+        activity=there.activity,
+        links=store.lake.relation("links"),
+        there=store.lake.columns("people"),
+        as_of=as_of,
+    )
+    with closing(store.lake.connect()) as database:
+        figures = Figures(database, looked_at, there.people)
+        return list(_made(workspace, chosen, figures))
+
+
+def _made(workspace: Workspace, chosen: dict[str, Membership], figures: Figures) -> Iterator[Profile]:
+    segments = workspace.store.segments
+    for segment, membership in chosen.items():
+        members = BitMap(membership.members)
+        sizes = segments.sizes(segment)
+        trend = [
+            Size(one.began, one.size, edited=place > 0 and one.version != sizes[place - 1].version)
+            for place, one in enumerate(sizes)
+        ]
+        wordings = {one.version: one.name for one in segments.versions(segment)}
+        yield profile(
+            segment,
+            wordings.get(membership.version) or segment,
+            as_of=membership.as_of,
+            size=len(members),
+            trend=trend,
+            inside=figures.of(members),
+            everybody=figures.everybody,
+            numbers=figures.numbers,
+            levels=figures.levels,
+        )
+
+
+def _chosen(workspace: Workspace, wanted: Sequence[str]) -> dict[str, Membership]:
+    latest = workspace.store.segments.latest()
+    for segment in wanted:
+        if segment not in latest:
+            hint = did_you_mean(segment, latest) or "; `segsync run` makes them"
+            raise UserError(f"no run has computed a segment {segment}{hint}")
+    if not latest:
+        raise UserError("no run has computed a segment yet; `segsync run` comes first")
+    newest = max(one.last_run for one in latest.values())
+    return {
+        name: one
+        for name, one in sorted(latest.items())
+        if (name in wanted if wanted else one.last_run == newest)
+    }

@@ -1,0 +1,106 @@
+"""`segsync profile` on the demo's company: its numbers are those that pandas finds in the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from sync.run.workspace import Workspace
+from tests.sync.cli.conftest import Segsync
+
+SEGMENT = "best-by-country"
+
+
+@pytest.fixture(scope="module")
+def stored(demo_config: Path) -> dict[str, Any]:
+    """What the store holds: people, purchases, and who is in the segment."""
+    with Workspace.open(demo_config) as workspace:
+        lake = workspace.store.lake
+        database = lake.connect()
+        people = database.sql(f"SELECT * FROM {lake.relation('people')}").to_arrow_table().to_pandas()
+        bought = database.sql(f'SELECT person, amount, "at" FROM {lake.relation("activity", "purchase")}')
+        purchases = bought.to_arrow_table().to_pandas()
+        database.close()
+        latest = workspace.store.segments.latest()[SEGMENT]
+        return {
+            "people": people.set_index("person"),
+            "purchases": purchases,
+            "members": list(latest.members),
+            "as_of": pd.Timestamp(latest.as_of),
+        }
+
+
+@pytest.fixture(scope="module")
+def told(segsync: Segsync) -> dict[str, Any]:
+    found: dict[str, Any] = segsync("profile", SEGMENT, "--format", "json").document
+    return found
+
+
+def test_size_and_share_are_those_of_the_last_run(told: dict[str, Any], stored: dict[str, Any]) -> None:
+    assert told["size"] == len(stored["members"]) == told["trend"][-1]["size"]
+    assert told["everybody"] == len(stored["people"])
+    assert told["share"] == len(stored["members"]) / len(stored["people"])
+
+
+def test_numbers_agree_with_pandas(told: dict[str, Any], stored: dict[str, Any]) -> None:
+    index, as_of, members = stored["people"].index, stored["as_of"], stored["members"]
+    by_person = stored["purchases"].groupby("person")
+    last = (as_of - by_person["at"].max()).dt.total_seconds() / 86400
+    columns = {
+        "purchase.count": by_person.size().reindex(index, fill_value=0),
+        "purchase.amount": (by_person["amount"].sum() / 100).reindex(index, fill_value=0),
+        "purchase.days": last.reindex(index),
+        "signed_up.days": (as_of - stored["people"]["signed_up"]).dt.total_seconds() / 86400,
+    }
+    numbers = {one["fact"]: one for one in told["numbers"]}
+    for name, values in columns.items():
+        inside = values.loc[members]
+        found = numbers[name]
+        assert found["people"] == inside.notna().sum()
+        assert found["mean"] == pytest.approx(inside.mean())
+        assert found["median"] == pytest.approx(inside.median())
+        assert found["everybody_median"] == pytest.approx(values.median())
+        assert found["difference"] == pytest.approx((inside.mean() - values.mean()) / values.std(ddof=0))
+    spend = columns["purchase.amount"]
+    assert numbers["purchase.amount"]["total"] == pytest.approx(spend.loc[members].sum())
+    assert numbers["purchase.amount"]["share_of_total"] == pytest.approx(
+        spend.loc[members].sum() / spend.sum()
+    )
+    apart = {one["fact"]: one["size"] for one in told["apart"]}
+    assert apart["purchase.amount"] == numbers["purchase.amount"]["difference"]
+    assert "age" not in apart
+
+
+def test_levels_agree_with_pandas(told: dict[str, Any], stored: dict[str, Any]) -> None:
+    people = stored["people"]
+    for name in ("country", "language", "city"):
+        inside = people.loc[stored["members"], name].value_counts()
+        shares = {one["level"]: one for one in told["levels"] if one["fact"] == name}
+        assert {level: one["people"] for level, one in shares.items()} == inside[inside >= 30].to_dict()
+        for level, one in shares.items():
+            assert one["everybody"] == pytest.approx((people[name] == level).mean())
+    (bought,) = [one for one in told["levels"] if one["fact"] == "did.purchase"]
+    assert bought["people"] == len(set(stored["purchases"]["person"]) & set(stored["members"]))
+
+
+def test_nobody_is_told_of_by_name_or_address(segsync: Segsync, stored: dict[str, Any]) -> None:
+    said = "".join(segsync("profile", SEGMENT, *words).said for words in ((), ("--format", "json")))
+    assert "@" not in said
+    names = set(stored["people"]["last_name"].dropna()) | set(stored["people"]["first_name"].dropna())
+    assert not [name for name in names if len(name) > 5 and name in said]
+
+
+def test_of_a_small_segment_only_the_size_is_told(segsync: Segsync) -> None:
+    found = segsync("profile", "lifecycle/prospect", "--format", "json").document
+    assert 0 < found["size"] < 30
+    assert "fewer than 30" in found["sentence"]
+    assert "numbers" not in found
+    assert "fewer than 30" in segsync("profile", "lifecycle/prospect").out
+
+
+def test_a_segment_that_there_is_not_is_told_with_the_nearest(segsync: Segsync) -> None:
+    answer = segsync("profile", "best-by-contry")
+    assert (answer.code, 'did you mean "best-by-country"?' in answer.err) == (1, True)
