@@ -41,10 +41,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """Days between successive order days of one person; those that are not `closed` still run."""
+    """Days between successive order days of one person; those that are not `closed` still run.
+    `person`: whose each is."""
 
     days: Ints
     closed: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    person: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def gaps(person: Column, day: Column, *, as_of: int) -> Gaps:
     return Gaps(
         days=np.concatenate([np.diff(days)[same], as_of - days[last]]),
         closed=np.concatenate([np.ones(int(same.sum()), np.bool_), np.zeros(int(last.sum()), np.bool_)]),
+        person=np.concatenate([people[1:][same], people[last]]),
     )
 
 

@@ -63,7 +63,8 @@ def test_the_share_of_open_gaps_is_the_product_over_all_days() -> None:
 def test_the_survival_of_the_textbook_example_is_found() -> None:
     """Remission with 6-mercaptopurine (Freireich 1963), as Kaplan-Meier is usually taught."""
     closed, running = [6, 6, 6, 7, 10, 13, 16, 22, 23], [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35]
-    at, share = open_after(Gaps(np.array(closed + running), np.array([True] * 9 + [False] * 12)))
+    over = np.array([True] * 9 + [False] * 12)
+    at, share = open_after(Gaps(np.array(closed + running), over, np.arange(21)))
     assert at.tolist() == [6, 7, 10, 13, 16, 22, 23]
     assert share == pytest.approx([0.857, 0.807, 0.753, 0.690, 0.627, 0.538, 0.448], abs=5e-4)
 

@@ -1,0 +1,153 @@
+"""Which segments are too many or too few: twins, contained ones, tiny and giant ones, siblings that do alike.
+
+Limits are conventions, and said with each finding; whoever knows the segments decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from pyroaring import BitMap
+from scipy.stats import false_discovery_control, mannwhitneyu
+
+from rules.models.columns import Floats, Notice, Severity
+
+TWINS, CONTAINED = 0.8, 0.95
+GIANT, MANY_IN_NONE = 0.5, 0.2
+LEAST_COMPARED = 200
+"""Siblings with fewer people tell nothing of each other: no difference would only mean too few."""
+ALIKE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """`containment`: how much of the smaller one lies in the larger one."""
+
+    smaller: str
+    larger: str
+    both: int
+    jaccard: float
+    containment: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Two siblings, what each comes to per person, and how likely so small a difference is by chance alone,
+    after Benjamini and Hochberg (1995)."""
+
+    one: str
+    other: str
+    means: tuple[float, float]
+    p: float
+
+
+def overlaps(members: Mapping[str, BitMap]) -> list[Overlap]:
+    """Every pair that shares people, the likest first; a segment without people shares none."""
+    found = []
+    for a, b in combinations(sorted(members), 2):
+        both = members[a].intersection_cardinality(members[b])
+        if both:
+            small, large = sorted((a, b), key=lambda name: (len(members[name]), name))
+            either = len(members[a]) + len(members[b]) - both
+            found.append(Overlap(small, large, both, both / either, both / len(members[small])))
+    return sorted(found, key=lambda one: (-one.jaccard, -one.containment, one.smaller, one.larger))
+
+
+def told_overlaps(found: Sequence[Overlap]) -> Iterator[Notice]:
+    """`seg.duplicate` for twins, and for what lies within another."""
+    for one in found:
+        evidence: dict[str, float | int | str] = {
+            "smaller": one.smaller,
+            "larger": one.larger,
+            "both": one.both,
+            "jaccard": one.jaccard,
+            "containment": one.containment,
+        }
+        if one.jaccard >= TWINS:
+            message = (
+                f"{one.smaller} and {one.larger} share {one.jaccard:.0%} of their people (Jaccard):"
+                " keep one of them, or say in the rules how they differ."
+            )
+            yield Notice("seg.duplicate", Severity.WARNING, message, evidence)
+        elif one.containment >= CONTAINED:
+            message = (
+                f"{one.smaller} and {one.larger} share {one.containment:.0%} of {one.smaller}: it lies within"
+                f" {one.larger}. Fine if that is meant; else let {one.larger} leave its people out."
+            )
+            yield Notice("seg.duplicate", Severity.NOTE, message, evidence)
+
+
+def told_sizes(members: Mapping[str, BitMap], everybody: BitMap, *, smallest: int) -> Iterator[Notice]:
+    """`seg.too_small`, `seg.giant`, and `seg.unassigned` where many are in none."""
+    people = len(everybody)
+    for name, some in members.items():
+        size = len(some)
+        evidence: dict[str, float | int | str] = {"segment": name, "size": size, "people": people}
+        if size < smallest:
+            message = (
+                f"{name} has {size:,} people, fewer than {smallest:,}: too few to judge or to treat apart;"
+                " widen its rule or let a sibling take its people."
+            )
+            yield Notice("seg.too_small", Severity.WARNING, message, {**evidence, "smallest": smallest})
+        if people and size / people > GIANT:
+            message = (
+                f"{name} has {size / people:.0%} of all people: look whether a split (by value, recency or"
+                " interest) makes parts that answer differently."
+            )
+            yield Notice("seg.giant", Severity.WARNING, message, evidence)
+    none = people - len(everybody & BitMap.union(BitMap(), *members.values()))
+    if people and none / people > MANY_IN_NONE:
+        message = (
+            f"{none:,} people ({none / people:.0%}) are in no segment: look at what they have in common"
+            " and write a rule for them, or one for the rest."
+        )
+        yield Notice("seg.unassigned", Severity.WARNING, message, {"unassigned": none, "people": people})
+
+
+def siblings(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of segments of one group: `rfm/loyal` and `rfm/at-risk`."""
+    pairs = combinations(sorted(names), 2)
+    return [(a, b) for a, b in pairs if "/" in a and a.rsplit("/", 1)[0] == b.rsplit("/", 1)[0]]
+
+
+def alike(outcomes: Mapping[str, Floats]) -> list[Alike]:
+    """Siblings whose outcomes (one number per member) cannot be told apart, by the ranks of Mann and Whitney
+    (1947); pairs with fewer than 200 people on a side are not asked."""
+    asked = [
+        pair for pair in siblings(list(outcomes)) if min(len(outcomes[one]) for one in pair) >= LEAST_COMPARED
+    ]
+    if not asked:
+        return []
+    chances = [_chance(outcomes[a], outcomes[b]) for a, b in asked]
+    adjusted = false_discovery_control(chances, method="bh")
+    return [
+        Alike(a, b, (float(outcomes[a].mean()), float(outcomes[b].mean())), float(p))
+        for (a, b), p in zip(asked, adjusted, strict=True)
+        if p > ALIKE
+    ]
+
+
+def told_alike(found: Sequence[Alike], outcome: str) -> Iterator[Notice]:
+    """`seg.no_difference`. `outcome`: what was compared, in words."""
+    for one in found:
+        message = (
+            f"{one.one} and {one.other} do not differ in {outcome} (p {one.p:.2f}): unless they are treated"
+            " differently for another reason, one segment would do."
+        )
+        evidence: dict[str, float | int | str] = {
+            "one": one.one,
+            "other": one.other,
+            "mean_one": one.means[0],
+            "mean_other": one.means[1],
+            "p": one.p,
+        }
+        yield Notice("seg.no_difference", Severity.WARNING, message, evidence)
+
+
+def _chance(a: Floats, b: Floats) -> float:
+    if np.ptp(np.concatenate([a, b])) == 0:
+        return 1.0
+    return float(mannwhitneyu(a, b, method="asymptotic").pvalue)
