@@ -1,8 +1,8 @@
 """Which segments are the most attractive, by criteria whose weights are seen, and how far that rests on them.
 
 After Dolnicar, Gruen, Leisch 2018, "Market Segmentation Analysis", chapter 4: who fails a knock-out criterion
-is not ranked; the rest are by the sum of weight times percent rank. The weights are then drawn anew a thousand
-times around the given ones: a segment that ranks first to sixth is not "number one".
+is not ranked; the rest are by the sum of weight times percent rank. The weights are then drawn anew a
+thousand times around the given ones: a segment that ranks first to sixth is not "number one".
 """
 
 from __future__ import annotations

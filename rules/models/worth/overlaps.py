@@ -134,8 +134,8 @@ def told_alike(found: Sequence[Alike], outcome: str) -> Iterator[Notice]:
     """`seg.no_difference`. `outcome`: what was compared, in words."""
     for one in found:
         message = (
-            f"{one.one} and {one.other} do not differ in {outcome} (p {one.p:.2f}): unless they are treated"
-            " differently for another reason, one segment would do."
+            f"{one.one} and {one.other} cannot be told apart by {outcome} (p {one.p:.2f}): unless they are"
+            " treated differently for another reason, one segment would do."
         )
         evidence: dict[str, float | int | str] = {
             "one": one.one,

@@ -1,0 +1,169 @@
+"""The command that judges segments: evaluate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sync.cli.output import Format, FormatOption, emit_json, say, table
+from sync.cli.running import config_of
+from sync.errors import UserError
+
+if TYPE_CHECKING:
+    from sync.run.worth import Evaluation, Mean
+
+
+def register(app: typer.Typer) -> None:
+    """Hang this module's commands under `app`."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(min=1, help="compare with how it was so many days ago")] = 30,
+    smallest: Annotated[int, typer.Option(min=1, help="segments with fewer people are too small")] = 100,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(help="of a criterion of attractiveness, such as size=0.3; 0 leaves it out; repeatable"),
+    ] = None,
+    nps: Annotated[str | None, typer.Option(help="the fact with answers from 0 to 10")] = None,
+    csat: Annotated[str | None, typer.Option(help="the fact with answers from 1 to 5")] = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """What each segment is worth, which are too many or too few, what moved. Asks no platform, changes nothing.
+
+    Exit codes: 0 judged, with or without warnings; 1 nothing to judge yet, or a criterion or fact that is
+    none; 2 wrong usage.
+    """
+    from sync.run.evaluating import Asked, evaluated
+    from sync.run.workspace import Workspace
+
+    scales = {name: fact for name, fact in (("nps", nps), ("csat", csat)) if fact is not None}
+    asked = Asked(compare_days=days, smallest=smallest, weights=_weights(weight or []), scales=scales)
+    with Workspace.open(config_of(context)) as workspace:
+        found = evaluated(workspace, asked)
+    if output is Format.JSON:
+        emit_json(found.document())
+    else:
+        _show(found)
+
+
+def _weights(given: list[str]) -> dict[str, float]:
+    found = {}
+    for one in given:
+        name, _, number = one.partition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise UserError(f"--weight {one}: write it as NAME=NUMBER, such as size=0.3") from None
+    return found
+
+
+def _show(found: Evaluation) -> None:
+    say(
+        f"{len(found.worth)} segments of {found.people:,} people, {found.segments_a_person:.1f} a person,"
+        f" as of {found.as_of:%Y-%m-%d %H:%M} UTC"
+    )
+    table(
+        f"Worth (revenue, buyers: the last {found.revenue_days} days; who entered, left: {found.compare_days})",
+        [
+            "segment",
+            "people",
+            "",
+            "entered",
+            "left",
+            "new",
+            "revenue",
+            f"{found.currency} each",
+            "buy",
+            "30/90/365 d",
+            "CLV each",
+            "engaged",
+            "reach",
+            "data",
+        ],
+        (
+            [
+                one.segment,
+                one.size,
+                f"{one.share:.0%}",
+                one.growth.entered if one.growth else None,
+                one.growth.left if one.growth else None,
+                one.growth.new if one.growth else None,
+                f"{one.revenue_share:.0%}",
+                f"{one.revenue_per_person / 100:,.2f}",
+                f"{one.buyers.value:.0%}" if one.buyers else "–",
+                "/".join("–" if share is None else f"{share:.0%}" for share in one.retention.values()),
+                _mean(one.clv, 100),
+                _mean(one.engagement, 1),
+                f"{one.reach:.0%}",
+                one.badge,
+            ]
+            for one in found.worth
+        ),
+    )
+    say("30/90/365 d: orders followed by another within so many days (Kaplan-Meier)")
+    _satisfaction(found)
+    _ranking(found)
+    _drift(found)
+    for name, how in found.unmeasured.items():
+        say(f"not measured: {name}: {how}")
+    for notice in found.warnings:
+        say(f"{notice.severity} {notice.code}: {notice.message}")
+
+
+def _mean(of: Mean | None, unit: int) -> str:
+    return "–" if of is None else f"{of.mean / unit:,.2f}"
+
+
+def _satisfaction(found: Evaluation) -> None:
+    rows = [
+        [
+            one.segment,
+            each.scale,
+            each.answers,
+            f"{each.response_rate:.0%}",
+            "hidden" if each.score is None else f"{each.score:.0f}",
+            ", ".join(f"{name} {s.low:.0%} to {s.high:.0%}" for name, s in each.shares.items()),
+        ]
+        for one in found.worth
+        for each in one.satisfaction
+    ]
+    if rows:
+        table("Satisfaction", ["segment", "scale", "answers", "of all", "score", "95 % interval"], rows)
+
+
+def _ranking(found: Evaluation) -> None:
+    table(
+        "Attractiveness",
+        ["rank", "segment", "score", "ranks as weights move", "first in"],
+        (
+            [one.rank, one.segment, one.score, f"{one.best} to {one.worst}", f"{one.first:.0%}"]
+            for one in found.ranking
+        ),
+    )
+    say("Weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in found.weights.items()))
+    for one in found.worth:
+        if one.knocked_out:
+            say(f"not ranked: {one.segment}: {'; '.join(one.knocked_out)}")
+
+
+def _drift(found: Evaluation) -> None:
+    table(
+        f"Drift in {found.compare_days} days",
+        ["of", "what", "PSI", "limit", "then", "now", ""],
+        (
+            [
+                one.segment or "everybody",
+                one.feature,
+                f"{one.found.value:.3f}",
+                f"{one.found.limit:.3f}",
+                one.found.n,
+                one.found.m,
+                "too small" if one.found.too_small else "drift" if one.found.alarm else "",
+            ]
+            for one in found.drift
+            if one.segment is None or one.found.alarm
+        ),
+    )

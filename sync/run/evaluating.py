@@ -1,0 +1,269 @@
+"""`evaluate`: what each segment is worth, which are too many or too few, and what moved. Asks no platform.
+
+Over what the last run left. Revenue and retention are those of orders (the kind and amount that the models in
+the config name, else `purchase` and `amount`). Nothing is stored, merged or split; ROI is not measured, since
+nobody is held out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from rules.models.columns import Floats, Notice, Severity
+from rules.models.lifecycle import gaps
+from rules.models.worth.attractiveness import told_unstable
+from rules.models.worth.overlaps import (
+    CONTAINED,
+    TWINS,
+    alike,
+    overlaps,
+    told_alike,
+    told_overlaps,
+    told_sizes,
+)
+from rules.models.worth.psi import psi, told
+from rules.models.worth.retention import of_members, retention
+from rules.models.worth.wilson import wilson
+from rules.ruleset import RuleSet
+from sync.config.modelling import OrderModel
+from sync.errors import UserError
+from sync.models.log import Histories, Log
+from sync.quality.trust import Trust, needs, trust
+from sync.run.answered import Answers, asked_scales
+from sync.run.findings import Looked, looked
+from sync.run.grown import Grown
+from sync.run.measured import average, measured
+from sync.run.ranked import knocked_out, ranked, weights_of
+from sync.run.rulebook import known_rules
+from sync.run.workspace import Workspace
+from sync.run.worth import Drift, Evaluation, Worth
+from sync.whereabouts import bitmap
+
+REVENUE_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`weights`: in place of the usual ones. `scales`: "nps" or "csat" → the fact that holds the score."""
+
+    compare_days: int = 30
+    smallest: int = 100
+    weights: Mapping[str, float] = field(default_factory=dict)
+    scales: Mapping[str, str] = field(default_factory=dict)
+
+
+def evaluated(workspace: Workspace, asked: Asked | None = None) -> Evaluation:
+    """All of it. UserError if nothing was computed yet, or something is asked for that is not there."""
+    asked = asked or Asked()
+    weights = weights_of(asked.weights)
+    scales = asked_scales(workspace, asked.scales)
+    with looked(workspace) as look:
+        return _Evaluating(workspace, look, asked, weights, scales).made()
+
+
+class _Evaluating:
+    """One evaluation, while the lake is open."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        look: Looked,
+        asked: Asked,
+        weights: Mapping[str, float],
+        scales: Mapping[str, Answers],
+    ) -> None:
+        self.workspace, self.look, self.asked, self.weights, self.scales = (
+            workspace, look, asked, weights, scales,
+        )  # fmt: skip
+        self.store, self.database = workspace.store, look.said.database
+        self.notices: list[Notice] = []
+        rules = self._rules()
+        latest = self.store.segments.latest()
+        self.members = {
+            name: one.members for name, one in latest.items() if rules is None or name in rules.segments
+        }
+        if not self.members:
+            raise UserError(
+                "no run has computed a segment yet, so there is nothing to judge; `segsync run` does"
+            )
+        lake = self.store.lake
+        self.everybody = bitmap(self.database, f"SELECT person FROM {lake.relation('people')}")
+        self.trust = {} if rules is None else self._trust(rules)
+        self.log = Log(lake, self.database, as_of=look.as_of)
+        self.orders = self.log.orders(_order_model(workspace))
+        self.facts = measured(workspace, self.database)
+        self.answers = {name: scale.read(lake, self.database) for name, scale in scales.items()}
+
+    def made(self) -> Evaluation:
+        """Asked in this order: every segment, then what they are to each other."""
+        days = self.orders.days()
+        recent = days["day"] > self.log.today - REVENUE_DAYS
+        everywhere = BitMap.union(self.everybody, *self.members.values())
+        most = max(int(days["person"].max(initial=0)), everywhere.max() if everywhere else 0)
+        paid = np.bincount(days["person"][recent], weights=days["value"][recent], minlength=most + 1)
+        spent = paid.astype(np.float64)
+        waits = gaps(days["person"], days["day"], as_of=self.log.today)
+        grown = Grown(self.store, as_of=self.look.as_of, days=self.asked.compare_days)
+        mailable = self._mailable()
+        before: dict[str, BitMap] = {}
+        bought = BitMap(np.unique(days["person"][recent]).astype(np.uint32))
+        found = []
+        for name, members in self.members.items():
+            growth, note, then = grown.of(name, members)
+            before[name] = then
+            badge = self.trust.get(name)
+            size = len(members)
+            revenue = int(spent[_numbers(members)].sum())
+            one = Worth(
+                segment=name,
+                size=size,
+                share=_part(size, len(self.everybody)),
+                growth=growth,
+                growth_note=note,
+                revenue=revenue,
+                revenue_share=_part(revenue, float(spent.sum())),
+                buyers=wilson(len(members & bought), size) if size else None,
+                retention=retention(of_members(waits, members)),
+                clv=average(self.facts.clv, members),
+                engagement=average(self.facts.engagement, members),
+                satisfaction=tuple(
+                    self.scales[name].of(read, members) for name, read in self.answers.items()
+                ),
+                reach=_part(len(members & mailable), size),
+                badge=None if badge is None else badge.badge.value,
+                faulty=None if badge is None else badge.share,
+            )
+            found.append(replace(one, knocked_out=knocked_out(one, smallest=self.asked.smallest)))
+        return self._together(found, before, spent)
+
+    def _together(self, found: list[Worth], before: Mapping[str, BitMap], spent: Floats) -> Evaluation:
+        shared = overlaps(self.members)
+        flagged = [one for one in shared if one.jaccard >= TWINS or one.containment >= CONTAINED]
+        weights, ranking = ranked(found, self.weights)
+        drift = list(self._drift(before))
+        people = len(self.everybody)
+        self.notices += told_sizes(self.members, self.everybody, smallest=self.asked.smallest)
+        self.notices += told_overlaps(flagged)
+        outcomes = {name: spent[_numbers(members)] for name, members in self.members.items()}
+        self.notices += told_alike(alike(outcomes), f"revenue per person in the last {REVENUE_DAYS} days")
+        for one in drift:
+            notice = told(one.feature if one.segment is None else f"{one.segment}: {one.feature}", one.found)
+            if notice is not None and (one.segment is None or one.found.alarm):
+                self.notices.append(notice)
+        for name, scale in self.scales.items():
+            hidden = [
+                one.segment for one in found for s in one.satisfaction if s.scale == name and s.score is None
+            ]
+            self.notices += scale.told_few(hidden)
+        unstable = told_unstable(ranking)
+        self.notices += [unstable] if unstable else []
+        self.notices.append(_unmeasured_roi())
+        return Evaluation(
+            run=self.look.run,
+            as_of=self.look.as_of,
+            people=people,
+            currency=self.workspace.settings.business.currency,
+            compare_days=self.asked.compare_days,
+            revenue_days=REVENUE_DAYS,
+            segments_a_person=_part(sum(one.size for one in found), people),
+            worth=tuple(found),
+            weights=weights,
+            ranking=tuple(ranking),
+            overlaps=tuple(flagged),
+            drift=tuple(drift),
+            unmeasured=self._unmeasured(),
+            warnings=tuple(sorted(self.notices, key=lambda one: one.severity is not Severity.WARNING)),
+        )
+
+    def _rules(self) -> RuleSet | None:
+        """Those in force; None while the files have errors."""
+        try:
+            return known_rules(self.workspace)[1]
+        except UserError:
+            message = (
+                "The rule files have errors: segments are those of the last run, and none has a trust badge;"
+                " `segsync check` lists them."
+            )
+            self.notices.append(Notice("eval.rules_broken", Severity.WARNING, message, {}))
+            return None
+
+    def _trust(self, rules: RuleSet) -> dict[str, Trust]:
+        badges = trust(self.members, needs(rules, self.look.fields), self.look.found())
+        return {one.segment: one for one in badges}
+
+    def _mailable(self) -> BitMap:
+        """Who has an address, consented and is not suppressed."""
+        lake = self.store.lake
+        if "email" not in lake.columns("people"):
+            return BitMap()
+        return bitmap(
+            self.database,
+            f"""SELECT person FROM {lake.relation("people")}
+            WHERE email IS NOT NULL AND consented_email AND NOT coalesce(suppressed, false)""",
+        )
+
+    def _drift(self, before: Mapping[str, BitMap]) -> Iterator[Drift]:
+        """Of what people ordered, then and now: of everybody, and of segments that can be compared."""
+        today, then = self.log.today, self.log.today - self.asked.compare_days
+        earlier, later = (self.orders.histories(until=day) for day in (then, today))
+        old, new = _features(earlier, then), _features(later, today)
+        for feature in old:
+            yield Drift(None, feature, psi(old[feature], new[feature]))
+        for name, members in before.items():
+            if members:
+                was = np.isin(earlier.person, _numbers(members))
+                now = np.isin(later.person, _numbers(self.members[name]))
+                for feature in old:
+                    yield Drift(name, feature, psi(old[feature][was], new[feature][now]))
+
+    def _unmeasured(self) -> dict[str, str]:
+        found = {}
+        if self.facts.clv is None:
+            found["clv"] = (
+                "add [models.clv] to the config, or see `segsync models list` for why it is not in use"
+            )
+        if self.facts.engagement is None:
+            found["engagement"] = (
+                "add [models.engagement] to the config, or see `segsync models list` for why it is not in use"
+            )
+        if not self.scales:
+            found["satisfaction"] = (
+                "name the fact that holds the score: --nps FACT (0 to 10) or --csat FACT (1 to 5)"
+            )
+        return {**found, "roi": "only a holdout tells what mail to a segment earned; nobody is held out"}
+
+
+def _order_model(workspace: Workspace) -> OrderModel:
+    """What the models call an order; else the usual."""
+    models = workspace.settings.models.values()
+    return next((one for one in models if isinstance(one, OrderModel)), OrderModel())
+
+
+def _features(of: Histories, until: int) -> dict[str, Floats]:
+    columns = {
+        "days since the last order": until - of.last,
+        "days with an order": of.days,
+        "revenue so far": of.value,
+    }
+    return {name: values.astype(np.float64) for name, values in columns.items()}
+
+
+def _numbers(members: BitMap) -> NDArray[np.int64]:
+    return np.asarray(members.to_array(), dtype=np.int64)
+
+
+def _part(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _unmeasured_roi() -> Notice:
+    message = (
+        "ROI is not measured: what members bought is not what mail to them earned. Leave a random part of a"
+        " segment without mail and compare."
+    )
+    return Notice("eval.unmeasured_roi", Severity.NOTE, message, {})
