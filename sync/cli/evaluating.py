@@ -31,7 +31,7 @@ def evaluate(
     csat: Annotated[str | None, typer.Option(help="the fact with answers from 1 to 5")] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """What each segment is worth, which are too many or too few, what moved. Asks no platform, changes nothing.
+    """What each segment is worth, which are too many or too few, what moved. Asks nobody, changes nothing.
 
     Exit codes: 0 judged, with or without warnings; 1 nothing to judge yet, or a criterion or fact that is
     none; 2 wrong usage.
@@ -66,7 +66,7 @@ def _show(found: Evaluation) -> None:
         f" as of {found.as_of:%Y-%m-%d %H:%M} UTC"
     )
     table(
-        f"Worth (revenue, buyers: the last {found.revenue_days} days; who entered, left: {found.compare_days})",
+        f"Worth (revenue, buyers: the last {found.revenue_days} days; entered, left: {found.compare_days})",
         [
             "segment",
             "people",

@@ -34,7 +34,7 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """Of the `people` who have a value: the mean with its 95 % interval (None: of one alone), and the total."""
+    """Of the `people` who have a value: the mean with its 95 % interval (None: of one), and the total."""
 
     people: int
     mean: float

@@ -13,6 +13,7 @@ import pytest
 
 from rules.models.bg_nbd import BgNbd
 from rules.models.clv import MONTH_WEEKS
+from sync.run.evaluating import evaluated
 from sync.run.modelling import shown
 from sync.run.report import Report
 from sync.run.workspace import Workspace
@@ -166,3 +167,16 @@ def test_a_history_that_tells_no_leaving_is_refused_with_the_figures(tmp_path: P
     assert "model clv is not in use, its facts are missing: The history is too short" in " ".join(
         report.notices
     )
+
+
+def test_a_segment_is_judged_by_the_lifetime_value_of_its_members(cdnow: Sold) -> None:
+    with Workspace.open(cdnow.shop.config) as workspace:
+        members = {name: list(one.members) for name, one in workspace.store.segments.latest().items()}
+        found = {one.segment: one.clv for one in evaluated(workspace).worth}
+    for name, some in members.items():
+        theirs, told = cdnow.worth.reindex(some).dropna(), found[name]
+        assert told is not None
+        assert (told.people, told.total) == (len(theirs), pytest.approx(theirs.sum()))
+        assert (told.mean, told.low) == pytest.approx(
+            (theirs.mean(), theirs.mean() - 1.959964 * theirs.sem()), rel=1e-9
+        )

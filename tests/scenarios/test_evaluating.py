@@ -1,0 +1,101 @@
+"""Planted twins, giants, growth and answers, from the export to what `segsync evaluate` says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rules.models.worth.wilson import wilson
+from tests.scenarios.company import SHOP, Company, email, segment
+
+SCORED = SHOP.replace(
+    'columns = { email = "email", country = "country" }',
+    'columns = { email = "email", country = "country", score = "score" }\ntypes = { score = "number" }',
+)
+RULES = (
+    segment("germans", 'country = "DE"', to="[]")
+    + segment("also-germans", 'country in ["DE", "LI"]', to="[]")
+    + segment("french", 'country = "FR"', to="[]")
+    + segment("europe", 'country in ["DE", "FR"]', to="[]")
+)
+GERMANS, FRENCH, OTHERS = range(1, 121), range(121, 201), range(201, 261)
+
+
+def score(number: int) -> int | str:
+    """Of the first sixty: 10, 7 or 3; nobody else answered."""
+    return (10, 7, 3)[number % 3] if number <= 60 else ""
+
+
+def export(firm: Company, countries: dict[int, str]) -> None:
+    rows = [(f"c{n}", email(n), country, score(n)) for n, country in countries.items()]
+    firm._export("customers.csv", ("customer_id", "email", "country", "score"), rows)
+
+
+def judged(firm: Company, *words: str) -> dict[str, Any]:
+    answer = firm.segsync("evaluate", "--days", "7", "--nps", "shop.score", *words, "--format", "json")
+    assert answer.code == 0, answer.said
+    assert "@" not in answer.said
+    return answer.document  # type: ignore[no-any-return]
+
+
+def grown(firm: Company) -> None:
+    """Two runs ten days apart: 10 French move to Germany, 5 new Germans come, 3 Germans leave for the US."""
+    firm.write_config(shop=SCORED)
+    firm.rules(RULES)
+    firm.orders([(f"o{n}", f"c{n}", "2026-02-01T10:00:00Z", "20.00") for n in range(1, 31)])
+    there = dict.fromkeys(GERMANS, "DE") | dict.fromkeys(FRENCH, "FR") | dict.fromkeys(OTHERS, "US")
+    export(firm, there)
+    firm.run()
+    firm.later(days=10)
+    moved = dict.fromkeys((*range(121, 131), *range(261, 266)), "DE") | dict.fromkeys(range(1, 4), "US")
+    export(firm, there | moved)
+    firm.run()
+
+
+def test_growth_of_one_definition_answers_twins_and_giants_are_found_as_planted(firm: Company) -> None:
+    grown(firm)
+    found = judged(firm)
+    segments = {one["segment"]: one for one in found["segments"]}
+    growth = segments["germans"]["growth"]
+    assert {key: growth[key] for key in ("before", "entered", "left", "new")} == {
+        "before": 120, "entered": 15, "left": 3, "new": 5,
+    }  # fmt: skip
+    assert (segments["french"]["growth"]["left"], segments["french"]["growth"]["entered"]) == (10, 0)
+    (nps,) = segments["germans"]["satisfaction"]
+    answers = [score(n) for n in range(4, 61)]
+    promoters, detractors = answers.count(10), answers.count(3)
+    assert (nps["answers"], nps["response_rate"]) == (57, 57 / 132)
+    assert nps["score"] == 100 * (promoters - detractors) / 57
+    assert nps["shares"]["promoters"]["low"] == wilson(promoters, 57).low
+    assert [one["score"] for one in segments["french"]["satisfaction"]] == [None]
+    told = [(one["code"], one["severity"]) for one in found["warnings"]]
+    pairs = {
+        (one["evidence"]["smaller"], one["evidence"]["larger"])
+        for one in found["warnings"]
+        if one["code"] == "seg.duplicate"
+    }
+    assert pairs == {
+        ("also-germans", "germans"), ("germans", "europe"), ("also-germans", "europe"), ("french", "europe"),
+    }  # fmt: skip
+    assert told.count(("seg.giant", "warning")) == 1  # Europe; 132 Germans of 265 are just no giant
+    assert told.count(("seg.unassigned", "warning")) == 1  # 63 of 265
+    assert [one["evidence"]["segment"] for one in found["warnings"] if one["code"] == "seg.too_small"] == [
+        "french"
+    ]
+    assert "eval.few_answers" in {code for code, _ in told}
+    # of another definition nothing is said
+    firm.rules(RULES.replace('country = "FR"', 'country in ["FR", "BE"]'))
+    firm.later(hours=1)
+    firm.run()
+    segments = {one["segment"]: one for one in judged(firm)["segments"]}
+    assert (segments["french"]["growth"], segments["french"]["growth_note"]) == (
+        None,
+        "its definition is new",
+    )
+    assert segments["germans"]["growth"]["entered"] == 15
+
+
+def test_without_a_run_there_is_nothing_to_judge(firm: Company) -> None:
+    firm.rules(RULES)
+    answer = firm.segsync("evaluate")
+    assert (answer.code, "nothing has been pulled yet" in answer.err) == (1, True)
+    assert "Traceback" not in answer.said
