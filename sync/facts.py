@@ -65,6 +65,13 @@ _FACTS: Mapping[str, tuple[Field, ...]] = {
             "0 to 1",
         ),
     ),
+    "offers": (
+        Field(
+            "next_offer",
+            Type.TEXT,
+            "What people with alike things have and the person does not; missing where nothing is known",
+        ),
+    ),
     "lead": (
         Field(
             "fit",

@@ -88,6 +88,17 @@ class ChurnSettings(OrderModel):
 
 
 @dataclass(frozen=True, slots=True)
+class OffersSettings(OrderModel):
+    """`items`: the field of an order that names what was bought, a text or a list. `most`: so many items are
+    offered at most, those that most people bought."""
+
+    items: str = "products"
+    most: int = 2_000
+
+    name: ClassVar[str] = "offers"
+
+
+@dataclass(frozen=True, slots=True)
 class EngagementSettings(ModelSettings):
     """`sent`, `open`, `click`: the activity that tells so, `message`: its field that tells what was sent.
     `points`: of one activity by its kind, None: the usual ones of those there are. `half_life_s`: None: the

@@ -16,6 +16,7 @@ from sync.config.modelling import (
     LeadSettings,
     LifecycleSettings,
     ModelSettings,
+    OffersSettings,
     OrderModel,
     RfmSettings,
 )
@@ -140,11 +141,21 @@ def _churn(section: Section) -> ModelSettings:
     )
 
 
+def _offers(section: Section) -> ModelSettings:
+    default = OffersSettings()
+    return OffersSettings(
+        **_of_orders(section),
+        items=section.text("items", default.items),
+        most=section.whole("most", default.most, low=2, high=10_000),
+    )
+
+
 _READERS: dict[str, Callable[[Section], ModelSettings]] = {
     "rfm": _rfm,
     "lifecycle": _lifecycle,
     "clv": _clv,
     "churn": _churn,
+    "offers": _offers,
     "engagement": _engagement,
     "lead": _lead,
 }

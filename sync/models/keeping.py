@@ -28,6 +28,7 @@ from sync.models.lead import Lead
 from sync.models.lifecycle import Lifecycle
 from sync.models.log import Log
 from sync.models.model import Fit, Model, said
+from sync.models.offers import NextOffer
 from sync.models.rfm import Rfm, old_edges
 from sync.models.standing import by_model, due, reason, used
 from sync.models.words import made_of
@@ -44,6 +45,7 @@ _MODELS: Mapping[str, Model[Any]] = {
     "engagement": Engagement(),
     "lead": Lead(),
     "churn": Churn(),
+    "offers": NextOffer(),
 }
 
 

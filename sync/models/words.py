@@ -109,6 +109,14 @@ def _churn(parameters: Mapping[str, Any], _: str) -> list[str]:
     ]
 
 
+def _offers(parameters: Mapping[str, Any], _: str) -> list[str]:
+    items, pairs = len(parameters["items"]), sum(len(row) for row in parameters["alike"])
+    return [
+        f"{items:,} items of at least {parameters['least_buyers']} buyers, {pairs:,} pairs of them",
+        "what somebody has is not offered again; who has none of these items gets no offer",
+    ]
+
+
 def judged(baseline: Mapping[str, Any]) -> list[str]:
     """How the model did on days it had not seen, beside the naive guess."""
     if baseline.get("auc"):
@@ -122,6 +130,12 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
             f"tried on {baseline['leads']:,} later leads: who converts is ranked rightly in"
             f" {baseline['auc_leads']:.1%} of pairs ({baseline['naive_auc']:.1%} by {baseline['naive']});"
             f" the best band converts {baseline['lift']:.1f} times as often as all"
+        ]
+    if "personal" in baseline:
+        return [
+            f"tried on {baseline['from']} to {baseline['to']}: of {baseline['people']:,} people who bought"
+            f" something new, {baseline['personal']:.1%} found it among ten offers ({baseline['popular']:.1%}"
+            " among the ten most popular)"
         ]
     if "churn_auc" in baseline:
         return [
@@ -155,4 +169,5 @@ _WORDS = {
     "engagement": _engagement,
     "lead": _lead,
     "churn": _churn,
+    "offers": _offers,
 }

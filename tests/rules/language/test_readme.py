@@ -16,6 +16,7 @@ from sync.config.modelling import (
     EngagementSettings,
     LeadSettings,
     LifecycleSettings,
+    OffersSettings,
     RfmSettings,
 )
 from sync.facts import facts_of
@@ -28,6 +29,7 @@ MODELS = (
     ChurnSettings(),
     EngagementSettings(),
     LeadSettings(),
+    OffersSettings(),
 )
 FACTS = {fact.name: fact for model in MODELS for fact in facts_of(model, currency="EUR", source="")}
 WITH_MODELS = replace(VOCABULARY, fields={**VOCABULARY.fields, **FACTS})

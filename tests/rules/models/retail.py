@@ -14,7 +14,7 @@ def clean_lines() -> pd.DataFrame:
     """Customer present, no cancellation, quantity and price above 0; with the `value` of each line."""
     lines = pd.read_parquet(
         shared("data/online_retail/online_retail.parquet"),
-        columns=["InvoiceNo", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"],
+        columns=["InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"],
     )
     bought = lines["CustomerID"].notna() & (lines["Quantity"] > 0) & (lines["UnitPrice"] > 0)
     lines = lines[bought & ~lines["InvoiceNo"].str.startswith("C")]

@@ -1,0 +1,183 @@
+"""Next best offer: what people who own alike things own besides, weighed by BM25.
+
+Items are documents and customers are words (Robertson and Zaragoza 2009): a customer who owns nearly all
+tells little, and so does an item that nearly everybody owns. Raw lift favours rare pairs and ends below
+plain popularity; it is a reason to show, never an order to go by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from rules.models.columns import Bools, Floats, InputError, Ints, Notice, Severity
+
+K1, B = 1.2, 0.75
+LEAST_BUYERS = 20
+"""Items with fewer have no neighbours that are not chance."""
+NEIGHBOURS = 100
+PORTION = 2_000
+"""People whose scores are held at once."""
+Z95 = 1.959964
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """`items` in ascending order; `alike` (items, items): how much owning the row speaks for the column."""
+
+    items: tuple[str, ...]
+    alike: sparse.csr_array
+    buyers: Ints
+    excluded: int
+
+    def scores(self, owned: sparse.csr_array) -> Floats:
+        """(people, items): the higher the better; minus infinity for what somebody owns."""
+        found: Floats = (owned @ self.alike).toarray().astype(np.float64)
+        found[owned.toarray() > 0] = -np.inf
+        return found
+
+    def best(self, owned: sparse.csr_array) -> tuple[str | None, ...]:
+        """The best offer of each; None where nothing they own speaks for anything. Of equals, the item that
+        more people own, then the first."""
+        order = np.lexsort((np.arange(len(self.items)), -self.buyers))
+        found: list[str | None] = []
+        for start in range(0, owned.shape[0], PORTION):
+            scores = self.scores(owned[start : start + PORTION])
+            first = order[scores[:, order].argmax(axis=1)]
+            known = scores[np.arange(len(first)), first] > 0
+            some = zip(first.tolist(), known.tolist(), strict=True)
+            found += [self.items[item] if there else None for item, there in some]
+        return tuple(found)
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What was left out."""
+        if not self.excluded:
+            return ()
+        message = f"{self.excluded:,} items under {LEAST_BUYERS} buyers excluded."
+        return (Notice("nbo.thin_item", Severity.NOTE, message, {"items": self.excluded}),)
+
+
+def fit(person: Ints, item: Sequence[str], *, least_buyers: int = LEAST_BUYERS) -> Offers:
+    """From who bought what (rows in any order, repeats count once). InputError without enough buyers."""
+    people, who = np.unique(np.asarray(person), return_inverse=True)
+    names, what = np.unique(np.asarray(item, dtype=object).astype(str), return_inverse=True)
+    bought = _binary(who, what, (len(people), len(names)))
+    buyers = np.asarray(bought.sum(axis=0)).ravel()
+    kept = np.flatnonzero(buyers >= least_buyers)
+    if len(kept) < 2:
+        raise InputError(
+            f"fewer than two items have {least_buyers} buyers: nothing can be offered beside another"
+        )
+    bought = bought[:, kept]
+    weighed = _weighed(bought)
+    alike = sparse.csr_array(weighed.T @ weighed)
+    alike.setdiag(0)
+    alike.eliminate_zeros()
+    return Offers(
+        tuple(names[kept].tolist()),
+        _strongest(alike, NEIGHBOURS),
+        buyers[kept].astype(np.int64),
+        len(names) - len(kept),
+    )
+
+
+def owned(offers: Offers, person: Ints, item: Sequence[str], people: Ints) -> sparse.csr_array:
+    """(people, items) 0 or 1, in the order of `people` (ascending); what is not offered is passed over."""
+    names = np.array(offers.items)
+    given = np.asarray(item, dtype=object).astype(str)
+    what = np.minimum(np.searchsorted(names, given), len(names) - 1)
+    who = np.minimum(np.searchsorted(people, person), len(people) - 1)
+    there = (names[what] == given) & (np.asarray(people)[who] == person)
+    return _binary(who[there], what[there], (len(people), len(names)))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Of people who bought something new later: whose offers (`top` each) had it, by the model and by
+    popularity, and the 95 % interval of the difference."""
+
+    people: int
+    top: int
+    personal: float
+    popular: float
+    low: float
+    high: float
+
+    @property
+    def better(self) -> bool:
+        """The whole interval is above 0."""
+        return self.low > 0
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What to know before offering by it."""
+        if self.better:
+            return ()
+        message = (
+            f"Personal choice {self.personal:.1%} vs most popular {self.popular:.1%}, interval contains 0"
+            f" ({self.low:+.1%} to {self.high:+.1%})."
+        )
+        evidence = {"personal": self.personal, "popular": self.popular, "low": self.low, "high": self.high}
+        return (Notice("nbo.no_gain", Severity.WARNING, message, evidence),)
+
+
+def compare(offers: Offers, before: sparse.csr_array, later: sparse.csr_array, *, top: int = 10) -> Compared:
+    """`before` and `later`: (people, items) of the same people; only what is new to somebody counts."""
+    new: Bools = (later.toarray() > 0) & ~(before.toarray() > 0)
+    some = new.any(axis=1) & (np.asarray(before.sum(axis=1)).ravel() > 0)
+    if not some.any():
+        raise InputError("nobody who had bought before bought anything new later: nothing to compare by")
+    own = before[np.flatnonzero(some)]
+    has = own.toarray() > 0
+    popular = np.where(has, -np.inf, offers.buyers[None, :].astype(np.float64))
+    personal, popularly = (_hit(scores, new[some], top) for scores in (offers.scores(own), popular))
+    off = personal.astype(np.float64) - popularly.astype(np.float64)
+    half = Z95 * float(off.std(ddof=1)) / np.sqrt(len(off)) if len(off) > 1 else np.inf
+    middle = float(off.mean())
+    return Compared(
+        len(off),
+        top,
+        float(personal.mean()),
+        float(popularly.mean()),
+        middle - float(half),
+        middle + float(half),
+    )
+
+
+def _hit(scores: Floats, new: Bools, top: int) -> Bools:
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    return np.asarray(np.take_along_axis(new, best, axis=1).any(axis=1), dtype=np.bool_)
+
+
+def _binary(who: Ints, what: Ints, shape: tuple[int, int]) -> sparse.csr_array:
+    made = sparse.csr_array((np.ones(len(who)), (who, what)), shape=shape)
+    made.sum_duplicates()
+    made.data[:] = 1.0
+    return made
+
+
+def _weighed(bought: sparse.csr_array) -> sparse.csr_array:
+    items = bought.shape[1]
+    basket, popular = np.asarray(bought.sum(axis=1)).ravel(), np.asarray(bought.sum(axis=0)).ravel()
+    speaks = np.log(items) - np.log(1 + basket)
+    length = 1 - B + B * popular / popular.mean()
+    rows, columns = bought.nonzero()
+    return sparse.csr_array(
+        ((K1 + 1) / (K1 * length[columns] + 1) * speaks[rows], (rows, columns)), shape=bought.shape
+    )
+
+
+def _strongest(alike: sparse.csr_array, most: int) -> sparse.csr_array:
+    """The largest entries of each row; of equals the first columns."""
+    kept = []
+    for row in range(alike.shape[0]):
+        start, end = alike.indptr[row], alike.indptr[row + 1]
+        order = np.lexsort((alike.indices[start:end], -alike.data[start:end]))[:most]
+        kept.append(start + np.sort(order))
+    places = np.concatenate(kept) if kept else np.zeros(0, np.int64)
+    rows = np.repeat(np.arange(alike.shape[0]), [len(one) for one in kept])
+    return sparse.csr_array((alike.data[places], (rows, alike.indices[places])), shape=alike.shape)
