@@ -21,8 +21,10 @@ from rules.models.worth.overlaps import (
     CONTAINED,
     TWINS,
     alike,
+    explained,
     overlaps,
     told_alike,
+    told_explained,
     told_overlaps,
     told_sizes,
 )
@@ -150,7 +152,10 @@ class _Evaluating:
         self.notices += told_sizes(self.members, self.everybody, smallest=self.asked.smallest)
         self.notices += told_overlaps(flagged)
         outcomes = {name: spent[_numbers(members)] for name, members in self.members.items()}
-        self.notices += told_alike(alike(outcomes), f"revenue per person in the last {REVENUE_DAYS} days")
+        compared = f"revenue per person in the last {REVENUE_DAYS} days"
+        groups = explained(self.members, outcomes)
+        self.notices += told_alike(alike(outcomes), compared)
+        self.notices += told_explained(groups, compared)
         for one in drift:
             notice = told(one.feature if one.segment is None else f"{one.segment}: {one.feature}", one.found)
             if notice is not None and (one.segment is None or one.found.alarm):
@@ -175,6 +180,7 @@ class _Evaluating:
             weights=weights,
             ranking=tuple(ranking),
             overlaps=tuple(flagged),
+            explained=groups,
             drift=tuple(drift),
             unmeasured=self._unmeasured(),
             warnings=tuple(sorted(self.notices, key=lambda one: one.severity is not Severity.WARNING)),

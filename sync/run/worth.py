@@ -93,7 +93,8 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Everything, as of an instant. `unmeasured`: what is not measured → what turns it on."""
+    """Everything, as of an instant. `explained`: group of segments → the share of the variance of revenue per
+    person that lies between them. `unmeasured`: what is not measured → what turns it on."""
 
     run: int | None
     as_of: dt.datetime
@@ -106,6 +107,7 @@ class Evaluation:
     weights: Mapping[str, float]
     ranking: tuple[Attraction, ...]
     overlaps: tuple[Overlap, ...]
+    explained: Mapping[str, float]
     drift: tuple[Drift, ...]
     unmeasured: Mapping[str, str]
     warnings: tuple[Notice, ...]
@@ -127,6 +129,7 @@ class Evaluation:
                 "knocked_out": {one.segment: list(one.knocked_out) for one in self.worth if one.knocked_out},
             },
             "overlaps": [asdict(one) for one in self.overlaps],
+            "explained": dict(self.explained),
             "drift": [
                 {
                     "segment": one.segment,

@@ -20,6 +20,8 @@ GIANT, MANY_IN_NONE = 0.5, 0.2
 LEAST_COMPARED = 200
 """Siblings with fewer people tell nothing of each other: no difference would only mean too few."""
 ALIKE = 0.05
+LITTLE = 0.05
+"""Of the variance: segments that explain less tell hardly anything of the outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,47 @@ def told_alike(found: Sequence[Alike], outcome: str) -> Iterator[Notice]:
             "p": one.p,
         }
         yield Notice("seg.no_difference", Severity.WARNING, message, evidence)
+
+
+def explained(members: Mapping[str, BitMap], outcomes: Mapping[str, Floats]) -> dict[str, float]:
+    """Group → the share of the outcome's variance that lies between its segments (eta squared).
+
+    Of groups of two and more segments that share nobody, 200 people or more together, not all of whom come to
+    the same.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in sorted(members):
+        if "/" in name:
+            groups.setdefault(name.rsplit("/", 1)[0], []).append(name)
+    found = {}
+    for group, names in groups.items():
+        sizes = [len(members[name]) for name in names]
+        apart = len(BitMap.union(*(members[name] for name in names))) == sum(sizes)
+        if len(names) < 2 or not apart or sum(sizes) < LEAST_COMPARED:
+            continue
+        everyone = np.concatenate([outcomes[name] for name in names])
+        spread = float(np.sum((everyone - everyone.mean()) ** 2))
+        between = sum(
+            size * float(outcomes[name].mean() - everyone.mean()) ** 2
+            for name, size in zip(names, sizes, strict=True)
+            if size
+        )
+        if spread:
+            found[group] = between / spread
+    return found
+
+
+def told_explained(found: Mapping[str, float], outcome: str) -> Iterator[Notice]:
+    """`seg.explains_little`. `outcome`: what was explained, in words."""
+    for group, share in found.items():
+        if share < LITTLE:
+            message = (
+                f"The segments of {group} explain {share:.1%} of the differences in {outcome}, less than"
+                f" {LITTLE:.0%}: they may be too coarse for it; look what else tells its people apart."
+            )
+            yield Notice(
+                "seg.explains_little", Severity.NOTE, message, {"group": group, "eta_squared": share}
+            )
 
 
 def _chance(a: Floats, b: Floats) -> float:

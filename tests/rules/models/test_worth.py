@@ -6,12 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyroaring import BitMap
-from scipy.stats import chi2
+from scipy.stats import chi2, f_oneway
 
 from rules.models.columns import InputError, Severity
 from rules.models.lifecycle import gaps
 from rules.models.worth.attractiveness import attractiveness, shares, told_unstable
-from rules.models.worth.overlaps import alike, overlaps, siblings, told_alike, told_overlaps, told_sizes
+from rules.models.worth.overlaps import (
+    alike,
+    explained,
+    overlaps,
+    siblings,
+    told_alike,
+    told_explained,
+    told_overlaps,
+    told_sizes,
+)
 from rules.models.worth.psi import psi, psi_of_counts, told
 from rules.models.worth.retention import of_members, retention
 from rules.models.worth.wilson import wilson
@@ -122,6 +131,29 @@ def test_siblings_that_do_alike_are_told_and_those_that_do_not_are_not() -> None
     )  # fmt: skip
     nothing = {"x/a": np.zeros(300), "x/b": np.zeros(300)}
     assert [one.p for one in alike(nothing)] == [1.0]
+
+
+def test_the_share_of_variance_that_segments_explain_is_that_of_an_analysis_of_variance() -> None:
+    """One way, by F: eta squared is F (k-1) / (F (k-1) + n - k)."""
+    draw = np.random.default_rng(5)
+    sizes = {
+        "tier/a": 150,
+        "tier/b": 90,
+        "tier/c": 60,
+        "half/a": 200,
+        "half/b": 200,
+        "over/a": 150,
+        "over/b": 151,
+    }
+    starts = {"tier/b": 150, "tier/c": 240, "half/b": 200, "over/b": 149}
+    members = {name: BitMap(range(starts.get(name, 0), starts.get(name, 0) + n)) for name, n in sizes.items()}
+    outcomes = {name: draw.normal(3 * (name == "tier/c"), 2, n) for name, n in sizes.items()}
+    found = explained(members, outcomes)
+    f = f_oneway(*(outcomes[name] for name in ("tier/a", "tier/b", "tier/c"))).statistic
+    assert found.keys() == {"half", "tier"}  # who is in two segments of a group belongs to neither alone
+    assert found["tier"] == pytest.approx(f * 2 / (f * 2 + 300 - 3))
+    (note,) = told_explained(found, "revenue")
+    assert (note.code, note.evidence["group"]) == ("seg.explains_little", "half")
 
 
 def test_ranks_are_the_weighted_percent_ranks_of_pandas() -> None:
