@@ -1,7 +1,8 @@
-"""The command that tells who the people of a segment are: profile."""
+"""The commands that tell who the people of segments are: profile, report."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,7 @@ _SHOWN = 12
 def register(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
     app.command()(profile)
+    app.command()(report)
 
 
 def profile(
@@ -40,6 +42,37 @@ def profile(
         emit_json(document(made, sentence=sentence(made)))
     else:
         _show(made)
+
+
+def report(
+    context: typer.Context,
+    segments: Annotated[
+        list[str] | None, typer.Argument(help="ids of segments; none: all of the last run")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="the HTML file to write")] = Path("report.html"),
+    force: Annotated[
+        bool, typer.Option("--force", help="also write over a file that is no report of segsync")
+    ] = False,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Write one page about segments, to print or pass on: who the people are, with charts.
+
+    One file that fetches nothing. An earlier report is replaced; any other file only with --force.
+    """
+    from sync.profiles.page import page
+    from sync.run.profiling import profiles, write_report
+    from sync.run.workspace import Workspace
+
+    with Workspace.open(config_of(context)) as workspace:
+        made = profiles(workspace, segments or ())
+        write_report(page(made, made_at=workspace.clock.utc_now()), out, force=force)
+    hidden = sum(one.hidden is not None for one in made)
+    if output is Format.JSON:
+        emit_json({"file": str(out), "segments": [one.segment for one in made], "hidden": hidden})
+        return
+    say(f"{len(made)} segments in {out}")
+    if hidden:
+        say(f"of {hidden} of them only the size is told, for too few people are in them, or outside")
 
 
 def _show(made: Profile) -> None:

@@ -56,13 +56,14 @@ class Number:
 @dataclass(frozen=True, slots=True)
 class Category:
     """Levels that people have, one or several each. `rows`: SQL of person, level. `few`: not told if there
-    are more different levels than a category has."""
+    are more different levels than a category has. `once`: each of the people stands in one row."""
 
     name: str
     words: str
     part: Part
     rows: str
     few: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,14 @@ def _category(field: Field, people: str) -> Category | None:
             level = f"CASE WHEN {column} THEN 'yes' END"
         case _:
             return None
-    return Category(field.name, words, part, f"SELECT person, {level} AS level FROM {people}", few)
+    return Category(
+        field.name,
+        words,
+        part,
+        f"SELECT person, {level} AS level FROM {people}",
+        few,
+        field.type is not Type.TEXTS,
+    )
 
 
 def _counted(kind: Kind, rows: str, instant: str) -> Counted:

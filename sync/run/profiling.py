@@ -3,8 +3,11 @@ data, and asks no platform."""
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 from pyroaring import BitMap
 
@@ -13,6 +16,7 @@ from sync.engines import tables
 from sync.errors import UserError
 from sync.profiles.columns import columns
 from sync.profiles.figures import Figures
+from sync.profiles.page import GENERATOR
 from sync.profiles.profile import Profile, Size, profile
 from sync.run.workspace import Workspace
 from sync.store.segments import Membership
@@ -40,6 +44,32 @@ def profiles(workspace: Workspace, wanted: Sequence[str] = ()) -> list[Profile]:
     with closing(store.lake.connect()) as database:
         figures = Figures(database, looked_at, there.people)
         return list(_made(workspace, chosen, figures))
+
+
+def write_report(page: str, to: Path, *, force: bool = False) -> None:
+    """In one step: whoever opens the file sees the old one or the new one, whole. UserError, and nothing is
+    written, if a file is there that is no report of ours (unless `force`), or the folder takes none."""
+    real = to.resolve()
+    fresh = real.with_name(f".{real.name}.{secrets.token_hex(4)}")
+    try:
+        if real.is_dir():
+            raise UserError(f"{to} is a folder; name a file in it with --out")
+        if real.exists() and not force and not _ours(real):
+            raise UserError(f"{to} is no report of segsync; name another with --out, or add --force")
+        with fresh.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(page)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(real)
+    except OSError as error:
+        raise UserError(f"the report could not be written to {to}: {error.strerror or error}") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _ours(file: Path) -> bool:
+    with file.open("rb") as there:
+        return GENERATOR.encode() in there.read(1000)
 
 
 def _made(workspace: Workspace, chosen: dict[str, Membership], figures: Figures) -> Iterator[Profile]:

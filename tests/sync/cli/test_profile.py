@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from lxml import html
 
 from sync.run.workspace import Workspace
 from tests.sync.cli.conftest import Segsync
@@ -24,8 +26,10 @@ def stored(demo_config: Path) -> dict[str, Any]:
         bought = database.sql(f'SELECT person, amount, "at" FROM {lake.relation("activity", "purchase")}')
         purchases = bought.to_arrow_table().to_pandas()
         database.close()
-        latest = workspace.store.segments.latest()[SEGMENT]
+        every = workspace.store.segments.latest()
+        latest = every[SEGMENT]
         return {
+            "latest": every,
             "people": people.set_index("person"),
             "purchases": purchases,
             "members": list(latest.members),
@@ -104,3 +108,36 @@ def test_of_a_small_segment_only_the_size_is_told(segsync: Segsync) -> None:
 def test_a_segment_that_there_is_not_is_told_with_the_nearest(segsync: Segsync) -> None:
     answer = segsync("profile", "best-by-contry")
     assert (answer.code, 'did you mean "best-by-country"?' in answer.err) == (1, True)
+
+
+def test_the_report_has_every_segment_and_nobodys_name(
+    segsync: Segsync, stored: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "report.html"
+    answer = segsync("report", "--out", out, "--format", "json")
+    assert answer.code == 0, answer.said
+    with_numbers = segsync("profile", SEGMENT, "--format", "json").document
+    text = out.read_text(encoding="utf-8")
+    sizes = [len(one.members) for one in stored["latest"].values()]
+    assert answer.document["hidden"] == sum(size < 30 for size in sizes) > 0
+    assert text.count("<h2 ") == 1 + len(answer.document["segments"])
+    assert escape(with_numbers["sentence"]) in text
+    assert "@" not in text.replace("@page", "").replace("@media", "")
+    names = set(stored["people"]["last_name"].dropna()) | set(stored["people"]["first_name"].dropna())
+    shown = html.document_fromstring(text).text_content()
+    assert not [name for name in names if len(name) > 5 and name in shown]
+    assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_an_earlier_report_is_replaced_and_another_file_is_not(segsync: Segsync, tmp_path: Path) -> None:
+    mine, foreign = tmp_path / "mine.html", tmp_path / "foreign.html"
+    foreign.write_text("<html>precious</html>")
+    for _ in range(2):
+        assert segsync("report", SEGMENT, "--out", mine).code == 0
+    refused = segsync("report", SEGMENT, "--out", foreign)
+    assert (refused.code, "--force" in refused.err) == (1, True)
+    assert foreign.read_text() == "<html>precious</html>"
+    assert segsync("report", SEGMENT, "--out", foreign, "--force").code == 0
+    assert "precious" not in foreign.read_text()
+    nowhere = segsync("report", SEGMENT, "--out", tmp_path / "no" / "where.html")
+    assert (nowhere.code, "could not be written" in nowhere.err) == (1, True)

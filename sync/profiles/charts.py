@@ -1,0 +1,93 @@
+"""Charts as SVG inside a page: bars, differences to both sides, the line of a size. Text in, text out.
+
+Each has a title and a description for who cannot see it, writes its numbers beside its marks, and needs
+neither script nor anything fetched. What it shows stands in a table of the page, too: labels are cut here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+MORE, LESS, LINE = "#0072B2", "#D55E00", "#57606A"
+"""At least 3:1 on white; more and less also differ by side and sign."""
+_WIDE, _ROW, _LABEL, _TEXT = 680, 24, 250, 70
+_LONGEST = 38
+
+Row = tuple[str, float, str]
+"""A label, a value, and the value as text."""
+
+
+def bars(rows: Sequence[Row], *, id_: str, title: str, about: str) -> str:
+    """Horizontal bars from 0; the longest fills the width."""
+    most = max((value for _, value, _ in rows), default=0.0) or 1.0
+    room = _WIDE - _LABEL - _TEXT
+    drawn = []
+    for place, (label, value, text) in enumerate(rows):
+        top, wide = place * _ROW, room * value / most
+        drawn.append(_label(label, top))
+        drawn.append(_bar(_LABEL, top, wide, MORE))
+        drawn.append(_said(text, _LABEL + wide + 6, top))
+    return _svg(drawn, height=len(rows) * _ROW, id_=id_, title=title, about=about)
+
+
+def differences(rows: Sequence[Row], *, id_: str, title: str, about: str) -> str:
+    """Bars to the left and to the right of a middle line, which is everybody."""
+    most = max((abs(value) for _, value, _ in rows), default=0.0) or 1.0
+    half = (_WIDE - _LABEL) / 2
+    middle, room = _LABEL + half, half - _TEXT
+    drawn = [f'<path d="M{middle:.0f} 0V{len(rows) * _ROW}" stroke="{LINE}" stroke-width="1"/>']
+    for place, (label, value, text) in enumerate(rows):
+        top, wide = place * _ROW, room * abs(value) / most
+        drawn.append(_label(label, top))
+        drawn.append(_bar(middle if value > 0 else middle - wide, top, wide, MORE if value > 0 else LESS))
+        if value > 0:
+            drawn.append(_said(text, middle + wide + 6, top))
+        else:
+            drawn.append(_said(text, middle - wide - 6, top, anchor="end"))
+    return _svg(drawn, height=len(rows) * _ROW, id_=id_, title=title, about=about)
+
+
+def steps(points: Sequence[tuple[float, int]], *, id_: str, title: str, about: str) -> str:
+    """A size over time (seconds): it holds until the next one, nothing is smoothed. From 0 upwards."""
+    wide, high, pad = 480, 60, 6
+    first, last = points[0][0], points[-1][0]
+    most = max(size for _, size in points) or 1
+
+    def across(at: float) -> float:
+        return pad + (wide - 2 * pad) * ((at - first) / (last - first) if last > first else 1)
+
+    def up(size: int) -> float:
+        return pad + (high - 2 * pad) * (1 - size / most)
+
+    line = f"M{across(first):.1f} {up(points[0][1]):.1f}"
+    line += "".join(f"H{across(at):.1f}V{up(size):.1f}" for at, size in points[1:])
+    end = points[-1]
+    drawn = [
+        f'<path d="M{pad} {high - pad}H{wide - pad}" stroke="{LINE}" stroke-width="0.5"/>',
+        f'<path d="{line}" fill="none" stroke="{MORE}" stroke-width="2"/>',
+        f'<circle cx="{across(end[0]):.1f}" cy="{up(end[1]):.1f}" r="3" fill="{MORE}"/>',
+        f'<text x="{wide + 4}" y="{up(end[1]) + 4:.1f}">{end[1]:,}</text>',
+    ]
+    return _svg(drawn, width=wide + _TEXT, height=high, id_=id_, title=title, about=about)
+
+
+def _svg(drawn: Sequence[str], *, height: int, id_: str, title: str, about: str, width: int = _WIDE) -> str:
+    return (
+        f'<svg role="img" aria-labelledby="{id_}-title {id_}-about" viewBox="0 0 {width} {height}"'
+        f' width="{width}" height="{height}"><title id="{id_}-title">{escape(title)}</title>'
+        f'<desc id="{id_}-about">{escape(about)}</desc>{"".join(drawn)}</svg>'
+    )
+
+
+def _bar(left: float, top: int, wide: float, colour: str) -> str:
+    return f'<rect x="{left:.1f}" y="{top + 4}" width="{wide:.1f}" height="{_ROW - 8}" fill="{colour}"/>'
+
+
+def _label(text: str, top: int) -> str:
+    shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return _said(shown, _LABEL - 8, top, anchor="end")
+
+
+def _said(text: str, left: float, top: int, *, anchor: str = "start") -> str:
+    return f'<text x="{left:.1f}" y="{top + 16}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -1,0 +1,236 @@
+"""Profiles as one page to read, print and pass on: no script, nothing fetched, every chart also as a table.
+
+Every text from outside goes through `escape`: names of segments and levels are typed by strangers.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from rules.models.traits import Trait
+from sync.profiles.charts import bars, differences, steps
+from sync.profiles.columns import Part
+from sync.profiles.persona import amount, sentence, share, words
+from sync.profiles.profile import Measured, Profile, Shared
+
+GENERATOR = '<meta name="generator" content="segsync report">'
+"""By this a page is known as one of ours."""
+MOST_TRAITS, MOST_LEVELS = 12, 8
+_STYLE = """
+@page { size: A4; margin: 16mm }
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 1rem; max-width: 54rem; background: #fff; color: #1F2328;
+  font: 15px/1.45 system-ui, sans-serif }
+h1 { font-size: 1.7rem } h2 { font-size: 1.3rem; margin-top: 2.5rem; border-top: 2px solid #57606A;
+  padding-top: .8rem } h3 { font-size: 1rem; margin-bottom: .3rem }
+.quiet { color: #57606A } .box { overflow-x: auto }
+a { color: #0550AE } a:focus { outline: 2px solid #0550AE; outline-offset: 2px }
+svg { max-width: 100%; height: auto; display: block } svg text { font-size: 13px; fill: #1F2328 }
+table { border-collapse: collapse; width: 100%; margin: .3rem 0 1rem }
+caption { text-align: left; color: #57606A; padding: .2rem 0 }
+th, td { padding: .2rem .6rem .2rem 0; text-align: left; border-bottom: 1px solid #D0D7DE;
+  vertical-align: top } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
+@media print { body { max-width: none; padding: 0; font-size: 10.5pt; -webkit-print-color-adjust: exact;
+  print-color-adjust: exact } h2, h3, caption { break-after: avoid } figure, svg, tr { break-inside: avoid }
+  a { color: inherit; text-decoration: none } .box { overflow: visible } }
+figure { margin: .5rem 0 1rem } figcaption { color: #57606A }
+"""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def page(profiles: Sequence[Profile], *, made_at: dt.datetime) -> str:
+    """The whole file. `profiles`: in the order of the page, all of one installation."""
+    everybody = max((one.everybody for one in profiles), default=0)
+    title = "Segments: who they are"
+    parts = [
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{GENERATOR}',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+        f"<header><h1>{title}</h1>",
+        f'<p class="quiet">{len(profiles):,} segments of {everybody:,} people, made {_instant(made_at)}.'
+        " No single person is told of, and nothing of fewer than 30 people. Differences describe; they give"
+        " no cause.</p></header>\n<main>",
+        *_overview(profiles),
+        *(line for place, one in enumerate(profiles) for line in _section(one, f"s{place}")),
+        "</main>\n</body>\n</html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _overview(profiles: Sequence[Profile]) -> Iterator[str]:
+    by_size = sorted(enumerate(profiles), key=lambda one: (-one[1].size, one[0]))
+    rows = [(one.name, one.share, share(one.share)) for _, one in by_size]
+    yield '<section aria-labelledby="all"><h2 id="all">All segments</h2>'
+    yield _figure(
+        bars(rows, id_="sizes", title="Share of everybody in each segment", about=_listed(rows)),
+        "Share of everybody; a person may be in several segments.",
+    )
+    yield _table(
+        "The same as numbers",
+        ["segment", "people", "share"],
+        (
+            [f'<a href="#s{place}">{escape(one.name)}</a>', f"{one.size:,}", share(one.share)]
+            for place, one in by_size
+        ),
+    )
+    yield "</section>"
+
+
+def _section(made: Profile, id_: str) -> Iterator[str]:
+    yield f'<section aria-labelledby="{id_}"><h2 id="{id_}">{escape(made.name)}</h2>'
+    yield f"<p>{escape(sentence(made))}</p>"
+    yield f'<p class="quiet">{escape(made.segment)}, as of {_instant(made.as_of)}</p>'
+    yield from _trend(made, id_)
+    if made.hidden is None:
+        yield from _apart(made, id_)
+        for part in Part:
+            yield from _part(made, part)
+    yield "</section>"
+
+
+def _trend(made: Profile, id_: str) -> Iterator[str]:
+    if not made.trend:
+        return
+    points = [(one.at.timestamp(), one.size) for one in made.trend]
+    points.append((max(made.as_of.timestamp(), points[-1][0]), made.size))
+    first = made.trend[0]
+    about = f"From {first.size:,} people on {_day(first.at)} to {made.size:,} on {_day(made.as_of)}."
+    yield "<h3>Trend</h3>"
+    yield _figure(steps(points, id_=f"{id_}-trend", title="People over time", about=about), about)
+    rows = [
+        [_day(one.at), f"{one.size:,}", "the rule was edited" if one.edited else ""]
+        for one in made.trend[-MOST_TRAITS:]
+    ]
+    yield _table("The latest changes", ["since", "people", "what happened"], rows, numbers=(1,))
+
+
+def _apart(made: Profile, id_: str) -> Iterator[str]:
+    yield "<h3>What sets them apart</h3>"
+    if not made.traits:
+        yield "<p>Nothing that is large enough and not chance.</p>"
+        return
+    told = made.traits[:MOST_TRAITS]
+    rows = [(_name(one, made), _signed(one), _size(one)) for one in told]
+    about = "; ".join(words(one, made.called) for one in told)
+    caption = (
+        "Left: less than everybody, right: more. A share that doubles is drawn as one standard deviation."
+    )
+    drawn = differences(rows, id_=f"{id_}-apart", title="Differences from everybody", about=about)
+    yield _figure(drawn, caption)
+    yield _table(
+        "The same as numbers: shares, or medians",
+        ["what", "difference", "them", "everybody", "people"],
+        ([escape(_name(one, made)), _size(one), *_pair(one), f"{one.support:,}"] for one in told),
+    )
+    if len(made.traits) > MOST_TRAITS:
+        yield f"<p>{len(made.traits) - MOST_TRAITS} weaker ones are not shown.</p>"
+
+
+def _part(made: Profile, part: Part) -> Iterator[str]:
+    numbers, levels = made.numbers_of(part), made.levels_of(part)
+    if not numbers and not levels:
+        return
+    yield f"<h3>{escape(part.value.capitalize())}</h3>"
+    if numbers:
+        yield _table(
+            "Numbers",
+            ["what", "people", "median", "mean", "everybody's median", "everybody's mean", "total"],
+            map(_measured, numbers),
+        )
+    if levels:
+        yield _table(
+            "Shares", ["what", "people", "share", "of everybody"], (_shared(one) for one in _most(levels))
+        )
+
+
+def _measured(one: Measured) -> list[str]:
+    unit = one.number.unit
+    name = f"{one.number.words}, {unit}" if unit and unit not in one.number.words else one.number.words
+    total = "" if one.total is None else amount(one.total)
+    if one.share is not None:
+        total += f" ({share(one.share)} of everybody's)"
+    means = amount(one.median), amount(one.mean), amount(one.everybody_median), amount(one.everybody_mean)
+    return [escape(name), f"{one.people:,}", *means, total]
+
+
+def _shared(one: Shared) -> list[str]:
+    return [
+        escape(f"{one.category.words} {one.level}"),
+        f"{one.people:,}",
+        share(one.share),
+        share(one.everybody),
+    ]
+
+
+def _most(levels: Sequence[Shared]) -> Iterator[Shared]:
+    """The most frequent levels of each category."""
+    seen: dict[str, int] = {}
+    for one in levels:
+        seen[one.category.name] = seen.get(one.category.name, 0) + 1
+        if seen[one.category.name] <= MOST_LEVELS:
+            yield one
+
+
+def _name(one: Trait, made: Profile) -> str:
+    name = made.called.get(one.feature, one.feature)
+    return name if one.level is None else f"{name} {one.level}"
+
+
+def _signed(one: Trait) -> float:
+    return one.size if one.level is None else one.strength
+
+
+def _size(one: Trait) -> str:
+    return f"{one.size:+.1f} sd" if one.level is None else f"×{one.size:.1f}"
+
+
+def _pair(one: Trait) -> list[str]:
+    told = amount if one.level is None else share
+    return [told(one.inside), told(one.everybody)]
+
+
+def _listed(rows: Sequence[tuple[str, float, str]]) -> str:
+    return "; ".join(f"{label} {text}" for label, _, text in rows)
+
+
+def _figure(svg: str, caption: str) -> str:
+    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _table(
+    caption: str,
+    heads: Sequence[str],
+    rows: Iterator[list[str]] | Sequence[list[str]],
+    *,
+    numbers: Sequence[int] = (),
+) -> str:
+    """`rows`: cells as HTML, the first is the row's head. `numbers`: columns set right; none: all others."""
+    right = set(numbers) or set(range(1, len(heads)))
+
+    def cell(place: int, tag: str, text: str, scope: str = "") -> str:
+        style = ' class="n"' if place in right else ""
+        return f"<{tag}{scope}{style}>{text}</{tag}>"
+
+    head = "".join(cell(place, "th", escape(text), ' scope="col"') for place, text in enumerate(heads))
+    body = "".join(
+        "<tr>"
+        + cell(0, "th", row[0], ' scope="row"')
+        + "".join(cell(place, "td", text) for place, text in enumerate(row) if place)
+        + "</tr>\n"
+        for row in rows
+    )
+    return (
+        f'<div class="box"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _instant(at: dt.datetime) -> str:
+    return f'<time datetime="{at.isoformat()}">{at:%Y-%m-%d %H:%M} UTC</time>'
+
+
+def _day(at: dt.datetime) -> str:
+    return f"{at:%Y-%m-%d}"
