@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rules.ir import Lasting, Predicate
+from rules.ir import Lasting, Predicate, Value
 
 
 class Mode(StrEnum):
@@ -92,7 +94,50 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterFeature:
+    """What people are compared by: a value, and how an admin wrote it. `logged`: by its logarithm, for what
+    grows by factors; below 0 counts as 0 then."""
+
+    name: str
+    expression: str
+    value: Value
+    logged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """Groups of people that are alike, found among those of whom `when` is true. `k`: how many, None: as many
+    as hold. They are found anew every `refit_s`."""
+
+    id: str
+    name: str
+    when: Predicate
+    features: tuple[ClusterFeature, ...]
+    k: int | None
+    refit_s: int
+    place: Place
+    why: str = ""
+
+    @property
+    def fact(self) -> str:
+        """The fact that tells a person's cluster by its name."""
+        return f"{CLUSTER}.{self.id}"
+
+    @property
+    def version(self) -> str:
+        """Content hash of all that decides which clusters are found."""
+        features = [[one.name, one.value.key, one.logged] for one in self.features]
+        content = [self.when.key, features, self.k]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+CLUSTER = "cluster"
+"""The fact that tells a person's cluster where there is one clustering, and how those of several begin."""
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSet:
-    """All segments in an order in which each comes after those it uses."""
+    """All segments in an order in which each comes after those it uses, and the clusterings."""
 
     segments: Mapping[str, Segment] = field(default_factory=dict)
+    clusterings: Mapping[str, Clustering] = field(default_factory=dict)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
+from rules import ir
 from rules.engine import Tables
 from rules.engine.session import Derived, DuckDBSession, Session
 from rules.engine.spark.session import SparkEvaluation
@@ -36,9 +37,10 @@ def opened(
     settings: RulesSettings,
     *,
     snapshots: Mapping[str, int] | None = None,
+    beside: Iterable[ir.Node] = (),
 ) -> Iterator[tuple[Session, Tables]]:
     """A session in which to ask these rules, and the lake's relations there; `snapshots`: as they were then,
-    by table (see READ). UserError if Spark does not do its part."""
+    by table (see READ). `beside`: what is asked beside the rules. UserError if Spark does not do its part."""
     if settings.spark is None:
         with closing(store.lake.connect()) as database:
             yield DuckDBSession(database), tables(store, vocabulary, snapshots=snapshots)
@@ -47,7 +49,7 @@ def opened(
         spark = start(settings.spark.master, settings.spark.settings)
         with failures():
             session = SparkEvaluation(spark)
-            used = kinds(segment.when for segment in rules.segments.values()) & set(vocabulary.kinds)
+            used = kinds([*(one.when for one in rules.segments.values()), *beside]) & set(vocabulary.kinds)
             facts = modelled(vocabulary)
             yield session, _on_spark(session, store, sorted(used), facts, snapshots or store.lake.snapshots())
     except (SparkUnusable, SparkFailed) as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
+from rules.ruleset import CLUSTER
 from rules.vocabulary import Field, Type
 from sync.config.modelling import ClvSettings, ModelSettings
 
@@ -24,6 +25,25 @@ def facts_of(model: ModelSettings, *, currency: str, source: str) -> tuple[Field
         )
         for fact in facts
     )
+
+
+def facts_of_clusterings(ids: Sequence[str], *, taken: Collection[str]) -> dict[str, Field]:
+    """`cluster.ID` of each clustering; of an only one `cluster`, too, unless that name is `taken`."""
+    found = {}
+    for id_ in ids:
+        name = f"{CLUSTER}.{id_}"
+        alone = (CLUSTER,) if len(ids) == 1 else ()
+        for fact in (name, *alone):
+            meaning = f"The accepted cluster that the person is in, of the clustering {id_}"
+            known = Field(fact, Type.TEXT, meaning, sources=(f"clustering {id_}",), model=name)
+            if fact not in taken:
+                found[fact] = known
+    return found
+
+
+def of_clusterings(column: str) -> bool:
+    """Whether a column of the lake's table `facts` is told by clusterings, or kept for them."""
+    return column in (CLUSTER, f"{CLUSTER}__ci") or column.startswith(f"{CLUSTER}.")
 
 
 def told_by(model: str, version: int | None) -> str:

@@ -6,7 +6,7 @@ mends them (a mapping, a type) is written in the config.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -15,7 +15,7 @@ from rules.vocabulary import Field, Kind, Record, Type, Vocabulary
 from sync.config.modelling import EngagementSettings, LeadSettings, OrderModel
 from sync.config.problems import ConfigError, Problem, did_you_mean
 from sync.config.settings import FieldSettings, Settings, Source
-from sync.facts import facts_of, told_by
+from sync.facts import facts_of, facts_of_clusterings, told_by
 from sync.fields import FieldSpec
 from sync.related import places, related_records
 from sync.standard import ALIASES, KIND_MEANINGS, STANDARD_FIELDS
@@ -50,11 +50,13 @@ def build(
     lists: Iterable[str] = (),
     audiences: Mapping[str, frozenset[str]] | None = None,
     models: Mapping[str, int] | None = None,
+    clusterings: Sequence[str] = (),
 ) -> tuple[Vocabulary, tuple[FieldSpec, ...]]:
     """The vocabulary, and for each of its fields where the values come from.
 
     `lists`: "connection:list name" read so far. `audiences`: connection → kinds it takes as destination.
     `models`: model → the version whose results are used; the facts of those that are on are names, too.
+    `clusterings`: the ids of those in the rule files, whose facts give way to names of the config.
     ConfigError with every mapping that cannot hold: an unknown column, types that differ, a name used twice.
     """
     work = _Work(settings, streams)
@@ -86,8 +88,9 @@ def build(
     if work.problems:
         raise ConfigError(work.problems)
     specs = {**merged, **raw}
+    clusters = facts_of_clusterings(clusterings, taken={*taken_names, *facts, *placed})
     vocabulary = Vocabulary(
-        fields={**{name: spec.field() for name, spec in specs.items()}, **facts},
+        fields={**{name: spec.field() for name, spec in specs.items()}, **facts, **clusters},
         kinds=kinds,
         places=placed,
         records=records,

@@ -7,28 +7,22 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rules import ir
-from rules.engine import features as features_
-from rules.engine import sequences as sequences_
-from rules.engine import sphere
-from rules.engine.emit import Emitter
 from rules.engine.making import Making, joined
 from rules.engine.membership import Memberships
 from rules.engine.order import Order
 from rules.engine.periods import Clock
+from rules.engine.planning import Stages, prepare
 from rules.engine.ranked import RankedPeople
 from rules.engine.ranks import Threshold
-from rules.engine.records import present_states_sql
-from rules.engine.session import Derived, DuckDBSession, Session
+from rules.engine.session import DuckDBSession, Session
 from rules.engine.standing import Standing
-from rules.engine.tables import Tables, activity_of
-from rules.engine.walk import Rank, aggregates, chains, kinds, nodes, ranks, record_aggregates
+from rules.engine.tables import Tables
+from rules.engine.walk import Rank, ranks
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,48 +70,14 @@ def evaluate(
     A pattern that is not RE2 is a ValueError; no row of data can make it fail.
     """
     session = connection if isinstance(connection, Session) else DuckDBSession(connection)
-    stages = _Stages()
-    clock, dialect = Clock(as_of, zone), session.dialect
+    stages, clock = Stages(), Clock(as_of, zone)
     roots = [segment.when for segment in rules.segments.values()]
     prefix = f"segsync_{secrets.token_hex(4)}_"
     making = Making(session)
     try:
-        with stages.timed("plan"):
-            for pattern in sorted({node.pattern for node in nodes(roots) if isinstance(node, ir.Matches)}):
-                session.check_pattern(pattern)
-            wanted, ordered, ranked_by = aggregates(roots), chains(roots), ranks(roots)
-            activities = {
-                kind: tables.rows(session, kind) for kind in sorted(kinds(roots)) if kind in tables.activity
-            }
-        with stages.timed("records"):
-            for number, group in enumerate(record_aggregates(wanted)):
-                select = _present_states(session, group, tables, clock)
-                if select is not None:
-                    name = f"{prefix}d{number}"
-                    making.make(Derived(name, select, reused=True))
-                    activities[group[0].kind] = activity_of(session, name)
-        with stages.timed("plan"):
-            plan = features_.plan(wanted, activities, clock, dialect=dialect, prefix=prefix)
-            sequences = sequences_.plan(ordered, activities, clock, dialect=dialect, prefix=prefix)
-        with stages.timed("features"):
-            for name, select in plan.passes:
-                making.make(Derived(name, select, reused=bool(ranked_by)))
-            for derived in sequences.tables:
-                making.make(derived)
-            for name in sequences.passing:
-                session.unneeded(name)
-        with stages.timed("places"):
-            points: dict[sphere.Point, str] = {}
-            for near in sorted(_near(roots), key=lambda node: node.key):
-                if sphere.point_of(near) not in points:
-                    name = f"{prefix}p{len(points)}"
-                    making.make(Derived(name, sphere.haversines_sql(near, tables.people, dialect)))
-                    points[sphere.point_of(near)] = f"{name}.haversine"
-        people, relations = f"{tables.people} AS p", [*(name for name, _ in plan.passes), *sequences.results]
-        relations += [column.removesuffix(".haversine") for column in points.values()]
-        emitter = Emitter(
-            dialect, clock, alias="p", features=plan.scalars, points=points, chains=sequences.conditions
-        )
+        ranked_by = ranks(roots)
+        planned = prepare(making, roots, tables, clock, prefix=prefix, stages=stages, reused=bool(ranked_by))
+        people, relations, emitter = planned.people, planned.relations, planned.emitter
         with stages.timed("thresholds"):
             ranked = RankedPeople(making, emitter, prefix, given or {})
             ranked.compute(ranked_by, people, relations)
@@ -138,34 +98,3 @@ def evaluate(
     finally:
         making.undo()
     return Evaluation(members, table.num_rows, ranked.found, stages.seconds, memberships.kept, ranked.order)
-
-
-def _near(roots: list[ir.Predicate]) -> set[ir.Near]:
-    return {node for node in nodes(roots) if isinstance(node, ir.Near)}
-
-
-class _Stages:
-    """Wall seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Adds the time of the block."""
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-
-def _present_states(
-    session: Session, wanted: list[ir.RecordAggregate], tables: Tables, clock: Clock
-) -> str | None:
-    """The SELECT of the present states of one kind of record; None: there is no row to tell any."""
-    relations = {
-        kind: (relation, session.columns(relation))
-        for kind in wanted[0].states
-        if (relation := tables.activity.get(kind)) is not None
-    }
-    told = [kind for kind, (_, columns) in relations.items() if wanted[0].identity in columns]
-    return present_states_sql(wanted, relations, clock, session.dialect) if told else None

@@ -5,7 +5,7 @@ No engine, no data, no clock. The grammar is read when the first expression is.
 
 from rules.language.cases import Case
 from rules.language.checks.expression import compile_expression
-from rules.language.files import Asked, Loaded, Sent, defined, load, sent
+from rules.language.files import Asked, Loaded, Sent, clusterings_in, defined, load, sent
 from rules.language.problems import Problem, Severity
 from rules.language.render import describe, render, render_literal, render_period
 from rules.language.schema import json_schema
@@ -17,6 +17,7 @@ __all__ = [
     "Problem",
     "Sent",
     "Severity",
+    "clusterings_in",
     "compile_expression",
     "defined",
     "describe",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rules.language import keys
+from rules.language.clusterings import ClusteringDraft, read_clustering
 from rules.language.problems import suggest
 from rules.language.scores import ScoreDraft, read_score
 from rules.language.source import Source, Table
@@ -77,6 +78,7 @@ class Drafts:
     nameless: list[SegmentDraft] = field(default_factory=list)  # id missing, wrong or taken: only checked
     fields: dict[str, FieldDraft] = field(default_factory=dict)
     scores: dict[str, ScoreDraft] = field(default_factory=dict)
+    clusterings: dict[str, ClusteringDraft] = field(default_factory=dict)
     cases: list[CaseDraft] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)  # id → where it is defined, "file:line:column"
 
@@ -85,7 +87,7 @@ class Drafts:
         root = source.root()
         if root is None:
             return False
-        for key in ("segment", "tiers", "field", "score"):
+        for key in ("segment", "tiers", "field", "score", "clustering"):
             if isinstance(root.values.get(key), dict):
                 root.report(key, f"write [[{key}]] with two brackets: there may be many")
                 del root.values[key]
@@ -94,6 +96,10 @@ class Drafts:
             self._field(table)
         for table in root.tables("score"):
             self._score(table)
+        for table in root.tables("clustering"):
+            draft = read_clustering(table, self.vocabulary)
+            if self._new(table, draft.id):
+                self.clusterings[draft.id] = draft
         for table in root.tables("segment"):
             self._segment(table)
         for table in root.tables("tiers"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rules import ir
+from rules.language import keys
 from rules.language.advice import warn, warn_unused
 from rules.language.cases import Case, build_case
 from rules.language.checked import Checked
@@ -19,7 +20,7 @@ from rules.language.problems import Problem, Severity
 from rules.language.ruletext import RuleText
 from rules.language.source import Source, Table
 from rules.language.syntax import tree
-from rules.ruleset import Place, RuleSet, Segment, Target
+from rules.ruleset import Clustering, Place, RuleSet, Segment, Target
 from rules.vocabulary import Vocabulary
 
 
@@ -57,7 +58,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Loaded:
     complete = not problems
     for source in sources:
         complete = drafts.read(source) and complete
-    checked = _check(drafts, sources, complete=complete)
+    checked, clusterings = _check(drafts, sources, complete=complete)
     cases = _cases(drafts)
     for source in sources:
         problems.extend(source.problems)
@@ -65,7 +66,8 @@ def load(path: Path, vocabulary: Vocabulary) -> Loaded:
     ruleset = None
     if not any(each.severity is Severity.ERROR for each in problems):
         ruleset = RuleSet(
-            MappingProxyType({each.draft.id: _segment(each, checked) for each in checked.values()})
+            MappingProxyType({each.draft.id: _segment(each, checked) for each in checked.values()}),
+            MappingProxyType(clusterings),
         )
     texts = MappingProxyType({source.name: source.text for source in sources})
     asked = () if ruleset is None else tuple(_asked(each) for each in checked.values())
@@ -117,6 +119,18 @@ def defined(path: Path) -> Mapping[str, str]:
     return MappingProxyType(drafts.ids)
 
 
+def clusterings_in(path: Path) -> tuple[str, ...]:
+    """The ids of the clusterings in the files of `path`, in order. Needs to know no names."""
+    found: dict[str, None] = {}
+    for source in _read(path)[0]:
+        root = source.root() if "clustering" in source.text else None
+        for table in root.tables("clustering") if root is not None else ():
+            table.check(keys.CLUSTERING, "[[clustering]]")
+            if table.text("id"):
+                found[table.text("id")] = None
+    return tuple(found)
+
+
 def sources_of(path: Path) -> list[Source]:
     """The files that can be read, as texts; nothing about them is checked."""
     return _read(path)[0]
@@ -153,8 +167,10 @@ def _read(path: Path) -> tuple[list[Source], list[Problem]]:
     return sources, problems
 
 
-def _check(drafts: Drafts, sources: list[Source], *, complete: bool) -> dict[str, Checked]:
-    """Check all expressions; the result is in an order in which each segment follows those it uses."""
+def _check(
+    drafts: Drafts, sources: list[Source], *, complete: bool
+) -> tuple[dict[str, Checked], dict[str, Clustering]]:
+    """Check all expressions; segments are in an order in which each follows those it uses."""
     fields = {id_: each.expression for id_, each in drafts.fields.items()}
     segments = frozenset(drafts.segments) if complete else None
     scores = {id_: each.text for id_, each in drafts.scores.items()}
@@ -172,13 +188,15 @@ def _check(drafts: Drafts, sources: list[Source], *, complete: bool) -> dict[str
         expressions.named_value(id_)
         for number, finding in expressions.score_findings[id_]:
             score.report(number, finding)
+    clusterings = {id_: each.checked(expressions) for id_, each in drafts.clusterings.items()}
     if not any(source.problems for source in sources):  # else the rule that uses it may be unreadable
         warn_unused(drafts, expressions)
     warn(checked, expressions)
     order, circles = in_order({id_: _uses(each) for id_, each in checked.items()})
     for circle in circles:
         _report_circle(circle, checked)
-    return {id_: checked[id_] for id_ in order}
+    found = {id_: each for id_, each in clusterings.items() if each is not None}
+    return {id_: checked[id_] for id_ in order}, found
 
 
 def _uses(one: Checked) -> list[str]:

@@ -10,6 +10,11 @@ CLOCK = re.compile(r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
 """A time of day."""
 DURATION = re.compile(r"^([1-9][0-9]{0,4}) (hour|day|week)s?$")
 """A length of time."""
+FEATURE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_ -]*$")
+"""What a feature of a clustering may be called: its clusters are named by it."""
+
+
+MOST_CLUSTERS = 20
 
 
 class Shape(StrEnum):
@@ -36,6 +41,9 @@ class Shape(StrEnum):
     DURATION = "duration"  # hours, days or weeks
     NUMBER = "number"
     ENTRIES = "entries"  # a list of tables, usually written inline
+    FEATURES = "features"  # names → expressions
+    CLUSTERS = "clusters"  # how many, or "auto"
+    NAMES = "names"  # a list of texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +142,21 @@ SCORE = (
     Key("at_least", Shape.NUMBER, "The score is never less than this."),
 )
 
+CLUSTERING = (
+    Key("id", Shape.FIELD_ID, "Part of the fact's name; never changes.", required=True),
+    Key("name", Shape.TEXT, "What people see; the id if missing."),
+    Key("why", Shape.TEXT, "What it is for."),
+    Key("when", Shape.EXPRESSION, "Who is looked at; everybody if missing."),
+    Key("features", Shape.FEATURES, "What people are compared by: names and values.", required=True),
+    Key("k", Shape.CLUSTERS, 'How many clusters; "auto" (default): as many as hold.'),
+    Key("refit", Shape.DURATION, 'How often they are found anew, such as "90 days" (default).'),
+    Key("log", Shape.NAMES, "Features that grow by factors; if missing, money and counts."),
+)
+
 FILE = (
     Key("segment", Shape.TABLES, "A group of people.", inner=SEGMENT),
     Key("tiers", Shape.TABLES, "Groups of which each person is in at most one.", inner=TIERS),
     Key("field", Shape.TABLES, "A named expression, to be used in others.", inner=FIELD),
     Key("score", Shape.TABLES, "A number made of points, to be used in expressions.", inner=SCORE),
+    Key("clustering", Shape.TABLES, "Groups of people that are alike, found by segsync.", inner=CLUSTERING),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from rules.language import keys
-from rules.language.keys import CLOCK, DURATION, Key, Shape
+from rules.language.keys import CLOCK, DURATION, FEATURE, MOST_CLUSTERS, Key, Shape
 from rules.ruleset import Drift, Mode
 from rules.vocabulary import Field, Type, Vocabulary
 
@@ -37,6 +37,16 @@ _SIMPLE: dict[Shape, Schema] = {
     Shape.INSTANT: {"type": "string"},
     Shape.DURATION: {"type": "string", "pattern": DURATION.pattern},
     Shape.NUMBER: {"type": "number"},
+    Shape.FEATURES: {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": FEATURE.pattern},
+        "additionalProperties": {"type": "string", "minLength": 1},
+    },
+    Shape.CLUSTERS: {
+        "anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 2, "maximum": MOST_CLUSTERS}]
+    },
+    Shape.NAMES: {"type": "array", "items": {"type": "string"}},
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from rules.language.keys import CLOCK, DURATION, Key, Shape
+from rules.language.keys import CLOCK, DURATION, FEATURE, MOST_CLUSTERS, Key, Shape
 from rules.language.places import ArrayPlace, Lines, Place, ScalarPlace, TablePlace, scan
 from rules.language.problems import Finding, Problem, Severity, suggest
 from rules.ruleset import Drift, Mode
@@ -188,6 +188,17 @@ def _misfit(key: Key, value: object) -> str | None:
         case Shape.NUMBER:
             fits = (whole or isinstance(value, Decimal)) and Decimal(str(value)).is_finite()
             return None if fits else "must be a number"
+        case Shape.FEATURES:
+            fits = isinstance(value, dict) and all(
+                isinstance(each, str) and FEATURE.fullmatch(name) for name, each in value.items()
+            )
+            return None if fits else 'must be names and values: { orders = "count(purchase)", … }'
+        case Shape.CLUSTERS:
+            fits = value == "auto" or (whole and isinstance(value, int) and 2 <= value <= MOST_CLUSTERS)
+            return None if fits else f'must be "auto" or a whole number from 2 to {MOST_CLUSTERS}'
+        case Shape.NAMES:
+            fits = isinstance(value, list) and all(isinstance(each, str) for each in value)
+            return None if fits else 'must be a list of names: ["orders"]'
         case Shape.TABLE | Shape.FACTS | Shape.SINCE:
             return None if isinstance(value, dict) else "must be a table { … }"
         case _:

@@ -12,6 +12,7 @@ import typer
 from sync.cli import (
     alerting,
     answers,
+    clustering,
     deciding,
     diffing,
     evaluating,
@@ -78,6 +79,7 @@ for module in (
     upkeep,
     alerting,
     modelling,
+    clustering,
 ):
     module.register(app)
 

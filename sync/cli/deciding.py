@@ -73,7 +73,7 @@ def approve(
         report = let_go(
             workspace,
             plan,
-            by=_who(by),
+            by=who(by),
             selection=selection,
             plan_hash=plan_hash,
             reason=reason,
@@ -102,7 +102,7 @@ def reject(
     selection = _selection(segment, connection, only)
     with Workspace.open(config_of(context)) as workspace:
         count = turn_down(
-            workspace, plan, by=_who(by), selection=selection, plan_hash=plan_hash, reason=reason
+            workspace, plan, by=who(by), selection=selection, plan_hash=plan_hash, reason=reason
         )
     if output is Format.JSON:
         emit_json({"plan": plan, "rejected": count, "part": str(selection)})
@@ -123,7 +123,7 @@ def freeze(
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
-        told = stop(workspace, connection=connection, by=_who(by), reason=reason)
+        told = stop(workspace, connection=connection, by=who(by), reason=reason)
     if output is Format.JSON:
         emit_json({"frozen": told})
     else:
@@ -142,7 +142,7 @@ def thaw(
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
-        left = let_go(workspace, connection=connection, by=_who(by), reason=reason)
+        left = let_go(workspace, connection=connection, by=who(by), reason=reason)
     if output is Format.JSON:
         emit_json({"frozen": left})
         return
@@ -165,7 +165,7 @@ def undo(
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
-        done = put_back(workspace, run, by=_who(by), reason=reason, dry_run=dry_run, progress=shown)
+        done = put_back(workspace, run, by=who(by), reason=reason, dry_run=dry_run, progress=shown)
     found = done.document()
     if output is Format.JSON:
         emit_json(found)
@@ -196,7 +196,7 @@ def resume(
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
-        count = go_on(workspace, segment, connection=connection, by=_who(by), reason=reason)
+        count = go_on(workspace, segment, connection=connection, by=who(by), reason=reason)
     if output is Format.JSON:
         emit_json({"segment": segment, "resumed": count})
     else:
@@ -211,7 +211,7 @@ def _selection(segment: str | None, connection: str | None, only: str | None) ->
     return Selection(segment, connection, Only(only) if only else None)
 
 
-def _who(by: str | None) -> str:
+def who(by: str | None) -> str:
     """Whoever decides. A process without a user, as in a container, must be told."""
     who = by or _login()
     if not who:

@@ -44,15 +44,17 @@ def check(
 ) -> None:
     """Every problem of the rule files at once, as file:line:column: message."""
     from sync.assign import is_error, is_note, read_rules
+    from sync.run.clustering import warnings as of_clusters
     from sync.run.held_against import held_against
-    from sync.run.modelling import warnings
+    from sync.run.modelling import warnings as of_models
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
         known, _ = workspace.vocabulary()
         rules = path or workspace.settings.rules_dir
         loaded = read_rules(rules, known)
-        problems, sizes = tuple(sorted((*loaded.problems, *warnings(workspace, loaded, known)))), None
+        more = (*of_models(workspace, loaded, known), *of_clusters(workspace, loaded, known))
+        problems, sizes = tuple(sorted((*loaded.problems, *more))), None
         if data and loaded.ruleset is not None:
             more, sizes = held_against(workspace, loaded, known)
             problems = tuple(sorted((*problems, *more)))

@@ -15,19 +15,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyroaring import BitMap
 
-from rules.text import fold
 from rules.vocabulary import Field, Type
 from sync.config.modelling import ModelSettings
-from sync.facts import facts_of
+from sync.facts import facts_of, of_clusterings
 from sync.models.churn import Churn
 from sync.models.clv import Clv
+from sync.models.columns import folded, put_columns
 from sync.models.engagement import Engagement
 from sync.models.lead import Lead
 from sync.models.lifecycle import Lifecycle
 from sync.models.log import Log
-from sync.models.model import Fit, Model, said
+from sync.models.model import Model, version_of
 from sync.models.offers import NextOffer
 from sync.models.rfm import Rfm, old_edges
 from sync.models.standing import by_model, due, reason, used
@@ -35,7 +34,6 @@ from sync.models.words import made_of
 from sync.store import Store
 from sync.store.models import ModelState, ModelVersion
 from sync.store.shapes import PHYSICAL
-from sync.store.whole import amend
 
 Settings = Mapping[str, ModelSettings]
 _MODELS: Mapping[str, Model[Any]] = {
@@ -80,7 +78,7 @@ def keep(
             versions = stored.get(name, [])
             why = "it was asked for" if name in asked else due(model, versions, as_of=as_of)
             if why is not None:
-                new[name] = _version(name, model, _MODELS[name].fit(log, model), versions, why, as_of)
+                new[name] = version_of(name, model, _MODELS[name].fit(log, model), versions, why, as_of)
         before = {name: used(model, stored.get(name, ())) for name, model in models.items()}
         now = {
             name: used(model, [*([new[name]] if name in new else []), *stored.get(name, ())])
@@ -92,7 +90,7 @@ def keep(
             told = {"changed": moved[name]} if name in moved else {}
             new[name] = _with(version, told)
             store.models.add(new[name])
-        _write(store, database, table)
+        put_columns(store.lake, database, table, of=lambda column: not of_clusterings(column))
     kept.fitted = list(new.values())
     kept.used = {
         name: new.get(name, one) if one is not None and _is(one, new.get(name)) else one
@@ -108,22 +106,6 @@ def keep(
 
 def _is(one: ModelVersion, other: ModelVersion | None) -> bool:
     return other is not None and one.version == other.version
-
-
-def _version(
-    name: str, model: ModelSettings, fit: Fit, before: list[ModelVersion], why: str, as_of: dt.datetime
-) -> ModelVersion:
-    number = 1
-    if before:
-        number = before[0].version + (before[0].state is not ModelState.REFUSED)
-    document = {
-        "why": why,
-        "data": dict(fit.data),
-        "parameters": None if fit.parameters is None else dict(fit.parameters),
-        "baseline": dict(fit.baseline),
-        "notices": [said(notice) for notice in fit.notices],
-    }
-    return ModelVersion(name, number, as_of, fit.state, model.fingerprint, document)
 
 
 def _with(version: ModelVersion, told: Mapping[str, Any]) -> ModelVersion:
@@ -188,7 +170,7 @@ class _Facts:
             values = scored[fact.name]
             if fact.type is Type.TEXT:
                 columns[fact.name] = pa.array(values, pa.string())
-                columns[f"{fact.name}__ci"] = _folded(columns[fact.name])
+                columns[f"{fact.name}__ci"] = folded(columns[fact.name])
             else:
                 missing = np.isnan(values.astype(np.float64))
                 whole = np.rint(np.where(missing, 0, values)).astype(np.int64)
@@ -196,24 +178,10 @@ class _Facts:
         return columns
 
 
-def _folded(texts: pa.Array) -> pa.Array:
-    coded = texts.dictionary_encode()
-    names = pa.array([fold(one) for one in coded.dictionary.to_pylist()], pa.string())
-    return pa.DictionaryArray.from_arrays(coded.indices, names).cast(pa.string())
-
-
 def _differing(a: pa.Array, b: pa.Array) -> int:
     same = pc.fill_null(pc.equal(a, b), False)
     both_missing = pc.and_(pc.is_null(a), pc.is_null(b))
     return len(a) - int(pc.sum(pc.or_(same, both_missing)).as_py() or 0)
-
-
-def _write(store: Store, database: Any, table: pa.Table) -> None:
-    lake = store.lake
-    lake.ensure("facts", {one.name: one.type for one in table.schema})
-    there = database.sql(f"SELECT person FROM {lake.relation('facts')}").to_arrow_table()["person"]
-    gone = BitMap(there.to_numpy().astype(np.uint32)) - BitMap(table["person"].to_numpy().astype(np.uint32))
-    amend(lake, "facts", table, gone=gone)
 
 
 def _notices(

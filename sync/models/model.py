@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from rules.models.columns import Notice, Severity
 from sync.config.modelling import ModelSettings
 from sync.models.log import Log
-from sync.store.models import ModelState
+from sync.store.models import ModelState, ModelVersion
 
 S_contra = TypeVar("S_contra", bound=ModelSettings, contravariant=True)
 Facts = Mapping[str, "NDArray[np.int64] | NDArray[np.float64] | NDArray[np.object_]"]
@@ -64,3 +65,20 @@ def said(notice: Notice) -> dict[str, Any]:
         "message": notice.message,
         "evidence": dict(notice.evidence),
     }
+
+
+def version_of(
+    name: str, model: ModelSettings, fit: Fit, before: list[ModelVersion], why: str, as_of: dt.datetime
+) -> ModelVersion:
+    """A fit as the next version, which is not stored yet. `before`: those there are, the newest first."""
+    number = 1
+    if before:
+        number = before[0].version + (before[0].state is not ModelState.REFUSED)
+    document = {
+        "why": why,
+        "data": dict(fit.data),
+        "parameters": None if fit.parameters is None else dict(fit.parameters),
+        "baseline": dict(fit.baseline),
+        "notices": [said(notice) for notice in fit.notices],
+    }
+    return ModelVersion(name, number, as_of, fit.state, model.fingerprint, document)

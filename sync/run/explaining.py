@@ -22,6 +22,7 @@ from rules.ruleset import RuleSet, Segment
 from rules.vocabulary import Vocabulary
 from sync.again import circumstances
 from sync.assign import assign
+from sync.clusters.standing import newest
 from sync.config.problems import did_you_mean
 from sync.cuts import Cuts, known
 from sync.engines import by_person
@@ -31,7 +32,7 @@ from sync.fields import FieldSpec
 from sync.identify.explain import LinkedContact, Links, Relation, explain_links
 from sync.identify.keys import email_key
 from sync.identify.people import provenance
-from sync.models.standing import in_use
+from sync.models.standing import by_model, in_use
 from sync.quality.kept_out import KeptOut, remembered
 from sync.quarantine import standing
 from sync.run.answer import Answer, RefusedChange, SegmentAnswer
@@ -178,6 +179,11 @@ def _models(
     """The model and the version that tells a fact, for those that it tells of this person."""
     models = workspace.settings.models
     using = in_use(workspace.store, models) if models else {}
+    stored = by_model(workspace.store) if any(one.model for one in vocabulary.fields.values()) else {}
+    for fact in vocabulary.fields.values():
+        if fact.model is not None and fact.model not in models:  # a clustering
+            found = newest(stored.get(fact.model, ()))
+            using |= {} if found is None else {fact.model: found}
     return {
         name: (told_by(fact.model, using[fact.model].version), None, using[fact.model].fitted_at)
         for name, fact in vocabulary.fields.items()

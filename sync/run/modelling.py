@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rules import ir
 from rules.engine.walk import nodes
 from rules.language import Loaded, Problem
 from rules.language.problems import Severity
-from rules.vocabulary import Vocabulary
+from rules.ruleset import Place
+from rules.vocabulary import Field, Vocabulary
 from sync.assign import IDENTIFIED
 from sync.config.modelling import ModelSettings
 from sync.config.problems import did_you_mean
@@ -20,6 +21,7 @@ from sync.models.standing import by_model, due, due_at, in_use, reason, used
 from sync.models.words import made_of, words
 from sync.progress import SILENT, Progress
 from sync.run.pipeline import begin
+from sync.run.rulebook import known_clusterings
 from sync.run.workspace import Workspace
 from sync.store.models import ModelState, ModelVersion
 
@@ -36,12 +38,14 @@ def fit(
     Returns them as `shown`. UserError if one is not on, or nothing was ever pulled; Busy while a run is on.
     """
     wanted = [_known(workspace, name) for name in names] or list(workspace.settings.models.values())
-    if not wanted:
+    clusterings = {} if names else known_clusterings(workspace)
+    if not wanted and not clusterings:
         raise UserError("no model is on; add a section such as [models.rfm] to the config")
     if workspace.store.notes.get(IDENTIFIED) is None:
         raise UserError("nothing has been pulled yet, so there is nobody to look at; `segsync pull` is first")
     with begin(workspace, "models", as_of=as_of, progress=progress) as pipeline:
         pipeline.model([model.name for model in wanted])
+        pipeline.cluster(clusterings, asked=list(clusterings))
     return [shown(workspace, model.name) for model in wanted]
 
 
@@ -109,17 +113,23 @@ def warnings(workspace: Workspace, loaded: Loaded, vocabulary: Vocabulary) -> tu
         return ()
     using, stored = in_use(workspace.store, models), by_model(workspace.store)
     found: set[Problem] = set()
+    for fact, _, place in told_facts(loaded, vocabulary):
+        if fact.model is None or fact.model in using or fact.model not in models:
+            continue
+        why = reason(models[fact.model], stored.get(fact.model, []))
+        message = f"{fact.name} is missing for everybody: model {fact.model} is not in use: {why}"
+        found.add(Problem(place.file, place.line, place.column, message, Severity.WARNING))
+    return tuple(sorted(found))
+
+
+def told_facts(loaded: Loaded, vocabulary: Vocabulary) -> Iterator[tuple[Field, ir.Predicate, Place]]:
+    """Every fact of a model that a rule asks for, in which part of its condition, and where that stands."""
     for asked in loaded.asked:
         for part in _leaves(asked.condition):
             for node in nodes([part], inside_aggregates=False):
                 fact = vocabulary.fields.get(node.name) if isinstance(node, ir.Fact) else None
-                if fact is None or fact.model is None or fact.model in using:
-                    continue
-                why = reason(models[fact.model], stored.get(fact.model, []))
-                message = f"{fact.name} is missing for everybody: model {fact.model} is not in use: {why}"
-                place = asked.place(part)
-                found.add(Problem(place.file, place.line, place.column, message, Severity.WARNING))
-    return tuple(sorted(found))
+                if fact is not None and fact.model is not None:
+                    yield fact, part, asked.place(part)
 
 
 def _leaves(condition: ir.Predicate) -> list[ir.Predicate]:

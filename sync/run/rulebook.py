@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from rules.ruleset import RuleSet
+from rules.language import clusterings_in
+from rules.ruleset import Clustering, RuleSet
 from rules.vocabulary import Vocabulary
 from sync.assign import rules_or_problems
 from sync.errors import UserError
@@ -32,6 +33,14 @@ def known_rules(workspace: Workspace) -> tuple[Vocabulary, RuleSet]:
     """The vocabulary and the checked rules, without a run."""
     vocabulary, _ = workspace.vocabulary()
     return vocabulary, checked_rules(workspace, vocabulary)
+
+
+def known_clusterings(workspace: Workspace) -> Mapping[str, Clustering]:
+    """The checked clusterings; where there is none, no other rule has to be right."""
+    folder = workspace.settings.rules_dir
+    if not folder.exists() or not clusterings_in(folder):
+        return {}
+    return known_rules(workspace)[1].clusterings
 
 
 def checked_rules(workspace: Workspace, vocabulary: Vocabulary) -> RuleSet:

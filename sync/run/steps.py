@@ -16,7 +16,7 @@ from pyroaring import BitMap
 
 from connectors.base import Audience, AudienceKind, ManagesAudiences
 from connectors.errors import ConnectorError, Frozen
-from rules.ruleset import RuleSet
+from rules.ruleset import Clustering, RuleSet
 from sync.again import assign_again, noted
 from sync.approval import Selection
 from sync.assign import read_now, remember
@@ -134,6 +134,7 @@ class Pipeline:
         with self._step(Step.ASSIGN):
             vocabulary, rules = known_rules(self.workspace)
             self.model()
+            self.cluster(rules.clusterings)
             self.progress.step("assign")
             self.report.lake = read_now(self.store)
             settings = self.workspace.settings
@@ -171,6 +172,26 @@ class Pipeline:
         kept = keep(self.store, models, as_of=self.as_of, currency=currency, asked=asked)
         self.report.notices += kept.notices
         self.report.models = kept.document()
+
+    def cluster(self, clusterings: Mapping[str, Clustering], asked: Collection[str] = ()) -> None:
+        """Find the clusters that are due or `asked` for, and give everybody theirs."""
+        if not clusterings:
+            return
+        from sync.clusters.keeping import keep  # loads SciPy
+
+        self.progress.step("clusters")
+        vocabulary, _ = self.workspace.vocabulary()
+        kept = keep(
+            self.store,
+            clusterings,
+            vocabulary,
+            as_of=self.as_of,
+            settings=self.workspace.settings.rules,
+            asked=asked,
+            progress=self.progress,
+        )
+        self.report.notices += kept.notices
+        self.report.models = {**self.report.models, "clusterings": kept.document()}
 
     def plan(self, rules: RuleSet, members: Mapping[str, BitMap]) -> Plan:
         """Step 4: what has to change where; stored whole before anything is sent."""

@@ -22,6 +22,7 @@ from connectors.base import Connector, Features, Stream
 from connectors.errors import BadSource, ConnectorError, Frozen
 from connectors.pacing import Clock, SystemClock
 from connectors.registry import platform
+from rules.language import clusterings_in
 from rules.vocabulary import Vocabulary
 from sync.config import ConfigError, Settings, load
 from sync.errors import PlatformFailed, UserError
@@ -237,10 +238,19 @@ class Workspace:
             )
         streams = {name: self.known(name)[0] for name in self.sources}
         audiences = {name: self.known(name)[1] for name in self.destinations}
-        of = streams, self._lists(), audiences, self._versions()
+        folder = self.settings.rules_dir
+        clusterings = clusterings_in(folder) if folder.exists() else ()
+        of = streams, self._lists(), audiences, self._versions(), clusterings
         if self._built is None or self._built[0] != of:
             try:
-                vocabulary = build(self.settings, streams, lists=of[1], audiences=audiences, models=of[3])
+                vocabulary = build(
+                    self.settings,
+                    streams,
+                    lists=of[1],
+                    audiences=audiences,
+                    models=of[3],
+                    clusterings=clusterings,
+                )
             except ConfigError as error:
                 raise config_error(error) from error
             self._built = of, vocabulary

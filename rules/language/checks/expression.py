@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from rules import ir
+from rules.language.checks.clusterings import check_feature, check_looked_at
 from rules.language.checks.conditions import check_condition, check_either
 from rules.language.checks.scope import Named, Scope
 from rules.language.checks.scores import ScoreText, check_earned, check_granting
@@ -52,6 +53,16 @@ class Expressions:
     def condition(self, text: str) -> tuple[ir.Predicate | None, list[Finding], list[tuple[str, int]]]:
         """The condition, what is wrong with it, and the segments it uses with their places."""
         return self._compile(text, check_condition)
+
+    def feature(self, text: str) -> tuple[ir.Value | None, list[Finding]]:
+        """The value that a [[clustering]] compares people by, and what is wrong with it."""
+        found: tuple[ir.Value | None, list[Finding], object] = self._compile(text, check_feature)
+        return found[:2]
+
+    def looked_at(self, text: str) -> tuple[ir.Predicate | None, list[Finding]]:
+        """Whom a [[clustering]] looks at, and what is wrong with it."""
+        found: tuple[ir.Predicate | None, list[Finding], object] = self._compile(text, check_looked_at)
+        return found[:2]
 
     def named_value(self, name: str) -> Named | None:
         """The value or condition of a [[field]]; its findings are in `field_findings`."""

@@ -8,13 +8,12 @@ from rules.language.checks.values import check_value, type_of
 from rules.language.problems import suggest
 from rules.language.render import render
 from rules.language.syntax import tree
+from rules.ruleset import CLUSTER
 from rules.text import clean, fold
 from rules.vocabulary import Type
 
 _PPM_PER_PERCENT = 10_000
 _LONGEST = 100_000  # of any unit; the history ends long before
-CLUSTER = "cluster"
-"""The fact that tells a person's cluster."""
 
 
 def check_ranked(node: tree.Ranked, scope: Scope) -> ir.Predicate | None:
@@ -99,17 +98,23 @@ def _clustered(name: tree.Text, scope: Scope) -> ir.Predicate | None:
     fact = scope.vocabulary.fields.get(CLUSTER)
     if clean(name.text) is None:
         scope.report(name.at, f"a cluster has a name; for people in none write {CLUSTER} is missing")
+    elif fact is None and (several := _of_clusterings(scope)):
+        written = " or ".join(f'{one} = "{name.text}"' for one in several)
+        scope.report(name.at, f"there are several clusterings; write {written}")
     elif fact is None:
-        message = (
-            f'there is no clustering yet: nothing gives the fact "{CLUSTER}"; a model does, or a column '
-        )
-        scope.report(name.at, message + f"that [fields.{CLUSTER}] in the config names")
+        message = f'there is no clustering yet: nothing gives the fact "{CLUSTER}"; a [[clustering]] does, '
+        scope.report(name.at, message + f"or a column that [fields.{CLUSTER}] in the config names")
     elif fact.type is not Type.TEXT:
         scope.report(name.at, f'clusters have names, but the fact "{CLUSTER}" is {TYPE_WORDS[fact.type]}')
     else:
         cluster = ir.Literal(fold(name.text), Type.TEXT)
         return ir.Compare(ir.Comparison.EQ, ir.Fact(CLUSTER, Type.TEXT), cluster)
     return None
+
+
+def _of_clusterings(scope: Scope) -> list[str]:
+    fields = scope.vocabulary.fields.values()
+    return sorted(one.name for one in fields if one.name == one.model and one.name.startswith(f"{CLUSTER}."))
 
 
 def _of_person(at: int, what: str, scope: Scope) -> bool:

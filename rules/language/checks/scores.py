@@ -52,16 +52,21 @@ def check_earned(node: tree.Tree, scope: Scope, *, part: PointsText, text: Score
 
 def check_granting(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
     """A condition about the person alone, so that a score can be ranked and used in any segment."""
+    return check_alone(node, scope, what="a score", instead="rank by the score instead")
+
+
+def check_alone(node: tree.Tree, scope: Scope, *, what: str, instead: str) -> ir.Predicate | None:
+    """A condition about the person alone; `what` cannot hold any other."""
     condition = check_condition(node, scope)
     for kind in _kinds(condition) if condition is not None else ():
         if issubclass(kind, ir.InSegment | ir.HeldSegment):
             message = (
-                "a score cannot ask for a segment; give the condition a name with [[field]] and use that"
+                f"{what} cannot ask for a segment; give the condition a name with [[field]] and use that"
             )
             scope.report(node.at, message)
             return None
         if issubclass(kind, ir.RankShare | ir.RankCount | ir.Quintile):
-            scope.report(node.at, "a score cannot compare people with people; rank by the score instead")
+            scope.report(node.at, f"{what} cannot compare people with people; {instead}")
             return None
     return condition
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -67,6 +67,8 @@ class Tried:
     smallest: float
     cloud: float | None
     verdict: Verdict
+    centres: tuple[tuple[float, ...], ...] = ()
+    """Of the clusters whose stability is told, in their order: they were found among some of the people."""
 
     @property
     def least(self) -> float:
@@ -117,7 +119,7 @@ def choose(
         cloud = cloud_stability(some, k, seed=seed, effort=effort)
         holds = tried[k].least > cloud
         verdict = Verdict.NATURAL if holds else Verdict.CUT
-        tried[k] = Tried(k, tried[k].stability, tried[k].smallest, cloud, verdict)
+        tried[k] = replace(tried[k], cloud=cloud, verdict=verdict)
         told(0.5 + 0.5 * (place + 1) / len(candidates))
         if holds:
             natural = k
@@ -171,7 +173,8 @@ def _held(matrix: Floats, k: int, *, seed: int, least_share: float, effort: Effo
         verdict = Verdict.UNSTABLE
     elif smallest < least_share:
         verdict = Verdict.TOO_SMALL
-    return Tried(k, tuple(float(one) for one in held), smallest, None, verdict)
+    centres = tuple(tuple(float(one) for one in centre) for centre in fit(matrix, k, seed=seed))
+    return Tried(k, tuple(float(one) for one in held), smallest, None, verdict, centres)
 
 
 def cloud_stability(matrix: Floats, k: int, *, seed: int, effort: Effort = ENOUGH) -> float:

@@ -74,6 +74,7 @@ def test_the_readme_names_every_key_of_a_segment_and_of_tiers() -> None:
         *keys.SEGMENT_CASE,
         *keys.SCORE,
         *keys.POINTS,
+        *keys.CLUSTERING,
     ):
         assert (
             f"`{key.name}`" in README or f"[[tiers.{key.name}]]" in README or f"`{key.name} = " in README
