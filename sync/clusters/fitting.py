@@ -7,18 +7,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from rules import ir
 from rules.language import render_literal
 from rules.models.clusters import choice
-from rules.models.clusters.centres import assigned, distances, fit
+from rules.models.clusters.centres import assigned, fit
 from rules.models.clusters.choice import Choice, Effort, choose
 from rules.models.clusters.distilling import distil
-from rules.models.clusters.identity import Matched, match
-from rules.models.clusters.naming import Trait, names, traits
+from rules.models.clusters.identity import Matched, match, partners
+from rules.models.clusters.naming import names, traits
 from rules.models.clusters.scaling import Scaling, fit_scaling
 from rules.models.columns import Floats, InputError, Ints, Notice, Severity
+from rules.models.traits import Trait
 from rules.ruleset import Clustering
 from rules.vocabulary import Type
 from sync.clusters.document import Frozen
@@ -168,9 +168,7 @@ def _named(
 def _stability(chosen: Choice, centres: Floats) -> list[float]:
     """Of each cluster that of the one among the people looked at that is nearest to it."""
     tried = next(one for one in chosen.tried if one.k == chosen.k)
-    rows, columns = linear_sum_assignment(distances(centres, np.array(tried.centres)))
-    partner = dict(zip(rows.tolist(), columns.tolist(), strict=True))
-    return [tried.stability[partner[place]] for place in range(len(centres))]
+    return [tried.stability[place] for place in partners(centres, np.array(tried.centres))]
 
 
 def _rules(

@@ -40,8 +40,7 @@ def match(
     """
     same_length(before=before, after=after)
     apart = distances(new, old)
-    rows, columns = linear_sum_assignment(apart)
-    partner = dict(zip(rows.tolist(), columns.tolist(), strict=True))
+    partner = _pairs(apart)
     between = distances(old, old)
     np.fill_diagonal(between, np.inf)
     ids, kept = [], []
@@ -56,6 +55,17 @@ def match(
             ids.append(next_id)
             next_id += 1
     return Matched(tuple(ids), tuple(kept), tuple(one for one in old_ids if one not in kept))
+
+
+def partners(these: Floats, others: Floats) -> list[int]:
+    """For each of these centres the place of its own one among as many others: the least sum of distances."""
+    partner = _pairs(distances(these, others))
+    return [partner[place] for place in range(len(these))]
+
+
+def _pairs(apart: Floats) -> dict[int, int]:
+    rows, columns = linear_sum_assignment(apart)
+    return dict(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def _same(distance: float, nearest_other: float, were: np.ndarray, are: np.ndarray) -> bool:

@@ -66,6 +66,8 @@ def _numbers(scaling: Scaling, matrix: Floats, inside: np.ndarray, numbers: Numb
     for place, one in enumerate(scaling.numbers):
         values = matrix[:, place]
         raw = np.asarray(numbers[one.name], dtype=np.float64)
+        if np.isnan(raw[inside]).all():
+            continue  # to be taken for the middle tells nothing of them
         medians = float(np.nanmedian(raw[inside])), float(np.nanmedian(raw))
         trait = number_trait(one.name, _moments(values[inside]), _moments(values), medians=medians)
         found += [] if trait is None else [trait]

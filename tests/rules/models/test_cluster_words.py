@@ -124,9 +124,11 @@ def test_fidelity_is_counted_on_people_the_tree_has_not_seen() -> None:
     assert chance.precision < 0.6  # nothing to be learned, though a tree always learns something
 
 
-def test_who_lacks_a_feature_is_not_found_by_a_limit_of_it() -> None:
+def test_who_lacks_a_feature_is_found_by_its_lack_and_by_no_limit_of_it() -> None:
     numbers, _, cluster = company()
     numbers["spend"][cluster == 0] = np.nan
     rule = distil(numbers, cluster, 0, seed=1)
-    assert rule.recall == 0.0
-    assert rule.fidelity == 0.0
+    assert rule.text() == "spend is missing"
+    assert rule.fidelity == 1.0
+    others = distil(numbers, cluster, 1, seed=1)
+    assert "spend <= -" not in others.text()
