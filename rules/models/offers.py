@@ -125,6 +125,14 @@ class Compared:
         return (Notice("nbo.no_gain", Severity.WARNING, message, evidence),)
 
 
+def neighbours(rows: Sequence[Sequence[tuple[int, float]]]) -> sparse.csr_array:
+    """`Offers.alike` of what was kept of it: per item (place, weight) of its neighbours."""
+    columns = [column for row in rows for column, _ in row]
+    weights = [weight for row in rows for _, weight in row]
+    starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+    return sparse.csr_array((weights, columns, starts), shape=(len(rows), len(rows)), dtype=np.float64)
+
+
 def compare(offers: Offers, before: sparse.csr_array, later: sparse.csr_array, *, top: int = 10) -> Compared:
     """`before` and `later`: (people, items) of the same people; only what is new to somebody counts."""
     new: Bools = (later.toarray() > 0) & ~(before.toarray() > 0)

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from rules.models.columns import InputError, Notice, Severity
-from rules.models.offers import LEAST_BUYERS, Compared, Offers, compare, fit, owned
+from rules.models.offers import LEAST_BUYERS, Compared, Offers, compare, fit, neighbours, owned
 from sync.config.modelling import OffersSettings
 from sync.models.log import DAY_US, Ints, Log, date_of, drawn
 from sync.models.model import Facts, Fit, insufficient
@@ -167,14 +166,9 @@ def _document(offers: Offers) -> dict[str, Any]:
 
 
 def _offers(parameters: Mapping[str, Any]) -> Offers:
-    rows = parameters["alike"]
-    columns = [column for row in rows for column, _ in row]
-    weights = [weight for row in rows for _, weight in row]
-    starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    size = len(parameters["items"])
     return Offers(
         tuple(parameters["items"]),
-        sparse.csr_array((weights, columns, starts), shape=(size, size), dtype=np.float64),
+        neighbours(parameters["alike"]),
         np.array(parameters["buyers"], dtype=np.int64),
         int(parameters["excluded"]),
     )
