@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/segsync demo
+	$(BIN)/segsync demo --report demo-report.html
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

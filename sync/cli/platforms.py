@@ -14,6 +14,7 @@ from sync.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from sync.demo.company import Played
+    from sync.demo.judged import Judged
 
 audiences = typer.Typer(help="The platforms' objects for segments.", no_args_is_help=True)
 connections = typer.Typer(help="The configured accounts.", no_args_is_help=True)
@@ -154,14 +155,19 @@ def simulate(
 def demo(
     people: Annotated[str, typer.Option(help="sample (2,357 people), all (23,570) or any number")] = "sample",
     folder: Annotated[Path | None, typer.Option(help="keep everything in this new folder")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="also judge data and segments, find clusters, and write this HTML report"),
+    ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """The main job on real purchase histories and four simulated platforms; needs no account."""
     import tempfile
 
     from sync.demo.company import demo as play
+    from sync.demo.files import CONFIG
 
-    documents = []
+    documents, judged = [], None
     with tempfile.TemporaryDirectory(prefix="segsync-demo-") as temporary, progress(output) as shown:
         place = folder or Path(temporary) / "company"
         for number, played in enumerate(play(place, people=people, progress=shown), start=1):
@@ -170,10 +176,36 @@ def demo(
                 say(f"── run {number} " + "─" * 60)
                 tell(played.report)
                 _tell_reach(played)
+        if report is not None:
+            from sync.demo.judged import judge
+
+            judged = judge(place / CONFIG, report, progress=shown)
     if output is Format.JSON:
-        emit_json({"runs": documents})
-    elif folder is not None:
+        emit_json({"runs": documents, **({} if judged is None else {"judged": judged.document()})})
+        return
+    if judged is not None:
+        _tell_judged(judged)
+    if folder is not None:
         say(f"Everything lies in {folder}; its platforms were simulated and are gone.")
+
+
+def _tell_judged(judged: Judged) -> None:
+    """The heads of four commands, and where the report is."""
+    say("── what came of it " + "─" * 52)
+    score = judged.quality.overall
+    told = "" if score is None else f", data scores {score:.1f} of 100"
+    share, people = judged.quality.mailable, judged.quality.people
+    say(f"{share:.1%} of {people:,} people can be mailed{told} (segsync quality)")
+    found = judged.evaluation
+    say(f"{len(found.worth)} segments, {len(found.warnings)} warnings (segsync evaluate), such as:")
+    for warning in found.warnings[:3]:
+        say(f"  {warning.message}")
+    kinds = judged.clusters
+    nature = "natural groups" if kinds["natural"] else "a useful cut, no natural groups"
+    say(f"{len(kinds['clusters'])} kinds of buyers, {nature} (segsync clusters show buyers):")
+    for one in kinds["clusters"]:
+        say(f"  {one['name']}: {one['people']:,} people")
+    say(f"Who the people of each segment are: {judged.report.as_uri()}")
 
 
 def _tell_reach(played: Played) -> None:
