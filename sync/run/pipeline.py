@@ -71,6 +71,7 @@ def attempt(
             yield pipeline
             sweep_daily(mine, pipeline.report.notices)
         except Stopped:
+            lease.rest()
             runs.release(run, now=workspace.clock.utc_now(), stats=pipeline.report.document())
             raise
         except BaseException as error:

@@ -96,6 +96,8 @@ class Lease:
         self._database = database
         self._lost = threading.Event()
         self._sent_s = float("-inf")
+        self._ended = threading.Event()
+        self._beating: threading.Thread | None = None
 
     @property
     def lost(self) -> bool:
@@ -162,18 +164,24 @@ class Lease:
     def kept(self) -> Iterator[None]:
         """Renewed now and then by a thread, until the end of the block."""
         self.renew()
-        ended = threading.Event()
-        beat = threading.Thread(target=self._beat, args=(ended,), name=f"lease {self}", daemon=True)
-        beat.start()
+        self._ended.clear()
+        self._beating = threading.Thread(target=self._beat, name=f"lease {self}", daemon=True)
+        self._beating.start()
         try:
             yield
         finally:
-            ended.set()
-            beat.join()
+            self.rest()
 
-    def _beat(self, ended: threading.Event) -> None:
+    def rest(self) -> None:
+        """No heartbeat from now on. Whoever lets go of a row that stays `running` calls it first: one more
+        beat would claim it anew, for nobody."""
+        self._ended.set()
+        if self._beating is not None:
+            self._beating.join()
+
+    def _beat(self) -> None:
         wait_s = self.terms.heartbeat_s
-        while not ended.wait(wait_s):
+        while not self._ended.wait(wait_s):
             try:
                 self.renew()
                 wait_s = self.terms.heartbeat_s

@@ -6,10 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from connectors.simulation import Request
-from sync.run.pipeline import carry_out
+from sync.run.pipeline import attempt, carry_out
 from sync.store import Stopped
+from sync.store.leases import Terms
+from sync.store.tables import runs
 from tests.connectors.prescribing import intercepted
 from tests.scenarios.company import Company, company, emails, join, people, segment
 
@@ -55,3 +58,21 @@ def test_sources_are_read_once_more_if_it_is_taken_up_much_later(
         assert firm.tagged("germans") == emails(range(1, 4) if hours else range(1, 6))
         firm.run()
         assert firm.tagged("germans") == emails(range(1, 4))
+
+
+def test_a_run_that_was_let_go_is_not_claimed_by_one_more_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others would wait for a lease that nobody holds."""
+    with company(tmp_path, monkeypatch) as firm, firm.open() as workspace:
+        store = workspace.store
+        store.database.terms = Terms(heartbeat_s=0.0005)
+        store.runs.enqueue("test", now=workspace.clock.utc_now())
+        for _ in range(40):
+            run = store.runs.claim_next(now=workspace.clock.utc_now())
+            assert run is not None
+            with pytest.raises(Stopped), attempt(workspace, run):
+                raise Stopped("told to end")
+            with store.database.reading() as connection:
+                row = connection.execute(select(runs)).one()
+            assert (row.state, row.lease_until, row.owner) == ("running", 0, {})
