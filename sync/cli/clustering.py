@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from sync.cli.deciding import By, who
-from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
+from sync.cli.output import Format, FormatOption, emit_json, minute, progress, say, table
 from sync.cli.running import config_of
 
 _group = typer.Typer(
@@ -64,8 +64,8 @@ def list_clusterings(context: typer.Context, output: FormatOption = Format.TEXT)
         [
             one["clustering"],
             one["in_use"],
-            _day(one["fitted_at"]),
-            _day(one["refit_due_at"]) if one["refit_due_at"] else "by the next run",
+            minute(one["fitted_at"]),
+            minute(one["refit_due_at"]) if one["refit_due_at"] else "by the next run",
             *(one[column] for column in columns),
         ]
         for one in found
@@ -148,7 +148,7 @@ def _named(text: str) -> tuple[int, str]:
 
 def _tell(one: dict[str, Any]) -> None:
     say(f"{one['clustering']} ({one['name']}), version {one['version']}: {_STATUS[one['status']]}")
-    say(f"  found {_day(one['fitted_at'])}, because {one['why']}, among {one['people']:,} people")
+    say(f"  found {minute(one['fitted_at'])}, because {one['why']}, among {one['people']:,} people")
     if one["k"] is not None:
         nature = "natural groups" if one["natural"] else "a useful cut, not natural groups"
         say(f"  {one['k']} clusters: {nature}")
@@ -160,7 +160,7 @@ def _tell(one: dict[str, Any]) -> None:
         _tell_cluster(cluster)
     if one["last_attempt"] is not None:
         attempt = one["last_attempt"]
-        say(f"  the attempt of {_day(attempt['fitted_at'])} came to nothing: {attempt['reason']}")
+        say(f"  the attempt of {minute(attempt['fitted_at'])} came to nothing: {attempt['reason']}")
 
 
 def _tell_cluster(one: dict[str, Any]) -> None:
@@ -192,7 +192,3 @@ _STATUS = {
     "replaced": "not in use: its settings were changed, the next run finds clusters anew",
     "insufficient_data": "refused: not enough data",
 }
-
-
-def _day(instant: str | None) -> str:
-    return "–" if instant is None else instant[:16].replace("T", " ")

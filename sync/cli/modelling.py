@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
+from sync.cli.output import Format, FormatOption, emit_json, minute, progress, say, table
 from sync.cli.running import config_of
 
 _group = typer.Typer(help="Scores and values that rules may use as facts.", no_args_is_help=True)
@@ -61,8 +61,8 @@ def list_models(context: typer.Context, output: FormatOption = Format.TEXT) -> N
         [
             one["model"],
             one["in_use"],
-            _day(one["fitted_at"]),
-            _day(one["refit_due_at"]) if one["refit_due_at"] else "by the next run",
+            minute(one["fitted_at"]),
+            minute(one["refit_due_at"]) if one["refit_due_at"] else "by the next run",
             ", ".join(one["facts"]),
         ]
         for one in found
@@ -94,7 +94,7 @@ def show(
 
 def _tell(one: dict[str, Any]) -> None:
     say(f"{one['model']}, version {one['version']}: {_STATUS[one['status']]}")
-    say(f"  made {_day(one['fitted_at'])}, because {one['why']}")
+    say(f"  made {minute(one['fitted_at'])}, because {one['why']}")
     say(f"  of {one['made_of']}")
     for line in one["words"]:
         say(f"  {line}")
@@ -103,7 +103,3 @@ def _tell(one: dict[str, Any]) -> None:
     for fact, people in one.get("changed", {}).items():
         say(f"  {fact} changed for {people:,} people, because it was made anew")
     say(f"  facts: {', '.join(one['facts'])}")
-
-
-def _day(instant: str | None) -> str:
-    return "–" if instant is None else instant[:16].replace("T", " ")

@@ -24,6 +24,11 @@ class Format(StrEnum):
     JSON = "json"
 
 
+def minute(instant: str | None) -> str:
+    """An instant of a JSON document as tables show it, to the minute; a dash for none."""
+    return "–" if instant is None else instant[:16].replace("T", " ")
+
+
 FormatOption = Annotated[Format, typer.Option("--format", help="text for people, json for scripts")]
 
 
