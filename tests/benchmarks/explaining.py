@@ -54,16 +54,19 @@ def _measured(workspace: Workspace, people: int, size: str) -> list[Figure]:
     )
     label = f"{size}, {len(told.segments)} segments, {PEOPLE} people asked"
     ratio = cpu["all"] / cpu["by hand"]
-    within = cpu["all"] <= BOUND_MS
     return [
-        Figure("explaining.ms", round(cpu["all"], 1), "CPU ms a person", label, BOUND_MS, within),
-        Figure("explaining.wall", round(wall["all"], 1), "wall ms a person", label, None, True),
+        _bounded("explaining.ms", cpu["all"], "CPU ms a person", label),
+        _bounded("explaining.wall", wall["all"], "wall ms a person", label),
         Figure("explaining.one_segment", round(cpu["one"], 1), "CPU ms a person", size, None, True),
         Figure("explaining.first", round(cpu["first"], 1), "CPU ms", "the first in a process", None, True),
         Figure("explaining.by_hand", round(cpu["by hand"], 1), "CPU ms a person", size, None, True),
         Figure("explaining.ratio", round(ratio, 3), "of its CPU", f"reading by hand, {size}", None, True),
         Figure("explaining.answers_that_differ", differ, "answers", "the last run", 0, not differ),
     ]
+
+
+def _bounded(name: str, value: float, unit: str, against: str) -> Figure:
+    return Figure(name, round(value, 1), unit, against, BOUND_MS, value <= BOUND_MS)
 
 
 def _by_hand(workspace: Workspace, person: int) -> int:
