@@ -14,8 +14,8 @@ import numpy as np
 from scipy.special import expit
 
 from rules.models.columns import Bools, Column, Floats, InputError, Notice, Severity, column, same_length
-from rules.models.engagement import auc
 from rules.models.lead import coefficients
+from rules.models.ranking import auc
 
 LEAST_POSITIVES = 100
 DECILES = 10

@@ -7,13 +7,17 @@ never a person.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Table = TypeVar("Table", bound="DataclassInstance")
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -82,6 +86,11 @@ def same_length(**columns: Floats | Ints | Bools) -> int:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise InputError(f"every column needs one number for every row: {told} rows")
     return next(iter(lengths.values()))
+
+
+def rows_of(table: Table, some: Bools) -> Table:
+    """Of a dataclass whose fields are columns the rows that are true, as the same kind of table."""
+    return type(table)(**{one.name: getattr(table, one.name)[some] for one in fields(table)})
 
 
 def grouped(*columns: Floats) -> tuple[tuple[Floats, ...], Floats]:

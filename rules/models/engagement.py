@@ -31,7 +31,6 @@ from rules.models.history import whole_numbers
 
 DAY_S = 86_400
 HALF_LIFE_DAYS = 30.0
-CANDIDATES = (7.0, 14.0, 30.0, 60.0, 90.0)
 OPEN, CLICK = "open", "click"
 WEIGHTS: Mapping[str, float] = MappingProxyType(
     {OPEN: 0.0, CLICK: 1.0, "site_visit": 1.0, "reply": 2.0, "form": 2.0, "order": 3.0}
@@ -45,7 +44,6 @@ LEAST_EXPOSURE = 1 / 16
 """Of faded deliveries: one that is four half-lives old. Who has less has no score."""
 PRIOR = 3.0
 """So many fresh deliveries more, answered as usual, are added to each person's."""
-FOLLOWING_DAYS, LEAST_CLICKERS = 30, 100
 
 
 class Status(StrEnum):
@@ -107,7 +105,7 @@ def engagement(
     if not (np.isfinite(half_life_days) and half_life_days > 0):
         raise InputError(f"half_life_days is {half_life_days:g}: more than 0 is needed")
     wanted = whole_numbers("everybody", everybody)
-    person, kind, at = _once_a_day(events, as_of_s, sorted(weights))
+    person, kind, at = latest_of_a_day(events, as_of_s, sorted(weights))
     worth = np.array([weights[each] for each in sorted(weights)])[kind]
     points = _by_person(wanted, person, worth * _faded(at, as_of_s, half_life_days))
     sent_to, _, sent_at = _times(deliveries, as_of_s)
@@ -144,70 +142,6 @@ def usual_rate(points: Floats, exposure: Floats) -> float:
     return float(points.sum()) / total if total > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class HalfLife:
-    """The half-life that best ranks who clicks next; the AUC of each candidate, and of no fading at all."""
-
-    days: float
-    auc: Mapping[float, float]
-    naive_auc: float
-    notices: tuple[Notice, ...] = ()
-
-
-def choose_half_life(
-    everybody: Column,
-    events: Events,
-    deliveries: Deliveries,
-    *,
-    split_s: int,
-    candidates: Sequence[float] = CANDIDATES,
-    weights: Mapping[str, float] = WEIGHTS,
-) -> HalfLife:
-    """Try half-lives on what was known at split_s against who clicked in the 30 days after it.
-
-    Only who can be scored then is compared. Of equal ones the one nearest the default of 30 days is taken;
-    where points that never fade do as well as the best, these. With fewer than 100 clickers (or others) it is
-    the default.
-    """
-    wanted = whole_numbers("everybody", everybody)
-    person, kind, at = _once_a_day(events, split_s + FOLLOWING_DAYS * DAY_S, sorted(weights))
-    clicks = (at > split_s) & (kind == sorted(weights).index(CLICK))
-    clicked = np.isin(wanted, person[clicks])
-    tried = {
-        days: engagement(
-            wanted, events, deliveries, as_of_s=split_s, half_life_days=days, weights=weights
-        ).rate
-        for days in (*candidates, NEVER_FADING)
-    }
-    return best_half_life(tried, clicked)
-
-
-def best_half_life(tried: Mapping[float, Floats], clicked: Bools) -> HalfLife:
-    """The same, of the rates by each half-life (`NEVER_FADING` among them) and who clicked afterwards. Only
-    who has a rate by all of them is compared."""
-    compared = np.logical_and.reduce([np.isfinite(rate) for rate in tried.values()])
-    fewest = int(min(clicked[compared].sum(), (~clicked[compared]).sum()))
-    if fewest < LEAST_CLICKERS:
-        return HalfLife(HALF_LIFE_DAYS, {}, 0.5, (_few_clickers(fewest),))
-    found = {days: auc(rate[compared], clicked[compared]) for days, rate in tried.items()}
-    naive = found.pop(NEVER_FADING)
-    best = min(found, key=lambda days: (-found[days], abs(days - HALF_LIFE_DAYS), days))
-    if naive >= found[best]:
-        return HalfLife(NEVER_FADING, found, naive, (_naive_wins(naive, best, found[best]),))
-    return HalfLife(best, found, naive)
-
-
-def auc(scores: Floats, positive: Bools) -> float:
-    """The probability that a positive scores above another, ties half; 0.5 if there are none of either."""
-    hits, misses = int(positive.sum()), int((~positive).sum())
-    if not hits or not misses:
-        return 0.5
-    ordered = np.sort(scores[~positive])
-    below = np.searchsorted(ordered, scores[positive], side="left")
-    up_to = np.searchsorted(ordered, scores[positive], side="right")
-    return float((below + up_to).sum() / (2 * hits * misses))
-
-
 def scanner_clicks(clicks: Events, link: Column, links: Mapping[int, int], deliveries: Deliveries) -> Bools:
     """Which clicks are a security scanner's, to be left out before scoring. One row per click in all columns.
 
@@ -235,7 +169,7 @@ def scanner_clicks(clicks: Events, link: Column, links: Mapping[int, int], deliv
     )
 
 
-def _once_a_day(events: Events, as_of_s: int, kinds: Sequence[str]) -> tuple[Ints, Ints, Ints]:
+def latest_of_a_day(events: Events, as_of_s: int, kinds: Sequence[str]) -> tuple[Ints, Ints, Ints]:
     """Person, kind and time of the latest event of each person, kind, message and UTC day, in that order."""
     code = {kind: number for number, kind in enumerate(kinds)}
     for row, kind in enumerate(events.kind):
@@ -282,20 +216,3 @@ def _opens_only(people: Bools) -> tuple[Notice, ...]:
     share = float(people.mean())
     message = f"{share:.1%} of people have opens but no other signal; they are scored no_data."
     return (Notice("engagement.opens_only", Severity.NOTE, message, {"share": share}),)
-
-
-def _naive_wins(naive: float, days: float, best: float) -> Notice:
-    message = (
-        f"Points that never fade rank the next clicks as well (AUC {naive:.3f}) as the best half-life of "
-        f"{days:g} days ({best:.3f}): they are used."
-    )
-    evidence = {"naive_auc": naive, "auc": best, "days": days}
-    return Notice("engagement.baseline_wins", Severity.NOTE, message, evidence)
-
-
-def _few_clickers(fewest: int) -> Notice:
-    message = (
-        f"Only {fewest} people who could be scored clicked, or did not, in {FOLLOWING_DAYS} days; choosing a "
-        f"half-life needs {LEAST_CLICKERS}: {HALF_LIFE_DAYS:g} days are used."
-    )
-    return Notice("engagement.few_clickers", Severity.WARNING, message, {"n": fewest, "need": LEAST_CLICKERS})

@@ -25,7 +25,7 @@ from rules.models.columns import (
     column,
     same_length,
 )
-from rules.models.engagement import auc
+from rules.models.ranking import COIN, auc, least_auc
 
 Features = Mapping[str, Sequence[str]]
 """Name → the value of each lead, in classes such as "50-249 people"; "" where it is not known."""
@@ -131,7 +131,8 @@ class Backtest:
     """How a scorecard did on later leads: bands, best first.
 
     lift: the top band's rate by everybody's (base_rate).
-    auc, naive_auc: of the card, and of the points set by hand beside it (0.5, a coin, without).
+    auc, naive_auc: of the card, and of the points set by hand beside it (0.5, a coin, without). The card is
+    better if it ranks more pairs rightly than these, and more than a coin by more than chance.
     """
 
     bands: tuple[Band, ...]
@@ -140,6 +141,11 @@ class Backtest:
     auc: float
     naive_auc: float
     notices: tuple[Notice, ...]
+
+    @property
+    def better(self) -> bool:
+        """Than what stands beside it."""
+        return not self.notices
 
 
 def backtest(
@@ -165,15 +171,15 @@ def backtest(
         start = float(edges[number - 1]) if number else -np.inf
         bands.append(Band(start, leads, wins, wins / leads if leads else 0.0, low, high))
     base = float(outcome.mean())
-    card_auc = auc(scores, outcome)
-    naive = 0.5 if by_hand is None else auc(by_hand.score(features).astype(np.float64), outcome)
+    card_auc, least = auc(scores, outcome), least_auc(scores, outcome)
+    naive = COIN if by_hand is None else auc(by_hand.score(features).astype(np.float64), outcome)
     return Backtest(
         bands=tuple(bands),
         base_rate=base,
         lift=bands[0].rate / base if base else 0.0,
         auc=card_auc,
         naive_auc=naive,
-        notices=_naive_wins(card_auc, naive),
+        notices=_naive_wins(card_auc, naive, least),
     )
 
 
@@ -252,11 +258,16 @@ def _design(features: Features) -> tuple[list[tuple[str, str]], Floats]:
     return columns, design.astype(np.float64)
 
 
-def _naive_wins(learned: float, naive: float) -> tuple[Notice, ...]:
-    if learned > naive:
+def _naive_wins(learned: float, naive: float, least: float) -> tuple[Notice, ...]:
+    if learned > naive and least > COIN:
         return ()
     message = (
         f"These points rank later leads no better (AUC {learned:.3f}) than those set by hand ({naive:.3f})."
     )
+    if least <= COIN:
+        message = (
+            f"These points do not tell which later leads convert: AUC {learned:.3f}, a coin has {COIN}, and"
+            " the difference may be chance."
+        )
     evidence = {"auc": learned, "naive_auc": naive}
     return (Notice("lead.baseline_wins", Severity.REFUSAL, message, evidence),)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.models.churn import Judged, Risk, fit, judge, too_few
-from rules.models.columns import Bools, Floats, Notice, Severity
-from rules.models.engagement import auc
+from rules.models.columns import Bools, Floats, Notice, Severity, rows_of
+from rules.models.ranking import auc
 from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import ChurnSettings
 from sync.models.log import Histories, Log, Orders, date_of, drawn
@@ -86,8 +86,7 @@ def _document(risk: Risk, settings: ChurnSettings) -> dict[str, Any]:
 def _asked(orders: Orders, day: int, horizon: int) -> tuple[dict[str, Floats], Bools]:
     """Features of who had ordered by the end of that day, and whether they then did nothing."""
     known = orders.histories(until=day)
-    some = drawn(known.person, MOST_FITTED)
-    known = Histories(**{name: getattr(known, name)[some] for name in Histories.__dataclass_fields__})
+    known = rows_of(known, drawn(known.person, MOST_FITTED))
     again = orders.histories(after=day, until=day + horizon).person
     return _features(known, day), ~np.isin(known.person, again)
 
@@ -130,10 +129,18 @@ def _baseline(judged: Judged, naive: float, since: object, until: object) -> dic
 
 
 def _naive_wins(judged: Judged, naive: float) -> Notice:
-    message = (
-        f"Days since the last order alone tell as well who leaves ({naive:.1%} of pairs, the model"
-        f" {judged.auc:.1%}), or the probabilities are no better than one for all."
-    )
+    if judged.auc <= naive:
+        message = (
+            f"Who leaves is told as well by the days since the last order alone ({naive:.1%} of pairs of"
+            f" people are in the right order, {judged.auc:.1%} by the model): let rules ask for"
+            " `days since purchase` instead of churn_risk."
+        )
+    else:
+        message = (
+            f"The risks miss by no less than saying {judged.base_rate:.0%} of everybody, which is how many"
+            " left: they put people in order, but a risk of 80 % does not mean that 8 in 10 leave. Let rules"
+            " ask for `days since purchase`, or for the riskiest tenth only."
+        )
     return Notice(
         "churn.baseline_wins",
         Severity.REFUSAL,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rules.models.bg_nbd import BgNbd, fit_bg_nbd
 from rules.models.clv import LEAST_REPEATERS, Comparison, compare, lifetime_value, season
-from rules.models.columns import InputError, Notice, Severity
+from rules.models.columns import InputError, Notice, Severity, rows_of
 from rules.models.gamma_gamma import GammaGamma, fit_gamma_gamma
 from rules.models.history import Later, Summary
 from sync.config.modelling import ClvSettings
@@ -107,8 +107,7 @@ def sample(of: Summary, most: int = MOST_FITTED) -> Summary:
     """Everybody, or about so many of them, the same ones in whichever order, machine and version."""
     if len(of.person) <= most:
         return of
-    some = drawn(of.person, most)
-    return Summary(**{name: getattr(of, name)[some] for name in Summary.__dataclass_fields__})
+    return rows_of(of, drawn(of.person, most))
 
 
 def _fitted(of: Summary) -> tuple[BgNbd, GammaGamma]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.models.columns import Floats, Notice, Severity
+from rules.models.columns import Bools, Floats, Notice, Severity
 from rules.models.engagement import (
-    CANDIDATES,
-    FOLLOWING_DAYS,
     NEVER_FADING,
-    HalfLife,
-    best_half_life,
     rates,
     usual_rate,
+)
+from rules.models.half_life import (
+    CANDIDATES,
+    FOLLOWING_DAYS,
+    HalfLife,
+    best_half_life,
+    no_better_than_alike,
 )
 from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import DAY_S, EngagementSettings
@@ -34,7 +37,7 @@ class Engagement:
     """See `sync.models.model.Model`."""
 
     def fit(self, log: Log, settings: EngagementSettings) -> Fit:
-        """Refused with fewer than 100 people who can be scored."""
+        """Refused with fewer than 100 people who can be scored; no fact where a coin does as well."""
         sending = _sending(log, settings, settings.points or usual_points(log, settings))
         first, last, people, count = sending.deliveries()
         data = {
@@ -43,13 +46,12 @@ class Engagement:
             "people": people,
             "deliveries": count,
         }
-        notices, baseline = list[Notice](), dict[str, Any]()
-        if settings.half_life_s is not None:
-            days = settings.half_life_s / DAY_S
-        else:
-            chosen = _chosen(sending, log.today)
-            days, baseline = chosen.days, _document(chosen)
-            notices += chosen.notices
+        own = None if settings.half_life_s is None else settings.half_life_s / DAY_S
+        tried, clicked = _tried(sending, log.today, CANDIDATES if own is None else (own,))
+        chosen = best_half_life(tried, clicked)
+        days, baseline = chosen.days if own is None else own, _document(chosen)
+        notices = list(chosen.notices) if own is None else []
+        alike = no_better_than_alike(tried[days], clicked)
         now = sending.faded([days], until=log.today)
         rate = rates(now.points[days], now.exposure[days], able=now.able)
         scored = np.isfinite(rate)
@@ -69,7 +71,8 @@ class Engagement:
             "points": {kind: float(worth) for kind, worth in sending.points.items()},
             "scored": int(scored.sum()),
         }
-        return Fit(data, parameters, baseline, (*notices, *_opens_only(now)))
+        notices += [*([] if alike is None else [alike]), *_opens_only(now)]
+        return Fit(data, parameters, baseline, tuple(notices), better=alike is None)
 
     def score(
         self,
@@ -98,12 +101,13 @@ def _sending(log: Log, settings: EngagementSettings, points: Mapping[str, Decima
     return log.kept(key, lambda: Sending(log, settings, points))
 
 
-def _chosen(sending: Sending, today: int) -> HalfLife:
+def _tried(sending: Sending, today: int, half_lives: Sequence[float]) -> tuple[dict[float, Floats], Bools]:
+    """Rates by each half-life and by none, as they stood 30 days ago, and who clicked since."""
     split = today - FOLLOWING_DAYS
-    then = sending.faded([*CANDIDATES, NEVER_FADING], until=split)
+    then = sending.faded([*half_lives, NEVER_FADING], until=split)
     clicked = np.isin(then.person, sending.clickers(after=split, until=today))
     tried = {days: rates(then.points[days], then.exposure[days], able=then.able) for days in then.points}
-    return best_half_life(tried, clicked)
+    return tried, clicked
 
 
 def _marks(rate: Floats) -> list[float]:

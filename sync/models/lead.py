@@ -50,7 +50,6 @@ class Lead:
             told = [replace(one, severity=Severity.WARNING) for one in notices] if by_hand else notices
             return Fit(data, _parameters(by_hand, learned=False), notices=tuple(told))
         judged = _judged(learned, by_hand, early, late, outcome[until:])
-        better = judged.auc > judged.naive_auc
         baseline = {
             "naive": "points set by hand" if by_hand else "a coin",
             "auc_leads": judged.auc,
@@ -59,8 +58,9 @@ class Lead:
             "lift": judged.lift,
             "base_rate": judged.base_rate,
         }
-        if better or by_hand is None:
-            return Fit(data, _parameters(learned, learned=True), baseline, judged.notices, better=better)
+        if judged.better or by_hand is None:
+            parameters = _parameters(learned, learned=True)
+            return Fit(data, parameters, baseline, judged.notices, better=judged.better)
         message = f"{judged.notices[0].message} The points set by hand are used."
         note = Notice("lead.baseline_wins", Severity.NOTE, message, judged.notices[0].evidence)
         return Fit(data, _parameters(by_hand, learned=False), baseline, (note,))

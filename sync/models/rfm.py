@@ -15,11 +15,12 @@ from rules.models.groups import standard
 from rules.models.rfm import CutPoints, age_of_edges, cut_points, empty_scores, floor, grouped_by_name, score
 from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import RfmSettings
-from sync.models.again import tried
+from sync.models.again import tried, untried
 from sync.models.log import DAY_US, Ints, Log, Orders, Totals
 from sync.models.model import Facts, Fit
 
 _GUESS = "past spend alone"
+_INSTEAD = "choose people by sum(purchase.amount), or treat them alike"
 _DIMENSIONS = ("recency", "frequency", "money")
 
 
@@ -27,7 +28,8 @@ class Rfm:
     """See `sync.models.model.Model`. Spend is in minor units of the base currency."""
 
     def fit(self, log: Log, settings: RfmSettings) -> Fit:
-        """Cut points of everybody who ordered. Refused below the floor."""
+        """Cut points of everybody who ordered. Refused below the floor; no fact where past spend alone, or
+        treating everybody alike, tells as well who orders again."""
         orders = log.orders(settings)
         extent, everybody = orders.extent(), orders.totals()
         columns = _columns(log, everybody)
@@ -38,12 +40,18 @@ class Rfm:
         cuts = cut_points(*columns, made_on=log.today, fixed_frequency=settings.fixed_frequency)
         scores = score(cuts, *columns)
         sizes = {name: np.bincount(getattr(scores, name), minlength=6)[1:].tolist() for name in _DIMENSIONS}
-        baseline, note = tried("rfm", log, orders, partial(_ranked, orders, settings), guess=_GUESS)
+        judged = tried(log, orders, partial(_ranked, orders, settings), guess=_GUESS)
+        notices = list(empty_scores(scores, *columns))
+        if judged is None:
+            notices.append(untried("rfm"))
+        elif not judged.better:
+            notices.append(judged.loses("rfm", _GUESS, instead=_INSTEAD))
         return Fit(
             extent.document(),
             parameters={**_document(cuts), "sizes": sizes},
-            baseline=baseline,
-            notices=(*empty_scores(scores, *columns), *([] if note is None else [note])),
+            baseline={} if judged is None else judged.document,
+            notices=tuple(notices),
+            better=judged is None or judged.better,
         )
 
     def score(

@@ -53,8 +53,17 @@ def _people(sizes: Sequence[int]) -> str:
 
 
 def _lifecycle(parameters: Mapping[str, Any], _: str) -> list[str]:
+    at_risk, lapsed = (parameters[name] for name in ("at_risk", "lapsed"))
+    told = []
+    if parameters.get("fixed"):
+        told = [
+            f"by this store's gaps the limits would be {at_risk} and {lapsed} days; the fixed ones tell"
+            " better who orders again, so they are used unless force = true"
+        ]
+        at_risk, lapsed = parameters["fixed"]
     return [
-        f"At risk after {parameters['at_risk']} days without an order, Lapsed after {parameters['lapsed']};"
+        *told,
+        f"At risk after {at_risk} days without an order, Lapsed after {lapsed};"
         " New for 30 days after the first order",
         "who ordered on four days or more is judged by the own gaps, where these are shorter",
     ]

@@ -15,11 +15,11 @@ from rules.models.engagement import (
     Engagement,
     Events,
     Status,
-    auc,
-    choose_half_life,
     engagement,
     scanner_clicks,
 )
+from rules.models.half_life import choose_half_life
+from rules.models.ranking import auc, least_auc
 
 DAY = 86_400
 NOW = 20_000 * DAY + 50_000
@@ -169,6 +169,16 @@ def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
     pairs = [(a > b) + (a == b) / 2 for a in scores[positive] for b in scores[~positive]]
     assert auc(scores, positive) == pytest.approx(np.mean(pairs))
     assert auc(scores, np.zeros(80, np.bool_)) == 0.5
+
+
+def test_the_interval_of_auc_is_that_of_many_draws_of_people() -> None:
+    draw = np.random.default_rng(8)
+    positive = draw.random(400) < 0.3
+    scores = np.round(draw.normal(size=400) + 0.5 * positive, 1).astype(np.float64)
+    drawn = [auc(scores[some], positive[some]) for some in draw.integers(0, 400, (400, 400))]
+    half = auc(scores, positive) - least_auc(scores, positive)
+    assert half == pytest.approx(1.96 * np.std(drawn), rel=0.12)
+    assert least_auc(scores, np.zeros(400, np.bool_)) == 0.0
 
 
 def test_half_lives_are_judged_by_who_clicks_next_and_where_none_helps_points_do_not_fade() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -110,26 +109,3 @@ def test_where_hardly_anybody_leaves_it_is_refused(lake_store: Store) -> None:
     (version,) = keep(lake_store, {"churn": CHURN}, as_of=NOW, currency="EUR").fitted
     (notice,) = version.document["notices"]
     assert (notice["code"], notice["evidence"]["n"]) == ("churn.few_positives", 0)
-
-
-def test_what_chance_decides_is_not_foretold_unless_forced(lake_store: Store) -> None:
-    random = np.random.default_rng(5)
-    people = np.arange(1, 1_001)
-    rows = pd.DataFrame(
-        [
-            (person, NOW - dt.timedelta(days=int(day)), 1_000)
-            for person in people
-            for day in np.flatnonzero(random.random(700) < 0.01)  # every day is as likely for everybody
-        ],
-        columns=["person", "at", "amount"],
-    )
-    put_people(lake_store, people.tolist())
-    put_activity(lake_store, "purchase", rows)
-    found = keep(lake_store, {"churn": CHURN}, as_of=NOW, currency="EUR")
-    (version,) = found.fitted
-    assert version.state is ModelState.NO_BETTER, version.document["baseline"]
-    assert facts(lake_store, "churn_risk")["churn_risk"].isna().all()
-    assert "churn.baseline_wins" in {notice["code"] for notice in version.document["notices"]}
-    forced = keep(lake_store, {"churn": replace(CHURN, force=True)}, as_of=NOW, currency="EUR")
-    assert forced.used["churn"].version == 1
-    assert facts(lake_store, "churn_risk")["churn_risk"].notna().all()

@@ -140,3 +140,13 @@ def test_points_set_by_hand_that_rank_later_leads_as_well_stay(lake_store: Store
     assert "The points set by hand are used." in notice["message"]
     expected = rows["industry"].map({"Software": 30, "Retail": 10}).fillna(0)
     assert fit_of(lake_store).tolist() == expected.tolist()
+
+
+def test_points_that_rank_later_leads_like_a_coin_are_no_fact(lake_store: Store) -> None:
+    rows = leads()
+    put(lake_store, rows)
+    (version,) = kept(lake_store, replace(LEAD, features=("country",))).fitted  # which says nothing
+    assert version.state is ModelState.NO_BETTER
+    (notice,) = version.document["notices"]
+    assert "These points do not tell which later leads convert" in notice["message"]
+    assert fit_of(lake_store).isna().all()
