@@ -113,8 +113,11 @@ def not_chance(ps: Sequence[float]) -> np.ndarray:
 
 
 def strongest_first(traits: Sequence[Trait]) -> tuple[Trait, ...]:
-    """In the order they are told."""
-    return tuple(sorted(traits, key=lambda one: (-one.strength, one.feature, one.level or "")))
+    """In the order they are told: of equally strong ones, and of what differs by rounding alone, the one that
+    more people have first."""
+    return tuple(
+        sorted(traits, key=lambda one: (-round(one.strength, 9), -one.support, one.feature, one.level or ""))
+    )
 
 
 def _welch(inside: Moments, others: Moments) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rules.models.traits import Moments, level_trait, not_chance, number_trait
+from rules.models.traits import Moments, level_trait, not_chance, number_trait, strongest_first
 
 
 def moments(values: np.ndarray) -> Moments:
@@ -45,3 +45,12 @@ def test_nothing_is_told_of_what_fewer_than_thirty_have_or_where_all_are_alike()
 def test_of_many_differences_those_that_may_be_chance_are_kept_back_as_scipy_does() -> None:
     ps = np.random.default_rng(5).uniform(size=200) ** 3
     assert list(not_chance(list(ps))) == list(stats.false_discovery_control(ps) <= 0.05)
+
+
+def test_of_equally_strong_ones_the_one_that_more_people_have_is_told_first() -> None:
+    """Nobody else has these: each has the same ratio, but for the last digit of the division."""
+    of = [("Berlin", 155), ("Hamburg", 57), ("Wien", 35), ("DE", 247), ("AT", 56)]
+    found = [level_trait("at", name, both=n, inside=351, having=n, everybody=2_357) for name, n in of]
+    traits = [one for one in found if one is not None]
+    assert len({one.size for one in traits}) > 1  # rounding alone would else decide
+    assert [one.level for one in strongest_first(traits)] == ["DE", "Berlin", "Hamburg", "AT", "Wien"]
