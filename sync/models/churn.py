@@ -71,7 +71,8 @@ class Churn:
         found = np.full(len(people), np.nan)
         if len(known.person):
             of = risk.of(_features(known, log.today))
-            found[np.searchsorted(people, known.person)] = of * float(NUMBER_SCALE)
+            inside = np.isin(known.person, people)  # activity also tells of people who are kept out
+            found[np.searchsorted(people, known.person[inside])] = of[inside] * float(NUMBER_SCALE)
         return {"churn_risk": found}
 
 

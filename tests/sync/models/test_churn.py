@@ -86,6 +86,21 @@ def test_the_risk_is_that_of_pandas_and_scikit_learn(store: Store) -> None:
     assert f"{baseline['base_rate']:.1%} did" in told
 
 
+def test_a_risk_is_never_that_of_somebody_who_is_kept_out_of_people(lake_store: Store) -> None:
+    """Their orders stay in the lake; the next number's person, who never ordered, must not get their risk."""
+    rows = cdnow()
+    rows["person"] = rows["person"] * 2
+    buyers = sorted(set(rows["person"]))
+    kept_out = buyers[len(buyers) // 2]
+    put_people(lake_store, [*(one for one in buyers if one < kept_out), kept_out + 1, *buyers[-5:]])
+    put_activity(lake_store, "purchase", rows)
+    keep(lake_store, {"churn": CHURN}, as_of=NOW, currency="EUR")
+    found = facts(lake_store, "churn_risk")["churn_risk"]
+    assert kept_out not in found.index
+    paid = set(rows[rows["amount"] > 0]["person"])
+    assert set(found.index[found.notna()]) == paid & set(found.index)
+
+
 def test_a_short_history_is_refused_with_what_is_missing(lake_store: Store) -> None:
     rows = cdnow()
     put_people(lake_store, sorted(set(rows["person"])))
