@@ -21,7 +21,7 @@ PERSONAL = frozenset({"email", "phone", "name", "first_name", "last_name", "post
 """Standard facts that name or reach a person."""
 _TELLING = re.compile(
     r"name|mail|phone|mobile|fax|address|street|zip|post|birth|url|web|latitude|longitude"
-    r"|(^|[._ ])(id|key|ip)($|[._ ])",
+    r"|(^|[._ ])(id|key|ip)($|[._ ])|(?-i:[a-z0-9](Id|ID)($|[._ ]))",
     re.IGNORECASE,
 )
 """Columns of platforms that would, by how they are called."""

@@ -74,7 +74,7 @@ def test_a_number_or_level_that_few_of_them_have_is_kept_back() -> None:
 
 def test_what_names_or_reaches_a_person_is_never_looked_at_whatever_a_platform_calls_it() -> None:
     text = ["email", "first_name", "postcode", "country", "crm.MailingStreet", "crm.FNAME", "crm.Tier"]
-    text += ["crm.Id", "crm.Country", "crm.Nick"]
+    text += ["crm.Id", "crm.Country", "crm.Nick", "crm.OwnerId", "crm.ReportsToID", "crm.Paid"]
     fields = {name: Field(name, Type.TEXT) for name in text}
     specs = [
         FieldSpec(name=name, type=Type.TEXT, sources=((name.split(".")[0], name.split(".")[1]),))
@@ -86,4 +86,4 @@ def test_what_names_or_reaches_a_person_is_never_looked_at_whatever_a_platform_c
     found = columns(
         Vocabulary(fields, {}), specs, people="people", activity={}, links="links", there=text, as_of=NOW
     )
-    assert [one.name for one in found.categories] == ["country", "crm.Tier", "connection"]
+    assert [one.name for one in found.categories] == ["country", "crm.Tier", "crm.Paid", "connection"]
