@@ -6,13 +6,17 @@ neither script nor anything fetched. What it shows stands in a table of the page
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from html import escape
+from itertools import accumulate
+from unicodedata import east_asian_width
 
 MORE, LESS, LINE = "#0072B2", "#D55E00", "#57606A"
 """At least 3:1 on white; more and less also differ by side and sign."""
 _WIDE, _ROW, _LABEL, _TEXT = 680, 24, 250, 70
-_LONGEST = 38
+_ROOM, _CAPITAL, _FULL_WIDTH = 31.0, 1.4, 1.8
+"""What a label has room for, in small letters of the widest usual font; how many of these others take."""
 
 Row = tuple[str, float, str]
 """A label, a value, and the value as text."""
@@ -67,7 +71,7 @@ def steps(points: Sequence[tuple[float, int]], *, id_: str, title: str, about: s
         f'<path d="M{pad} {high - pad}H{wide - pad}" stroke="{LINE}" stroke-width="0.5"/>',
         f'<path d="{line}" fill="none" stroke="{MORE}" stroke-width="2"/>',
         f'<circle cx="{across(end[0]):.1f}" cy="{up(end[1]):.1f}" r="3" fill="{MORE}"/>',
-        f'<text x="{wide + 4}" y="{up(end[1]) + 4:.1f}">{end[1]:,}</text>',
+        f'<text x="{wide + 4}" y="{up(end[1]) + 6:.1f}">{end[1]:,}</text>',
     ]
     return _svg(drawn, width=wide + _TEXT, height=high, id_=id_, title=title, about=about)
 
@@ -85,8 +89,17 @@ def _bar(left: float, top: int, wide: float, colour: str) -> str:
 
 
 def _label(text: str, top: int) -> str:
-    shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    wide = list(accumulate(map(_letters, text)))
+    fits = bisect_right(wide, _ROOM)
+    shown = text if fits == len(text) else f"{text[: bisect_right(wide, _ROOM - 1)]}…"
     return _said(shown, _LABEL - 8, top, anchor="end")
+
+
+def _letters(one: str) -> float:
+    """How many small letters a character is about as wide as."""
+    if east_asian_width(one) in "WF":
+        return _FULL_WIDTH
+    return _CAPITAL if one.isupper() else 1.0
 
 
 def _said(text: str, left: float, top: int, *, anchor: str = "start") -> str:

@@ -6,6 +6,7 @@ Every text from outside goes through `escape`: names of segments and levels are 
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 
@@ -22,7 +23,7 @@ _STYLE = """
 @page { size: A4; margin: 16mm }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1rem; max-width: 54rem; background: #fff; color: #1F2328;
-  font: 15px/1.45 system-ui, sans-serif }
+  font: 15px/1.45 system-ui, sans-serif; overflow-wrap: break-word }
 h1 { font-size: 1.7rem } h2 { font-size: 1.3rem; margin-top: 2.5rem; border-top: 2px solid #57606A;
   padding-top: .8rem } h3 { font-size: 1rem; margin-bottom: .3rem }
 .quiet { color: #57606A } .box { overflow-x: auto }
@@ -32,6 +33,8 @@ table { border-collapse: collapse; width: 100%; margin: .3rem 0 1rem }
 caption { text-align: left; color: #57606A; padding: .2rem 0 }
 th, td { padding: .2rem .6rem .2rem 0; text-align: left; border-bottom: 1px solid #D0D7DE;
   vertical-align: top } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
+td.n { white-space: nowrap }
+@media screen and (max-width: 40rem) { figure svg { min-width: 34rem } }
 @media print { body { max-width: none; padding: 0; font-size: 10.5pt; -webkit-print-color-adjust: exact;
   print-color-adjust: exact } h2, h3, caption { break-after: avoid } figure, svg, tr { break-inside: avoid }
   a { color: inherit; text-decoration: none } .box { overflow: visible } }
@@ -43,6 +46,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 def page(profiles: Sequence[Profile], *, made_at: dt.datetime) -> str:
     """The whole file. `profiles`: in the order of the page, all of one installation."""
     everybody = max((one.everybody for one in profiles), default=0)
+    called = _called(profiles)
     title = "Segments: who they are"
     parts = [
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{GENERATOR}',
@@ -53,16 +57,22 @@ def page(profiles: Sequence[Profile], *, made_at: dt.datetime) -> str:
         f'<p class="quiet">{len(profiles):,} segments of {everybody:,} people, made {_instant(made_at)}.'
         " No single person is told of, and nothing of fewer than 30 people. Differences describe; they give"
         " no cause.</p></header>\n<main>",
-        *_overview(profiles),
-        *(line for place, one in enumerate(profiles) for line in _section(one, f"s{place}")),
+        *_overview(profiles, called),
+        *(line for place, one in enumerate(profiles) for line in _section(one, called[place], f"s{place}")),
         "</main>\n</body>\n</html>\n",
     ]
     return "\n".join(parts)
 
 
-def _overview(profiles: Sequence[Profile]) -> Iterator[str]:
+def _called(profiles: Sequence[Profile]) -> list[str]:
+    """What each is called on the page: its name, with its id where several have the same name."""
+    often = Counter(one.name for one in profiles)
+    return [f"{one.name} ({one.segment})" if often[one.name] > 1 else one.name for one in profiles]
+
+
+def _overview(profiles: Sequence[Profile], called: Sequence[str]) -> Iterator[str]:
     by_size = sorted(enumerate(profiles), key=lambda one: (-one[1].size, one[0]))
-    rows = [(one.name, one.share, share(one.share)) for _, one in by_size]
+    rows = [(called[place], one.share, share(one.share)) for place, one in by_size]
     yield '<section aria-labelledby="all"><h2 id="all">All segments</h2>'
     yield _figure(
         bars(rows, id_="sizes", title="Share of everybody in each segment", about=_listed(rows)),
@@ -72,15 +82,15 @@ def _overview(profiles: Sequence[Profile]) -> Iterator[str]:
         "The same as numbers",
         ["segment", "people", "share"],
         (
-            [f'<a href="#s{place}">{escape(one.name)}</a>', f"{one.size:,}", share(one.share)]
+            [f'<a href="#s{place}">{escape(called[place])}</a>', f"{one.size:,}", share(one.share)]
             for place, one in by_size
         ),
     )
     yield "</section>"
 
 
-def _section(made: Profile, id_: str) -> Iterator[str]:
-    yield f'<section aria-labelledby="{id_}"><h2 id="{id_}">{escape(made.name)}</h2>'
+def _section(made: Profile, called: str, id_: str) -> Iterator[str]:
+    yield f'<section aria-labelledby="{id_}"><h2 id="{id_}">{escape(called)}</h2>'
     yield f"<p>{escape(sentence(made))}</p>"
     yield f'<p class="quiet">{escape(made.segment)}, as of {_instant(made.as_of)}</p>'
     yield from _trend(made, id_)
@@ -97,8 +107,11 @@ def _trend(made: Profile, id_: str) -> Iterator[str]:
     points = [(one.at.timestamp(), one.size) for one in made.trend]
     points.append((max(made.as_of.timestamp(), points[-1][0]), made.size))
     first = made.trend[0]
-    about = f"From {first.size:,} people on {_day(first.at)} to {made.size:,} on {_day(made.as_of)}."
     yield "<h3>Trend</h3>"
+    if len(made.trend) == 1:
+        yield f"<p>{first.size:,} people since {_day(first.at)}: no other size is known yet.</p>"
+        return
+    about = f"From {first.size:,} people on {_day(first.at)} to {made.size:,} on {_day(made.as_of)}."
     yield _figure(steps(points, id_=f"{id_}-trend", title="People over time", about=about), about)
     rows = [
         [_day(one.at), f"{one.size:,}", "the rule was edited" if one.edited else ""]
@@ -135,11 +148,9 @@ def _part(made: Profile, part: Part) -> Iterator[str]:
         return
     yield f"<h3>{escape(part.value.capitalize())}</h3>"
     if numbers:
-        yield _table(
-            "Numbers",
-            ["what", "people", "median", "mean", "everybody's median", "everybody's mean", "total"],
-            map(_measured, numbers),
-        )
+        heads = ["what", "people", "median", "mean", "everybody's median", "everybody's mean", "total"]
+        kept = len(heads) if any(one.total is not None for one in numbers) else len(heads) - 1
+        yield _table("Numbers", heads[:kept], [_measured(one)[:kept] for one in numbers])
     if levels:
         yield _table(
             "Shares", ["what", "people", "share", "of everybody"], (_shared(one) for one in _most(levels))
@@ -197,7 +208,7 @@ def _listed(rows: Sequence[tuple[str, float, str]]) -> str:
 
 
 def _figure(svg: str, caption: str) -> str:
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f'<figure><div class="box">{svg}</div><figcaption>{escape(caption)}</figcaption></figure>'
 
 
 def _table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,7 @@ from sync.profiles.charts import differences, steps
 from sync.profiles.columns import Category, Number, Part
 from sync.profiles.figures import Counts, Level, Measure
 from sync.profiles.page import page
-from sync.profiles.profile import Profile, Size, profile
+from sync.profiles.profile import Measured, Profile, Size, profile
 
 NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 EVIL = '</title><script>alert("1")</script><img src=x>&"'
@@ -98,6 +99,32 @@ def test_of_a_small_segment_the_page_tells_the_size_alone(tree: html.HtmlElement
     assert "12 people" in section.text_content()
     assert "fewer than 30 people" in section.text_content()
     assert [one.text for one in section.xpath(".//h3")] == ["Trend"]
+
+
+def test_segments_of_one_name_are_told_apart_by_their_ids() -> None:
+    twins = [replace(made(segment, 100), name="German") for segment in ("dach", "language/de")]
+    tree = html.document_fromstring(page([*twins, made("other", 50)], made_at=NOW))
+    told = ["German (dach)", "German (language/de)", "Name of other"]
+    assert [one.text_content() for one in tree.xpath("//h2")][1:] == told
+    assert [one.text_content() for one in tree.xpath("//section[1]//tbody//a")] == told
+    assert tree.xpath("//svg")[0].xpath("./text[@text-anchor='end']/text()") == told
+
+
+def test_a_size_that_is_the_only_one_known_is_no_chart() -> None:
+    one = replace(made("new", 100), trend=(Size(NOW, 100),))
+    (section,) = html.document_fromstring(page([one], made_at=NOW)).xpath("//section[h2='Name of new']")
+    assert "100 people since 2026-03-02: no other size is known yet." in section.text_content()
+    assert not section.xpath(".//svg[contains(@aria-labelledby, 'trend')]")
+
+
+def test_totals_stand_where_there_are_totals(tree: html.HtmlElement) -> None:
+    heads = [table.xpath("./thead//th[last()]")[0].text for table in tree.xpath("//table[caption='Numbers']")]
+    assert heads == ["total", "total"]  # of what they are worth
+    age = Number("age", "age", Part.WHO, "age", "years")
+    aged = replace(made("old", 100), numbers=(Measured(age, 100, 40.0, 41.0, 42.0, 43.0, 0.1),))
+    (table,) = html.document_fromstring(page([aged], made_at=NOW)).xpath("//table[caption='Numbers']")
+    assert table.xpath("./thead//th[last()]")[0].text == "everybody's mean"
+    assert [len(row) for row in table.iter("tr")] == [6, 6]
 
 
 def test_charts_are_drawn_to_scale() -> None:
