@@ -7,14 +7,28 @@ model that is used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.models.churn import Judged, Risk, fit, judge, too_few
-from rules.models.columns import Bools, Floats, Notice, Severity, rows_of
+from rules.models.boosting import read_trees
+from rules.models.calibration import read_calibration
+from rules.models.churn import (
+    Boosted,
+    Gain,
+    Judged,
+    Risk,
+    fit,
+    fit_boosted,
+    gain,
+    judge,
+    naive_wins,
+    too_few,
+)
+from rules.models.columns import Bools, Floats, Ints, Notice, rows_of
 from rules.models.ranking import auc
 from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import ChurnSettings
@@ -46,34 +60,105 @@ class Churn:
         days = [log.today - settings.days * back for back in range(1, SNAPSHOTS + 1)]
         asked = [_asked(orders, day, settings.days) for day in days if day - first >= settings.days]
         newest, older = asked[0], _joined(asked[1:])
-        for _, churned in (newest, older):
-            refusal = too_few(churned)
+        for one in (newest, older):
+            refusal = too_few(one.churned)
             if refusal is not None:
                 return Fit(extent.document(), notices=(refusal,))
-        judged = judge(fit(*older).of(newest[0]), newest[1])
-        naive = auc(newest[0]["days since the last order"], newest[1])
-        better = judged.brier < judged.naive_brier and judged.auc > naive
+        tried = _tried(newest, older)
+        parameters = _document(fit(*_joined(asked).both), settings)
+        if tried.gain.certain:
+            parameters["boosted"] = _boosted_document(_boosted(_joined(asked)))
         return Fit(
             extent.document(),
-            parameters=_document(fit(*_joined(asked)), settings),
-            baseline=_baseline(judged, naive, date_of(days[0]), date_of(log.today)),
-            notices=(*judged.notices, *(() if better else [_naive_wins(judged, naive)])),
-            better=better,
+            parameters=parameters,
+            baseline=tried.document(date_of(days[0]), date_of(log.today)),
+            notices=tried.notices,
+            better=tried.better,
         )
 
     def score(
         self, log: Log, settings: ChurnSettings, parameters: Mapping[str, Any], people: NDArray[np.int32]
     ) -> Facts:
         """The risk of everybody who ordered, from 0 to 1."""
-        lists = {name: tuple(parameters[name]) for name in _LISTS}
-        risk = Risk(**lists, constant=float(parameters["constant"]))
         known = log.orders(settings).histories(until=log.today, people=people)
         found = np.full(len(people), np.nan)
         if len(known.person):
-            of = risk.of(_features(known, log.today))
+            of = _read(parameters).of(_features(known, log.today))
             inside = np.isin(known.person, people)  # activity also tells of people who are kept out
             found[np.searchsorted(people, known.person[inside])] = of[inside] * float(NUMBER_SCALE)
         return {"churn_risk": found}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A day in the past, or several: what was known of who, and whether they then did nothing."""
+
+    features: Mapping[str, Floats]
+    churned: Bools
+    person: Ints
+
+    @property
+    def both(self) -> tuple[Mapping[str, Floats], Bools]:
+        return self.features, self.churned
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Both models on a day that neither has seen, and the guess: days since the last order alone."""
+
+    logistic: Judged
+    boosting: Judged
+    gain: Gain
+    naive_auc: float
+
+    @property
+    def used(self) -> Judged:
+        return self.boosting if self.gain.certain else self.logistic
+
+    @property
+    def better(self) -> bool:
+        return self.used.brier < self.used.naive_brier and self.used.auc > self.naive_auc
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        wins = [] if self.better else [naive_wins(self.used, self.naive_auc)]
+        return (*self.used.notices, *self.gain.notices, *wins)
+
+    def document(self, since: object, until: object) -> dict[str, Any]:
+        """As JSON: the figures of the one that is used, and those of both beside each other."""
+        used = self.used
+        return {
+            "naive": "days since the last order alone",
+            "from": str(since),
+            "to": str(until),
+            "churn_auc": used.auc,
+            "naive_auc": self.naive_auc,
+            "brier": used.brier,
+            "naive_brier": used.naive_brier,
+            "ece": used.ece,
+            "lift": used.lift,
+            "base_rate": used.base_rate,
+            "predicted": used.predicted,
+            "people": used.people,
+            "used": "boosting" if self.gain.certain else "logistic",
+            "logistic": _figures(self.logistic),
+            "boosting": _figures(self.boosting),
+            "gain": asdict(self.gain),
+        }
+
+
+def _tried(newest: _Asked, older: _Asked) -> _Tried:
+    logistic, boosted = fit(*older.both).of(newest.features), _boosted(older).of(newest.features)
+    return _Tried(
+        judge(logistic, newest.churned),
+        judge(boosted, newest.churned),
+        gain(logistic, boosted, newest.churned),
+        auc(newest.features["days since the last order"], newest.churned),
+    )
+
+
+def _figures(of: Judged) -> dict[str, float]:
+    return {name: getattr(of, name) for name in ("auc", "brier", "ece", "lift")}
 
 
 _LISTS = ("names", "means", "spreads", "weights")
@@ -84,12 +169,28 @@ def _document(risk: Risk, settings: ChurnSettings) -> dict[str, Any]:
     return {**lists, "constant": risk.constant, "days": settings.days}
 
 
-def _asked(orders: Orders, day: int, horizon: int) -> tuple[dict[str, Floats], Bools]:
+def _boosted(asked: _Asked) -> Boosted:
+    return fit_boosted(asked.features, asked.churned, asked.person)
+
+
+def _boosted_document(boosted: Boosted) -> dict[str, Any]:
+    return {"trees": boosted.trees.document(), "calibration": boosted.calibration.document()}
+
+
+def _read(parameters: Mapping[str, Any]) -> Risk | Boosted:
+    """Boosted trees if they are used. The weights stand beside them all the same: they can be told."""
+    boosted = parameters.get("boosted")
+    if boosted:
+        return Boosted(read_trees(boosted["trees"]), read_calibration(boosted["calibration"]))
+    return Risk(**{name: tuple(parameters[name]) for name in _LISTS}, constant=float(parameters["constant"]))
+
+
+def _asked(orders: Orders, day: int, horizon: int) -> _Asked:
     """Features of who had ordered by the end of that day, and whether they then did nothing."""
     known = orders.histories(until=day)
     known = rows_of(known, drawn(known.person, MOST_FITTED))
     again = orders.histories(after=day, until=day + horizon).person
-    return _features(known, day), ~np.isin(known.person, again)
+    return _Asked(_features(known, day), ~np.isin(known.person, again), known.person)
 
 
 def _features(of: Histories, day: int) -> dict[str, Floats]:
@@ -107,44 +208,10 @@ def _features(of: Histories, day: int) -> dict[str, Floats]:
     }
 
 
-def _joined(parts: list[tuple[dict[str, Floats], Bools]]) -> tuple[dict[str, Floats], Bools]:
-    features = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
-    return features, np.concatenate([churned for _, churned in parts])
-
-
-def _baseline(judged: Judged, naive: float, since: object, until: object) -> dict[str, Any]:
-    return {
-        "naive": "days since the last order alone",
-        "from": str(since),
-        "to": str(until),
-        "churn_auc": judged.auc,
-        "naive_auc": naive,
-        "brier": judged.brier,
-        "naive_brier": judged.naive_brier,
-        "ece": judged.ece,
-        "lift": judged.lift,
-        "base_rate": judged.base_rate,
-        "predicted": judged.predicted,
-        "people": judged.people,
-    }
-
-
-def _naive_wins(judged: Judged, naive: float) -> Notice:
-    if judged.auc <= naive:
-        message = (
-            f"Who leaves is told as well by the days since the last order alone ({naive:.1%} of pairs of"
-            f" people are in the right order, {judged.auc:.1%} by the model): let rules ask for"
-            " `days since purchase` instead of churn_risk."
-        )
-    else:
-        message = (
-            f"The risks miss by no less than saying {judged.base_rate:.0%} of everybody, which is how many"
-            " left: they put people in order, but a risk of 80 % does not mean that 8 in 10 leave. Let rules"
-            " ask for `days since purchase`, or for the riskiest tenth only."
-        )
-    return Notice(
-        "churn.baseline_wins",
-        Severity.REFUSAL,
-        message,
-        {"auc": judged.auc, "naive_auc": naive, "brier": judged.brier, "naive_brier": judged.naive_brier},
+def _joined(parts: Sequence[_Asked]) -> _Asked:
+    features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
+    return _Asked(
+        features,
+        np.concatenate([part.churned for part in parts]),
+        np.concatenate([part.person for part in parts]),
     )

@@ -111,9 +111,11 @@ def _churn(parameters: Mapping[str, Any], _: str) -> list[str]:
         zip(parameters["names"], parameters["weights"], strict=True), key=lambda one: -abs(one[1])
     )
     told = ", ".join(f"{name} {'more' if weight > 0 else 'less'}" for name, weight in weighed[:3])
+    boosted = parameters.get("boosted")
+    by = f"{len(boosted['trees']['trees'])} boosted trees" if boosted else "logistic regression"
     return [
-        f"the risk of no order within {parameters['days']} days, from 0 to 1",
-        f"what makes it higher, the strongest first: {told}",
+        f"the risk of no order within {parameters['days']} days, from 0 to 1, by {by}",
+        f"what makes it higher, the strongest first{' by logistic regression' if boosted else ''}: {told}",
         "a high risk does not say that a letter helps: only a test with a holdout does",
     ]
 
@@ -153,6 +155,7 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
             f" {baseline['naive']})",
             f"  {baseline['predicted']:.1%} foretold to leave, {baseline['base_rate']:.1%} did; the tenth at"
             f" highest risk left {baseline['lift']:.2f} times as often as all",
+            *_both(baseline),
         ]
     if "again_auc" in baseline:
         guess = f"{baseline['naive_auc']:.1%} by {baseline['naive']}"
@@ -169,6 +172,21 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
         f" ({baseline['naive_top']:.1%} by past spend)",
         f"  {baseline['predicted']:,.0f} orders foretold, {baseline['came']:,.0f} came",
     ]
+
+
+def _both(baseline: Mapping[str, Any]) -> list[str]:
+    """The two models of churn beside each other; a version that was made before there were two has one."""
+    if "boosting" not in baseline:
+        return []
+    told = []
+    for name, called in (("logistic", "logistic regression"), ("boosting", "boosted trees")):
+        of = baseline[name]
+        told.append(
+            f"  {called}: {of['auc']:.1%} of pairs, squared error {of['brier']:.4f}, risks off by"
+            f" {of['ece']:.1%}, riskiest tenth {of['lift']:.2f} times"
+            f"{' (used)' if baseline['used'] == name else ''}"
+        )
+    return [*told, f"  the same risk for everybody: squared error {baseline['naive_brier']:.4f}"]
 
 
 _WORDS = {

@@ -82,7 +82,12 @@ def test_the_risk_is_that_of_pandas_and_scikit_learn(store: Store) -> None:
     assert baseline["churn_auc"] == pytest.approx(roc_auc_score(labels[0], risk), abs=1e-4)
     assert baseline["naive_auc"] == pytest.approx(roc_auc_score(labels[0], frames[0]["since"]), abs=1e-4)
     assert baseline["base_rate"] == pytest.approx(labels[0].mean())
+    assert baseline["used"] == "logistic"
+    gain = next(one for one in version.document["notices"] if one["code"] == "churn.no_gain")
+    assert gain["evidence"]["gain"] == pytest.approx(baseline["brier"] - baseline["boosting"]["brier"])
     told = " ".join(words("churn", version.document, currency="EUR"))
+    assert "logistic regression: " in told
+    assert "boosted trees: " in told
     assert f"{baseline['base_rate']:.1%} did" in told
 
 
@@ -124,3 +129,29 @@ def test_where_hardly_anybody_leaves_it_is_refused(lake_store: Store) -> None:
     (version,) = keep(lake_store, {"churn": CHURN}, as_of=NOW, currency="EUR").fitted
     (notice,) = version.document["notices"]
     assert (notice["code"], notice["evidence"]["n"]) == ("churn.few_positives", 0)
+
+
+def test_boosted_trees_are_used_where_they_miss_by_less(lake_store: Store) -> None:
+    """Who orders monthly and who orders every other day come back, those between leave after a while: no
+    weighted sum of logarithms has a hump."""
+    draw = np.random.default_rng(12)
+    rows = []
+    for person in range(1, 601):
+        gap, leaves = [(30, False), (10, True), (3, False)][person % 3]
+        days = np.arange(draw.integers(400, 480), 0, -gap)
+        rows.append(pd.DataFrame({"person": person, "day": days[: draw.integers(4, 40)] if leaves else days}))
+    made = pd.concat(rows, ignore_index=True)
+    made["at"] = [NOW - dt.timedelta(days=int(day)) for day in made.pop("day")]
+    put_people(lake_store, range(1, 601))
+    put_activity(lake_store, "purchase", made.assign(amount=1_000))
+    model = {"churn": ChurnSettings(days=60)}
+    (version,) = keep(lake_store, model, as_of=NOW, currency="EUR").fitted
+    baseline = version.document["baseline"]
+    assert baseline["used"] == "boosting", baseline
+    assert baseline["brier"] == baseline["boosting"]["brier"] < baseline["logistic"]["brier"]
+    assert "boosted trees" in words("churn", version.document, currency="EUR")[0]
+    before = facts(lake_store, "churn_risk")["churn_risk"]
+    assert before.notna().all()
+    again = keep(lake_store, model, as_of=NOW, currency="EUR")  # by what was read back from the database
+    assert again.fitted == []
+    assert facts(lake_store, "churn_risk")["churn_risk"].equals(before)
