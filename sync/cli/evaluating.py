@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +14,8 @@ from sync.errors import UserError
 
 if TYPE_CHECKING:
     from sync.run.worth import Evaluation, Mean
+
+_SHOWN = 5
 
 
 def register(app: typer.Typer) -> None:
@@ -103,6 +107,8 @@ def _show(found: Evaluation) -> None:
             for one in found.worth
         ),
     )
+    for line in _shorter(found):
+        say(line)
     say("30/90/365 d: orders followed by another within so many days (Kaplan-Meier)")
     _satisfaction(found)
     _ranking(found)
@@ -111,6 +117,22 @@ def _show(found: Evaluation) -> None:
         say(f"not measured: {name}: {how}")
     for notice in found.warnings:
         say(f"{notice.severity} {notice.code}: {notice.message}")
+
+
+def _shorter(found: Evaluation) -> Iterator[str]:
+    """Which segments are not compared with so many days ago, but with later, or not at all, and why."""
+    edge = found.as_of - dt.timedelta(days=found.compare_days)
+    reasons: dict[str, list[str]] = {}
+    for one in found.worth:
+        if one.growth is None:
+            reasons.setdefault(f"are not known: {one.growth_note}", []).append(one.segment)
+        elif one.growth.since > edge:
+            why = one.growth_note or "it was not computed before"
+            since = f"count from {one.growth.since:%Y-%m-%d %H:%M}: {why}"
+            reasons.setdefault(since, []).append(one.segment)
+    for reason, segments in reasons.items():
+        more = f" and {len(segments) - _SHOWN} more" if len(segments) > _SHOWN else ""
+        yield f"entered, left and new of {', '.join(segments[:_SHOWN])}{more} {reason}"
 
 
 def _mean(of: Mean | None, unit: int) -> str:

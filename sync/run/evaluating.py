@@ -32,7 +32,7 @@ from rules.models.worth.psi import psi, told
 from rules.models.worth.retention import of_members, retention
 from rules.models.worth.wilson import wilson
 from rules.ruleset import RuleSet
-from sync.config.modelling import OrderModel
+from sync.config.modelling import DAY_S, OrderModel
 from sync.errors import UserError
 from sync.models.log import Histories, Log
 from sync.quality.trust import Trust, needs, trust
@@ -112,12 +112,13 @@ class _Evaluating:
         waits = gaps(days["person"], days["day"], as_of=self.log.today)
         grown = Grown(self.store, as_of=self.look.as_of, days=self.asked.compare_days)
         mailable = self._mailable()
-        before: dict[str, BitMap] = {}
+        before: dict[str, tuple[BitMap, int]] = {}
         bought = BitMap(np.unique(days["person"][recent]).astype(np.uint32))
         found = []
         for name, members in self.members.items():
             growth, note, then = grown.of(name, members)
-            before[name] = then
+            if growth is not None:
+                before[name] = then, int(growth.since.timestamp()) // DAY_S
             badge = self.trust.get(name)
             size = len(members)
             revenue = int(spent[_numbers(members)].sum())
@@ -143,7 +144,9 @@ class _Evaluating:
             found.append(replace(one, knocked_out=knocked_out(one, smallest=self.asked.smallest)))
         return self._together(found, before, spent)
 
-    def _together(self, found: list[Worth], before: Mapping[str, BitMap], spent: Floats) -> Evaluation:
+    def _together(
+        self, found: list[Worth], before: Mapping[str, tuple[BitMap, int]], spent: Floats
+    ) -> Evaluation:
         shared = overlaps(self.members)
         flagged = [one for one in shared if one.jaccard >= TWINS or one.containment >= CONTAINED]
         weights, ranking = ranked(found, self.weights)
@@ -213,19 +216,21 @@ class _Evaluating:
             WHERE email IS NOT NULL AND consented_email AND NOT coalesce(suppressed, false)""",
         )
 
-    def _drift(self, before: Mapping[str, BitMap]) -> Iterator[Drift]:
-        """Of what people ordered, then and now: of everybody, and of segments that can be compared."""
+    def _drift(self, before: Mapping[str, tuple[BitMap, int]]) -> Iterator[Drift]:
+        """Of what people ordered, then and now: of everybody, and of segments that can be compared. `before`:
+        who was in a segment, and the day of that: what they had ordered by then is what is compared."""
         today, then = self.log.today, self.log.today - self.asked.compare_days
-        earlier, later = (self.orders.histories(until=day) for day in (then, today))
-        old, new = _features(earlier, then), _features(later, today)
-        for feature in old:
-            yield Drift(None, feature, psi(old[feature], new[feature]))
-        for name, members in before.items():
+        asked = {then, today, *(day for _, day in before.values())}
+        known = {day: self.orders.histories(until=day) for day in sorted(asked)}
+        features = {day: _features(of, day) for day, of in known.items()}
+        for feature, values in features[then].items():
+            yield Drift(None, feature, psi(values, features[today][feature]))
+        for name, (members, day) in before.items():
             if members:
-                was = np.isin(earlier.person, _numbers(members))
-                now = np.isin(later.person, _numbers(self.members[name]))
-                for feature in old:
-                    yield Drift(name, feature, psi(old[feature][was], new[feature][now]))
+                was = np.isin(known[day].person, _numbers(members))
+                now = np.isin(known[today].person, _numbers(self.members[name]))
+                for feature, values in features[day].items():
+                    yield Drift(name, feature, psi(values[was], features[today][feature][now]))
 
     def _unmeasured(self) -> dict[str, str]:
         found = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from rules.models.worth.wilson import wilson
@@ -92,6 +93,32 @@ def test_growth_of_one_definition_answers_twins_and_giants_are_found_as_planted(
         "its definition is new",
     )
     assert segments["germans"]["growth"]["entered"] == 15
+
+
+def test_a_segment_is_compared_with_its_people_as_they_were_on_the_day_it_is_compared_with(
+    firm: Company,
+) -> None:
+    """It is an hour old: nothing drifted since, though thirty days ago these people had other orders."""
+    firm.write_config()
+    firm.rules(segment("buyers", "count(purchase) > 0", to="[]"))
+    firm.customers([(f"c{n}", email(n), "DE") for n in range(300)])
+    days = [dt.date(2026, 3, 1) - dt.timedelta(days=n % 60) for n in range(300)]
+    firm.orders([(f"o{n}", f"c{n}", f"{day}T10:00:00Z", "20.00") for n, day in enumerate(days)])
+    firm.run()
+    firm.later(hours=1)
+    firm.run()
+    answer = firm.segsync("evaluate", "--days", "30", "--format", "json")
+    found = answer.document
+    (one,) = found["segments"]
+    assert one["growth"]["before"] == 300
+    drift = {(of["segment"], of["feature"]): of for of in found["drift"]}
+    since_then = drift["buyers", "days since the last order"]
+    assert (since_then["n"], since_then["m"], since_then["value"]) == (300, 300, 0)
+    # of everybody it is what changed in thirty days
+    thirty_days_ago = [day for day in days if day <= dt.date(2026, 1, 31)]
+    assert drift[None, "days with an order"]["n"] == len(thirty_days_ago)
+    said = firm.segsync("evaluate", "--days", "30").said
+    assert "entered, left and new of buyers count from 2026-03-02 09:00: it was not computed before" in said
 
 
 def test_without_a_run_there_is_nothing_to_judge(firm: Company) -> None:
