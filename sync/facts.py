@@ -108,4 +108,20 @@ _FACTS: Mapping[str, tuple[Field, ...]] = {
             "1 to 100, 100 the keenest",
         ),
     ),
+    "send_time": (
+        Field(
+            "send_hour",
+            Type.NUMBER,
+            "The hour of the person's own day at which what is sent to them is clicked most",
+            "0 to 23",
+        ),
+    ),
+    "channel": (
+        Field(
+            "preferred_channel",
+            Type.TEXT,
+            "The channel on which the person answers most of what they are sent, such as email; missing where"
+            " nothing is known, and for who must not be written to",
+        ),
+    ),
 }

@@ -12,11 +12,11 @@ from typing import TypeAlias
 
 from connectors.base import FieldType, Stream, StreamField, StreamKind
 from rules.vocabulary import Field, Kind, Record, Type, Vocabulary
-from sync.config.modelling import EngagementSettings, LeadSettings, OrderModel
 from sync.config.problems import ConfigError, Problem, did_you_mean
 from sync.config.settings import FieldSettings, Settings, Source
-from sync.facts import facts_of, facts_of_clusterings, told_by
+from sync.facts import facts_of_clusterings
 from sync.fields import FieldSpec
+from sync.modelled import modelled
 from sync.related import places, related_records
 from sync.standard import ALIASES, KIND_MEANINGS, STANDARD_FIELDS
 
@@ -28,7 +28,6 @@ _RECORD = {
     "address": StreamField("address", FieldType.TEXT, meaning="How the platform addresses the contact"),
 }
 """Columns that every record has; they may be named as sources, but are no raw fields."""
-_TIMES = {Type.DATE, Type.DATETIME}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def build(
     records = related_records(settings, streams, kinds, work.problem)
     types = {name: spec.type for name, spec in {**merged, **raw}.items()}
     placed = places(settings, types, work.problem)
-    facts = work.modelled(kinds, types, models or {})
+    facts = modelled(settings, kinds, types, models or {}, work.problem)
     taken_names = {*types, *kinds, *records, *work.columns}
     for name in sorted({*facts} & {*taken_names, *placed}):
         work.problem(
@@ -221,58 +220,6 @@ class _Work:
                 sources = (*kind.sources, f"{connection}.{stream.name}")
                 found[name] = replace(kind, fields=fields, sources=sources)
         return found
-
-    def modelled(
-        self, kinds: Mapping[str, Kind], types: Mapping[str, Type], versions: Mapping[str, int]
-    ) -> dict[str, Field]:
-        """The facts of every model that is on."""
-        found: dict[str, Field] = {}
-        for name, model in self.settings.models.items():
-            if isinstance(model, OrderModel):
-                self._orders_exist(f"models.{name}", model, kinds)
-            elif isinstance(model, EngagementSettings):
-                points = {f"points.{kind}": kind for kind in model.points or ()}
-                self._kinds_exist(
-                    f"models.{name}", {"sent": model.sent, "click": model.click, **points}, kinds
-                )
-            elif isinstance(model, LeadSettings):
-                self._kinds_exist(f"models.{name}", {"converted": model.converted}, kinds)
-                self._facts_exist(f"models.{name}", model, types)
-            where = told_by(name, versions.get(name))
-            facts = facts_of(model, currency=self.settings.business.currency, source=where)
-            found.update((fact.name, fact) for fact in facts)
-        return found
-
-    def _facts_exist(self, key: str, model: LeadSettings, types: Mapping[str, Type]) -> None:
-        needed = {f"features[{place}]": (name, {Type.TEXT}) for place, name in enumerate(model.features)}
-        for place, (name, wanted) in {**needed, "created": (model.created, _TIMES)}.items():
-            if name not in types:
-                self.problem(f"{key}.{place}", f'there is no fact "{name}"{did_you_mean(name, types)}')
-            elif types[name] not in wanted:
-                listed = " or ".join(sorted(wanted))
-                self.problem(f"{key}.{place}", f'"{name}" is {types[name]}; {listed} is needed here')
-
-    def _kinds_exist(self, key: str, needed: Mapping[str, str], kinds: Mapping[str, Kind]) -> None:
-        for place, kind in needed.items():
-            if kind not in kinds:
-                near = did_you_mean(kind, kinds)
-                self.problem(f"{key}.{place}", f'no connection gives the activity "{kind}"{near}')
-
-    def _orders_exist(self, key: str, model: OrderModel, kinds: Mapping[str, Kind]) -> None:
-        kind = kinds.get(model.activity)
-        if kind is None:
-            near = did_you_mean(model.activity, kinds)
-            self.problem(f"{key}.activity", f'no connection gives the activity "{model.activity}"{near}')
-            return
-        amount = kind.fields.get(model.amount)
-        if amount is None:
-            near = did_you_mean(model.amount, kind.fields)
-            self.problem(f"{key}.amount", f'the activity "{kind.name}" has no field "{model.amount}"{near}')
-        elif amount.type is not Type.MONEY:
-            self.problem(
-                f"{key}.amount",
-                f"{kind.name}.{amount.name} is {amount.type}, not money; give it that type where it is read",
-            )
 
     def _joined(
         self, connection: str, stream: Stream, kind: str, column: StreamField, fields: Mapping[str, Field]

@@ -76,9 +76,7 @@ class Deliveries:
 @dataclass(frozen=True, slots=True)
 class Engagement:
     """By person. points: faded; rate: by faded delivery, see `rates`; rank: above 0, to 1, in the channel.
-
-    rate and rank are NaN for who is not scored.
-    """
+    rate and rank are NaN for who is not scored."""
 
     points: Floats
     rate: Floats
@@ -127,13 +125,15 @@ def engagement(
     )
 
 
-def rates(points: Floats, exposure: Floats, *, able: Bools, usual: float | None = None) -> Floats:
-    """Points by delivery, both faded, with `PRIOR` deliveries more that were answered as usual; NaN for who
+def rates(
+    points: Floats, exposure: Floats, *, able: Bools, usual: float | None = None, prior: float = PRIOR
+) -> Floats:
+    """Points by delivery, both faded, with `prior` deliveries more that were answered as usual; NaN for who
     has less than `LEAST_EXPOSURE` or is not able to have a score. `usual`: if it is known already."""
     scored = able & (exposure >= LEAST_EXPOSURE)
     if usual is None:
         usual = usual_rate(points[scored], exposure[scored])
-    return np.where(scored, (points + PRIOR * usual) / (exposure + PRIOR), np.nan)
+    return np.where(scored, (points + prior * usual) / (exposure + prior), np.nan)
 
 
 def usual_rate(points: Floats, exposure: Floats) -> float:
@@ -144,10 +144,8 @@ def usual_rate(points: Floats, exposure: Floats) -> float:
 
 def scanner_clicks(clicks: Events, link: Column, links: Mapping[int, int], deliveries: Deliveries) -> Bools:
     """Which clicks are a security scanner's, to be left out before scoring. One row per click in all columns.
-
     Those within 5 seconds after the delivery, and all of who clicked every link of a message. links: how many
-    a message has; of one with a single link, or unknown, clicking all proves nothing.
-    """
+    a message has; of one with a single link, or unknown, clicking all proves nothing."""
     person, message = whole_numbers("person", clicks.person), whole_numbers("message", clicks.message)
     at, target = whole_numbers("at_s", clicks.at_s), whole_numbers("link", link)
     same_length(person=person, message=message, at_s=at, link=target)

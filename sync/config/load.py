@@ -45,7 +45,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
     fields = read_fields(top.table("fields"), connections)
     places = read_places(top.table("places"))
     records = read_records(top.table("records"))
-    models = read_models(top.table("models"))
+    models = read_models(top.table("models"), zone=business.zone)
     quality = read_quality(top.table("quality"))
     schedules = read_schedules(top.table("schedules"), connections, zone=business.zone)
     alerts = read_alerts(top.table("alerts"))

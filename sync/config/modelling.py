@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from typing import ClassVar
 
@@ -126,3 +126,53 @@ class LeadSettings(ModelSettings):
     within_s: int = QUARTER_S
 
     name: ClassVar[str] = "lead"
+
+
+@dataclass(frozen=True, slots=True)
+class SendTimeSettings(ModelSettings):
+    """`sent`, `click`, `message`: as for engagement. `within_s`: a click so long after its delivery counts.
+    `zone`: the text fact that names a person's time zone, None: `timezone` if there is such a fact, "":
+    everybody lives in `home`, the business's zone. `group`: a text fact; people with the same value of it are
+    a group whose hours the personal ones are held near."""
+
+    sent: str = "email_sent"
+    click: str = "email_click"
+    message: str = "campaign"
+    within_s: int = 3 * DAY_S
+    zone: str | None = None
+    group: str | None = None
+    home: str = "UTC"
+
+    name: ClassVar[str] = "send_time"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelKinds:
+    """One channel by the activity that tells what went on there. Bounces count until a later answer."""
+
+    name: str
+    sent: str
+    click: str
+    reply: str
+    open: str
+    bounce: str
+    unsubscribe: str
+    complaint: str
+
+    @classmethod
+    def usual(cls, name: str) -> ChannelKinds:
+        """As kinds are usually called: `sms_sent`, `sms_click` …"""
+        return cls(name, *(f"{name}_{each.name}" for each in fields(cls)[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings(ModelSettings):
+    """`channels`: None: every one of which there is both something sent and an answer, by the usual names of
+    kinds. `half_life_s`: answers and deliveries fade so. `message`, `within_s`: as for the send time."""
+
+    channels: tuple[ChannelKinds, ...] | None = None
+    half_life_s: int = 30 * DAY_S
+    message: str = "campaign"
+    within_s: int = 3 * DAY_S
+
+    name: ClassVar[str] = "channel"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import TypedDict
 
@@ -10,6 +11,8 @@ from rules.models.groups import SCORES, Group, uncovered
 from rules.text import fold
 from sync.config.modelling import (
     QUARTER_S,
+    ChannelKinds,
+    ChannelSettings,
     ChurnSettings,
     ClvSettings,
     EngagementSettings,
@@ -19,14 +22,15 @@ from sync.config.modelling import (
     OffersSettings,
     OrderModel,
     RfmSettings,
+    SendTimeSettings,
 )
 from sync.config.problems import did_you_mean
 from sync.config.schedules import read_seconds
 from sync.config.section import Section, kind_of
 
 
-def read_models(section: Section) -> dict[str, ModelSettings]:
-    """Every `[models.NAME]`, in the order of the file."""
+def read_models(section: Section, *, zone: str) -> dict[str, ModelSettings]:
+    """Every `[models.NAME]`, in the order of the file. `zone`: the business's."""
     found: dict[str, ModelSettings] = {}
     for name, inner in section.sections():
         read = _READERS.get(name)
@@ -34,7 +38,8 @@ def read_models(section: Section) -> dict[str, ModelSettings]:
             near = did_you_mean(name, _READERS)
             section.error(name, f"there is no such model{near}; there are {', '.join(_READERS)}")
             continue
-        found[name] = read(inner)
+        model = read(inner)
+        found[name] = replace(model, home=zone) if isinstance(model, SendTimeSettings) else model
         inner.close()
     return found
 
@@ -150,6 +155,41 @@ def _offers(section: Section) -> ModelSettings:
     )
 
 
+def _send_time(section: Section) -> ModelSettings:
+    default = SendTimeSettings()
+    return SendTimeSettings(
+        **_common(section),
+        sent=section.text("sent", default.sent),
+        click=section.text("click", default.click),
+        message=section.text("message", default.message),
+        within_s=read_seconds(section, "within") or default.within_s,
+        zone=section.optional_text("zone", empty=True),
+        group=section.optional_text("group"),
+    )
+
+
+def _channel(section: Section) -> ModelSettings:
+    default = ChannelSettings()
+    channels = section.table("channels")
+    named = [_channel_kinds(name, inner) for name, inner in channels.sections()]
+    if section.has("channels") and len(named) < 2:
+        section.error("channels", "names one channel; a preferred one can only be found among two or more")
+    return ChannelSettings(
+        **_common(section),
+        channels=tuple(named) if section.has("channels") else None,
+        half_life_s=read_seconds(section, "half_life") or default.half_life_s,
+        message=section.text("message", default.message),
+        within_s=read_seconds(section, "within") or default.within_s,
+    )
+
+
+def _channel_kinds(name: str, section: Section) -> ChannelKinds:
+    usual = ChannelKinds.usual(name)
+    kinds = [section.text(each.name, getattr(usual, each.name)) for each in fields(usual)[1:]]
+    section.close()
+    return ChannelKinds(name, *kinds)
+
+
 _READERS: dict[str, Callable[[Section], ModelSettings]] = {
     "rfm": _rfm,
     "lifecycle": _lifecycle,
@@ -158,6 +198,8 @@ _READERS: dict[str, Callable[[Section], ModelSettings]] = {
     "offers": _offers,
     "engagement": _engagement,
     "lead": _lead,
+    "send_time": _send_time,
+    "channel": _channel,
 }
 
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from rules.vocabulary import Field, Type
 from sync.config.modelling import ModelSettings
 from sync.facts import facts_of, of_clusterings
+from sync.models.channel import PreferredChannel
 from sync.models.churn import Churn
 from sync.models.clv import Clv
 from sync.models.columns import folded, put_columns
@@ -29,6 +30,7 @@ from sync.models.log import Log
 from sync.models.model import Model, version_of
 from sync.models.offers import NextOffer
 from sync.models.rfm import Rfm, old_edges
+from sync.models.send_time import SendTime
 from sync.models.standing import by_model, due, reason, used
 from sync.models.words import made_of
 from sync.store import Store
@@ -44,6 +46,8 @@ _MODELS: Mapping[str, Model[Any]] = {
     "lead": Lead(),
     "churn": Churn(),
     "offers": NextOffer(),
+    "send_time": SendTime(),
+    "channel": PreferredChannel(),
 }
 
 

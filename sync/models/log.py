@@ -39,6 +39,7 @@ class Log:
         self.as_of_us = (as_of - _EPOCH) // dt.timedelta(microseconds=1)
         self.today = self.as_of_us // DAY_US
         self._kept: dict[Hashable, object] = {}
+        self._tables = 0
 
     def people(self) -> Iterator[NDArray[np.int32]]:
         """Everybody's numbers, ascending, in pieces."""
@@ -49,6 +50,11 @@ class Log:
             if len(piece):
                 yield piece.astype(np.int32)
 
+    def fresh(self, name: str) -> str:
+        """A name for a temporary table that nothing else has."""
+        self._tables += 1
+        return f"{name}_{self._tables}"
+
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
         """What is made once and then found by its key."""
         if key not in self._kept:
@@ -58,7 +64,7 @@ class Log:
     def orders(self, model: OrderModel) -> Orders:
         """What the model calls orders, read when first asked for."""
         key = model.activity, model.amount, model.free_orders
-        return self.kept(key, lambda: self._read(*key, name=f"orders_{len(self._kept)}"))
+        return self.kept(key, lambda: self._read(*key, name=self.fresh("orders")))
 
     def _read(self, activity: str, amount: str, free_orders: bool, *, name: str) -> Orders:
         value = quoted(amount) if amount in self.lake.columns("activity") else "NULL::BIGINT"

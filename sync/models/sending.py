@@ -51,11 +51,13 @@ class Sending:
 
     def __init__(self, log: Log, settings: EngagementSettings, points: Mapping[str, Decimal]) -> None:
         self.log, self.settings, self.points = log, settings, points
+        self.sendings, self.sent_days, self.done_days = map(log.fresh, ("sendings", "sent_days", "done_days"))
         database = log.database
-        database.execute(f"CREATE OR REPLACE TEMP TABLE sendings AS SELECT * FROM {self._of(settings.sent)}")
+        database.execute(f"CREATE TEMP TABLE {self.sendings} AS SELECT * FROM {self._of(settings.sent)}")
         database.execute(
-            f"""CREATE OR REPLACE TEMP TABLE sent_days AS
-            SELECT person, (us // {DAY_US})::INTEGER AS day, count(*) AS n FROM sendings GROUP BY ALL"""
+            f"""CREATE TEMP TABLE {self.sent_days} AS
+            SELECT person, (us // {DAY_US})::INTEGER AS day, count(*) AS n
+            FROM {self.sendings} GROUP BY ALL"""
         )
         kinds = {**{settings.open: Decimal(0), settings.click: Decimal(0)}, **self.points}
         parts = " UNION ALL BY NAME ".join(
@@ -66,7 +68,7 @@ class Sending:
             for kind, worth in kinds.items()
         )
         database.execute(
-            f"""CREATE OR REPLACE TEMP TABLE done_days AS
+            f"""CREATE TEMP TABLE {self.done_days} AS
             SELECT person, day, sum(worth)::BIGINT AS worth, bool_or(click) AS click, bool_or(open) AS open,
                 bool_or(NOT open) AS other FROM ({parts}) GROUP BY ALL"""
         )
@@ -82,15 +84,13 @@ class Sending:
         """Without clicks so soon after the delivery that a security scanner must have made them."""
         if kind != self.settings.click:
             return ""
-        return f"""WHERE NOT EXISTS (SELECT 1 FROM sendings AS sent WHERE sent.person = did.person
+        return f"""WHERE NOT EXISTS (SELECT 1 FROM {self.sendings} AS sent WHERE sent.person = did.person
             AND sent.message = did.message AND did.us BETWEEN sent.us AND sent.us + {SCANNER_S * MILLION})"""
 
     def deliveries(self) -> tuple[int | None, int | None, int, int]:
         """First and last day, people, and how many."""
-        query = (
-            "SELECT min(day), max(day), count(DISTINCT person), coalesce(sum(n), 0)::BIGINT FROM sent_days"
-        )
-        first, last, people, count = self.log.database.execute(query).fetchall()[0]
+        query = "SELECT min(day), max(day), count(DISTINCT person), coalesce(sum(n), 0)::BIGINT"
+        first, last, people, count = self.log.database.execute(f"{query} FROM {self.sent_days}").fetchall()[0]
         return first, last, int(people), int(count)
 
     def faded(
@@ -108,9 +108,10 @@ class Sending:
             f"""SELECT person::BIGINT AS person, sent.* EXCLUDE person, done.* EXCLUDE person,
                 NOT coalesce(opened AND NOT other, false)
                     AND person NOT IN (SELECT person FROM {everybody} WHERE suppressed) AS able
-            FROM (SELECT person, {sent} FROM sent_days WHERE day <= {until}{some} GROUP BY person) AS sent
+            FROM (SELECT person, {sent} FROM {self.sent_days}
+                WHERE day <= {until}{some} GROUP BY person) AS sent
             LEFT JOIN (SELECT person, bool_or(open) AS opened, bool_or(other) AS other, {points}
-                FROM done_days WHERE day <= {until}{some} GROUP BY person) AS done USING (person)
+                FROM {self.done_days} WHERE day <= {until}{some} GROUP BY person) AS done USING (person)
             ORDER BY person"""
         ).to_arrow_table()
 
@@ -127,7 +128,9 @@ class Sending:
 
     def clickers(self, *, after: int, until: int) -> Ints:
         """Who clicked after the day `after`, up to the end of `until`."""
-        query = f"SELECT DISTINCT person::BIGINT AS person FROM done_days WHERE click AND day > {after}"
-        table = self.log.database.sql(f"{query} AND day <= {until} ORDER BY person").to_arrow_table()
+        table = self.log.database.sql(
+            f"""SELECT DISTINCT person::BIGINT AS person FROM {self.done_days}
+            WHERE click AND day > {after} AND day <= {until} ORDER BY person"""
+        ).to_arrow_table()
         found: Ints = table["person"].to_numpy()
         return found

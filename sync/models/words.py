@@ -128,6 +128,44 @@ def _offers(parameters: Mapping[str, Any], _: str) -> list[str]:
     ]
 
 
+def _send_time(parameters: Mapping[str, Any], _: str) -> list[str]:
+    best, groups = parameters["hour"], parameters["group_hours"]
+    told = [
+        f"for everybody the best hour is {_clock(best)} of a person's own day: of what is sent around then"
+        f" {parameters['store'][best]:.1%} is clicked, of all {parameters['rate']:.1%}"
+    ]
+    if parameters["home"] is not None:
+        told.append(f"no fact tells people's time zones: everybody's day is that of {parameters['home']}")
+    if groups:
+        hours = ", ".join(f"{name} {_clock(hour)}" for name, hour in sorted(groups.items())[:8])
+        more = "" if len(groups) <= 8 else f" and {len(groups) - 8:,} more"
+        told.append(f"by {parameters['group']}: {hours}{more}")
+    if parameters["by"] == "person":
+        told.append(
+            "each person has an hour of their own: clicks at neighbouring hours count in part, and"
+            f" {parameters['prior_sends']:g} deliveries more, clicked as is usual, are added to everybody's"
+        )
+    return told
+
+
+def _clock(hour: int) -> str:
+    return f"{hour}:00 to {(hour + 1) % 24}:00"
+
+
+def _channel(parameters: Mapping[str, Any], _: str) -> list[str]:
+    usual = zip(parameters["preferred"].items(), parameters["usual"], strict=True)
+    return [
+        *(
+            f"{name} is preferred by {people:,} people; usual are {rate:.3f} points a delivery"
+            for (name, people), rate in usual
+        ),
+        f"{parameters['no_data']:,} people were sent nothing lately, or only open (no data),"
+        f" {parameters['not_scorable']:,} must not be written to (not scorable)",
+        f"a click is 1 point, a reply 2; points halve every {parameters['half_life_days']:g} days, and so do"
+        " deliveries",
+    ]
+
+
 def judged(baseline: Mapping[str, Any]) -> list[str]:
     """How the model did on days it had not seen, beside the naive guess."""
     if baseline.get("auc"):
@@ -141,6 +179,20 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
             f"tried on {baseline['leads']:,} later leads: who converts is ranked rightly in"
             f" {baseline['auc_leads']:.1%} of pairs ({baseline['naive_auc']:.1%} by {baseline['naive']});"
             f" the best band converts {baseline['lift']:.1f} times as often as all"
+        ]
+    if "send_from" in baseline:
+        when, usual = f"{baseline['send_from']} to {baseline['to']}", "the one hour for everybody"
+        sides = {"person": "the personal hour", "group": "the hour of the group"}
+        return [
+            f"tried on {when}: {_pair(baseline[by], what, usual)}"
+            for by, what in sides.items()
+            if by in baseline
+        ]
+    if "channel_from" in baseline:
+        return [
+            f"tried on {baseline['channel_from']} to {baseline['to']}:"
+            f" {_pair(baseline, 'the preferred channel', baseline['naive'])}",
+            f"  most was sent by {baseline['most_frequent']}; {baseline['best']} is answered most",
         ]
     if "personal" in baseline:
         return [
@@ -189,6 +241,16 @@ def _both(baseline: Mapping[str, Any]) -> list[str]:
     return [*told, f"  the same risk for everybody: squared error {baseline['naive_brier']:.4f}"]
 
 
+def _pair(of: Mapping[str, Any], personal: str, usual: str) -> str:
+    """How two choices did, within the same people."""
+    if not of["people"]:
+        return f"nobody was sent something both at {personal} and another one at {usual}"
+    return (
+        f"of {of['people']:,} people for whom it differs, {of['personal']:.1%} was answered by {personal}"
+        f" ({of['usual']:.1%} by {usual}; difference {of['low']:+.1%} to {of['high']:+.1%})"
+    )
+
+
 _WORDS = {
     "rfm": _rfm,
     "lifecycle": _lifecycle,
@@ -197,4 +259,6 @@ _WORDS = {
     "lead": _lead,
     "churn": _churn,
     "offers": _offers,
+    "send_time": _send_time,
+    "channel": _channel,
 }
