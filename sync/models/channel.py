@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from rules.models.channel import NOTHING, Answers, Preferred, preferred
 from rules.models.columns import Bools, Floats, Ints, Notice, Severity
-from rules.models.engagement import FOLLOWING_DAYS, Status
+from rules.models.engagement import Status
+from rules.models.half_life import FOLLOWING_DAYS
 from rules.models.paired import Paired, Tally, paired
 from sync.config.modelling import DAY_S, ChannelKinds, ChannelSettings, EngagementSettings
 from sync.models.log import DAY_US, Log, date_of

@@ -13,9 +13,11 @@ import pandas as pd
 from typer.testing import CliRunner
 
 from sync.cli.app import app
+from sync.run.modelling import fit
+from sync.run.pipeline import run
 from sync.run.workspace import Workspace
 
-NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
 PEOPLE, LETTERS, TEXTS = 240, 55, 30
 ZONES = ["Europe/Berlin", "America/New_York"]
 CONFIG = """\
@@ -66,7 +68,7 @@ def early(person: int) -> bool:
 
 def texts(person: int) -> bool:
     """Who answers text messages and hardly any letter."""
-    return person % 3 == 0
+    return person % 5 == 0
 
 
 class Shop:
@@ -95,8 +97,11 @@ class Shop:
         hour = np.where(person % 2, local[1], local[0])
         peak = np.where(person // 2 % 2 > 0, 8, 20)
         near = np.abs((hour - peak + 12) % 24 - 12) <= 2
-        keen = (person % 3 == 0) == (name == "sms")
-        clicked = draw.random(len(person)) < np.where(near, 0.6, 0.1) * np.where(keen, 1.0, 0.1)
+        texter = person % 5 == 0
+        rate = np.where(near, 0.6, 0.1) * np.where(texter, 0.2, 1.0)
+        if name == "sms":
+            rate = np.where(texter, 0.5, 0.03)
+        clicked = draw.random(len(person)) < rate
         sent = pd.DataFrame({"id": np.arange(len(person)), "contact": person, "at": at})
         sent["campaign"] = name + (sent["id"] % many).astype(str)
         return {f"{name}_sent": sent, f"{name}_click": sent[clicked].assign(at=at + pd.Timedelta(hours=1))}
@@ -124,7 +129,8 @@ class Shop:
 def test_hours_and_channels_are_learned_shown_and_split_people(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     shop.told("pull")
-    fitted = json.loads(shop.told("models fit --format json"))["models"]
+    with Workspace.open(shop.config) as workspace:
+        fitted = fit(workspace, [], as_of=NOW)
     assert [(one["model"], one["status"]) for one in fitted] == [
         ("send_time", "in_use"),
         ("channel", "in_use"),
@@ -139,11 +145,13 @@ def test_hours_and_channels_are_learned_shown_and_split_people(tmp_path: Path) -
     assert "sms is preferred by" in which
     assert "was answered by the preferred channel" in which
 
-    shop.told("run")
+    with Workspace.open(shop.config) as workspace:
+        run(workspace, as_of=NOW)
     members, everybody = shop.members(), range(1, PEOPLE + 1)
     mornings, texters = ({each for each in everybody if of(each)} for of in (early, texts))
-    assert len(members["mornings"] ^ mornings) < 0.1 * PEOPLE
     assert len(members["texters"] ^ texters) < 0.05 * PEOPLE
+    readers = set(everybody) - texters  # the others click hardly any letter
+    assert len((members["mornings"] ^ mornings) & readers) < 0.1 * len(readers)
     assert members["neither"] == set()
     written = pd.read_csv(tmp_path / "members.csv")
     assert set(written.loc[written["segment"] == "texters", "external_id"]) == members["texters"]
