@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.models.channel import NOTHING, Answers, Preferred, preferred
-from rules.models.columns import Bools, Floats, Ints, Notice, Severity
+from rules.models.columns import Bools, Floats, Ints, Notice
 from rules.models.engagement import Status
 from rules.models.half_life import FOLLOWING_DAYS
 from rules.models.paired import Paired, Tally, paired
 from sync.config.modelling import DAY_S, ChannelKinds, ChannelSettings, EngagementSettings
 from sync.models.log import DAY_US, Log, date_of
-from sync.models.model import Facts, Fit, insufficient
+from sync.models.model import Facts, Fit, insufficient, unproven
 from sync.models.outcomes import Outcomes
 from sync.models.sending import Sending
 
@@ -86,7 +86,7 @@ class PreferredChannel:
                 "naive": names[naive],
                 **asdict(judged[naive]),
             },
-            notices=() if better else (_no_gain(judged[naive], names[naive]),),
+            notices=() if better else (_unproven(judged[naive], names[naive]),),
             better=better,
         )
 
@@ -246,13 +246,5 @@ def _too_few(channels: Sequence[ChannelKinds], scored: Sequence[int]) -> Notice 
     return insufficient("channel", message, {"n": enough, "need": 2})
 
 
-def _no_gain(one: Paired, naive: str) -> Notice:
-    if not one.people:
-        message = f"Everybody who could be tried prefers {naive}: one channel for everybody does as well."
-        return Notice("channel.no_gain", Severity.REFUSAL, message, {"people": 0})
-    message = (
-        f"The preferred channel ({one.personal:.1%} answered) is not proven better than {naive} for everybody"
-        f" ({one.usual:.1%}; difference {one.low:+.1%} to {one.high:+.1%} with 95 % confidence)."
-    )
-    evidence = {"personal": one.personal, "usual": one.usual, "low": one.low, "high": one.high}
-    return Notice("channel.no_gain", Severity.REFUSAL, message, evidence)
+def _unproven(one: Paired, naive: str) -> Notice:
+    return unproven("channel", one, personal="The preferred channel", usual=f"{naive} for everybody")

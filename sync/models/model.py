@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.models.columns import Notice, Severity
+from rules.models.paired import Paired
 from sync.config.modelling import ModelSettings
 from sync.models.log import Log
 from sync.store.models import ModelState, ModelVersion
@@ -55,6 +56,19 @@ class Model(Protocol[S_contra]):
 def insufficient(needed: str, message: str, evidence: Mapping[str, float | int | str]) -> Notice:
     """The refusal for too few data; `needed` names the model."""
     return Notice(f"{needed}.insufficient_data", Severity.REFUSAL, message, evidence)
+
+
+def unproven(needed: str, one: Paired, *, personal: str, usual: str) -> Notice:
+    """That a personal choice did no better on later answers than the same one for everybody."""
+    if not one.people:
+        message = f"{personal} differs from {usual} for nobody who was sent both: there is no gain."
+        return Notice(f"{needed}.no_gain", Severity.REFUSAL, message, {"people": 0})
+    message = (
+        f"{personal} ({one.personal:.1%} answered) is not proven better than {usual} ({one.usual:.1%};"
+        f" difference {one.low:+.1%} to {one.high:+.1%} with 95 % confidence)."
+    )
+    evidence = {"personal": one.personal, "usual": one.usual, "low": one.low, "high": one.high}
+    return Notice(f"{needed}.no_gain", Severity.REFUSAL, message, evidence)
 
 
 def said(notice: Notice) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from rules.models.send_time import (
 from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import SendTimeSettings
 from sync.models.log import DAY_US, Log, date_of
-from sync.models.model import Facts, Fit, insufficient
+from sync.models.model import Facts, Fit, insufficient, unproven
 from sync.models.outcomes import Outcomes
 from sync.models.whose import Whose, whose_of, zone_fact
 
@@ -98,7 +98,7 @@ class SendTime:
             notices=(
                 *not_spread(total.sends),
                 *_unknown_zones(nowhere, people),
-                *(() if better else (_no_gain(tried[by], by),)),
+                *(() if better else (_unproven(tried[by], by),)),
             ),
             better=better,
         )
@@ -252,14 +252,6 @@ def _unknown_zones(nowhere: int, people: int) -> tuple[Notice, ...]:
     return (Notice("sendtime.unknown_zone", Severity.NOTE, message, {"share": share}),)
 
 
-def _no_gain(one: Paired, by: str) -> Notice:
-    what = "hour of the group" if by == GROUP else "personal hour"
-    if not one.people:
-        message = f"The {what} is that of everybody, or nobody was sent anything at both: there is no gain."
-        return Notice("sendtime.no_gain", Severity.REFUSAL, message, {"people": 0})
-    message = (
-        f"The {what} ({one.personal:.1%} clicked) is not proven better than one hour for everybody"
-        f" ({one.usual:.1%}; difference {one.low:+.1%} to {one.high:+.1%} with 95 % confidence)."
-    )
-    evidence = {"personal": one.personal, "usual": one.usual, "low": one.low, "high": one.high}
-    return Notice("sendtime.no_gain", Severity.REFUSAL, message, evidence)
+def _unproven(one: Paired, by: str) -> Notice:
+    personal = "hour of the group" if by == GROUP else "personal hour"
+    return unproven("sendtime", one, personal=f"The {personal}", usual="one hour for everybody")

@@ -131,7 +131,7 @@ def test_one_best_hour_of_everybody_is_told_and_is_no_fact(lake_store: Store) ->
     assert hours(lake_store).isna().all()
     told = words("send_time", version.document, currency="EUR")
     assert told[0].startswith("for everybody the best hour is 9:00 to 10:00 of a person's own day")
-    assert "The personal hour is that of everybody" in found.notices[-1]
+    assert "The personal hour differs from one hour for everybody for nobody" in found.notices[-1]
     assert "force = true in [models.send_time]" in found.notices[-1]
     kept(lake_store, SendTimeSettings(force=True))
     assert hours(lake_store).drop(SUPPRESSED).between(0, 23).all()
