@@ -18,7 +18,7 @@ from sync.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest file in `migrations/versions`; a test holds the two together."""
 _LOCK = 5_712_043_118
 _VERSION_TABLE = """CREATE TABLE alembic_version (

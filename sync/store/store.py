@@ -14,6 +14,7 @@ from sync.store.decisions import Decisions
 from sync.store.errors import no_space_is_told
 from sync.store.events import Notes, PersonEvents
 from sync.store.inbox import Inbox
+from sync.store.kpis import Kpis
 from sync.store.leases import Guard
 from sync.store.ledger import Ledger
 from sync.store.migrate import migrate
@@ -52,6 +53,7 @@ class Store:
         self.person_events = PersonEvents(database)
         self.notes = Notes(database)
         self.models = Models(database)
+        self.kpis = Kpis(database, self.segments)
         self._recalled: Recalled | None = None
         self._lake: Lake | None = None
 

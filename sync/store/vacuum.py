@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from sync.store.database import Database
+from sync.store.kpi_tables import segment_kpis
 from sync.store.recalled import EVALUATED, named
 from sync.store.store import Store
 from sync.store.tables import (
@@ -67,6 +68,7 @@ class Swept:
     memberships: int = 0
     rejected: int = 0
     tasks: int = 0
+    kpis: int = 0
     runs: int = 0
 
 
@@ -81,6 +83,7 @@ def vacuum(store: Store, *, now: dt.datetime, keep: Retention, thorough: bool = 
     over = runs.c.state.not_in(_UNDER_WAY)
     old = select(runs.c.id).where(over, runs.c.started_at < now - dt.timedelta(days=keep.plans_days))
     done_tasks = _delete(database, tasks, tasks.c.run_id.in_(old))
+    kpis = _delete_kpis(database, history)
     newest = select(runs.c.id).order_by(runs.c.id.desc()).limit(_NEWEST)
     free = and_(over, runs.c.started_at < history, runs.c.id.not_in(newest), _unnamed(runs))
     old_runs = _delete(database, runs, free)
@@ -88,7 +91,7 @@ def vacuum(store: Store, *, now: dt.datetime, keep: Retention, thorough: bool = 
     store.recalled.sweep(named(store.notes.get(EVALUATED)))
     if database.is_sqlite:
         _give_back(database, thorough=thorough)
-    return Swept(files, *decided, past, rejected, done_tasks, old_runs)
+    return Swept(files, *decided, past, rejected, done_tasks, kpis, old_runs)
 
 
 def _delete_plans(database: Database, before: dt.datetime) -> tuple[int, int]:
@@ -110,6 +113,18 @@ def _delete_plans(database: Database, before: dt.datetime) -> tuple[int, int]:
             free = delete(plans).where(plans.c.id.in_(part), _unnamed(plans))
             gone += connection.execute(free).rowcount
     return gone, kept
+
+
+def _delete_kpis(database: Database, before: dt.datetime) -> int:
+    """Run by run: each may have thousands of values."""
+    old = select(segment_kpis.c.run_id).where(segment_kpis.c.run_id.in_(_runs_before(before))).distinct()
+    with database.writing() as connection:
+        found = list(connection.execute(old).scalars())
+    count = 0
+    for run in found:
+        with database.writing() as connection:
+            count += connection.execute(delete(segment_kpis).where(segment_kpis.c.run_id == run)).rowcount
+    return count
 
 
 def _past_memberships(before: dt.datetime) -> ColumnElement[bool]:
