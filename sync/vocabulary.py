@@ -16,6 +16,7 @@ from sync.config.problems import ConfigError, Problem, did_you_mean
 from sync.config.settings import FieldSettings, Settings, Source
 from sync.facts import facts_of_clusterings
 from sync.fields import FieldSpec
+from sync.measuring import check_measuring
 from sync.modelled import modelled
 from sync.related import places, related_records
 from sync.standard import ALIASES, KIND_MEANINGS, STANDARD_FIELDS
@@ -66,6 +67,7 @@ def build(
     records = related_records(settings, streams, kinds, work.problem)
     types = {name: spec.type for name, spec in {**merged, **raw}.items()}
     placed = places(settings, types, work.problem)
+    check_measuring(settings, types, kinds, work.problem)
     facts = modelled(settings, kinds, types, models or {}, work.problem)
     taken_names = {*types, *kinds, *records, *work.columns}
     for name in sorted({*facts} & {*taken_names, *placed}):

@@ -76,11 +76,11 @@ def open_after(of: Gaps) -> tuple[Ints, Floats]:
     A gap that runs since t days counts as open at t. The share is the product of 1 - closing/open over all
     days so far.
     """
-    at = np.unique(of.days[of.closed])
-    completed, everything = np.sort(of.days[of.closed]), np.sort(of.days)
-    closing = np.searchsorted(completed, at, side="right") - np.searchsorted(completed, at, side="left")
-    still = len(everything) - np.searchsorted(everything, at, side="left")
-    return at, np.cumprod(1.0 - closing / still, dtype=np.float64)
+    closing = np.bincount(of.days[of.closed])
+    at = np.flatnonzero(closing)
+    ended = np.cumsum(np.bincount(of.days, minlength=len(closing) + 1))
+    still = len(of.days) - np.where(at > 0, ended[at - 1], 0)
+    return at, np.cumprod(1.0 - closing[at] / still, dtype=np.float64)
 
 
 def limits(person: Column, day: Column, *, as_of: int) -> Limits:

@@ -84,6 +84,7 @@ def _show(found: Evaluation) -> None:
             "30/90/365 d",
             "CLV each",
             "engaged",
+            "ROI",
             "reach",
             "data",
         ],
@@ -101,6 +102,7 @@ def _show(found: Evaluation) -> None:
                 "/".join("–" if share is None else f"{share:.0%}" for share in one.retention.values()),
                 _mean(one.clv, 100),
                 _mean(one.engagement, 1),
+                "–" if one.roi.value is None else f"{one.roi.value:+.0%}",
                 f"{one.reach:.0%}",
                 one.badge,
             ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sync.cli.measuring import trends
 from sync.cli.output import Format, FormatOption, emit_json, say, table
 from sync.cli.running import config_of
 
@@ -31,17 +32,24 @@ def profile(
 
     Tells of no single person, nor of fewer than 30.
     """
+    from sync.profiles.over_time import tellable
     from sync.profiles.persona import sentence
     from sync.profiles.profile import document
+    from sync.run import measures_told
     from sync.run.profiling import profiles
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
         (made,) = profiles(workspace, [segment])
+        measured = workspace.store.kpis.series([segment]).get(segment, [])
+    points = [] if made.hidden else tellable(measured, everybody=made.everybody)
     if output is Format.JSON:
-        emit_json(document(made, sentence=sentence(made)))
+        told = document(made, sentence=sentence(made))
+        emit_json({**told, "over_time": measures_told.document(points)})
     else:
         _show(made)
+        if points:
+            table("Over time", ["", "first", "latest", "95 % interval", "trend"], trends(points))
 
 
 def report(
@@ -59,13 +67,12 @@ def report(
 
     One file that fetches nothing. An earlier report is replaced; any other file only with --force.
     """
-    from sync.profiles.page import page
-    from sync.run.profiling import profiles, write_report
+    from sync.run.profiling import page_of, profiles, write_report
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
         made = profiles(workspace, segments or ())
-        write_report(page(made, made_at=workspace.clock.utc_now()), out, force=force)
+        write_report(page_of(workspace, made), out, force=force)
     hidden = sum(one.hidden is not None for one in made)
     if output is Format.JSON:
         emit_json({"file": str(out), "segments": [one.segment for one in made], "hidden": hidden})

@@ -12,6 +12,7 @@ from sync.config.connections import read_connections
 from sync.config.document import Document, read
 from sync.config.fields import read_fields, read_keys, read_trust
 from sync.config.general import read_brakes, read_business, read_identity, read_prefix, read_rules, read_store
+from sync.config.measures import read_measuring
 from sync.config.models import read_models
 from sync.config.problems import ConfigError, Path, Problem, Severity, spell
 from sync.config.quality import read_quality
@@ -49,6 +50,9 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
     quality = read_quality(top.table("quality"))
     schedules = read_schedules(top.table("schedules"), connections, zone=business.zone)
     alerts = read_alerts(top.table("alerts"))
+    measuring = read_measuring(
+        top.table("kpis"), top.table("satisfaction"), top.table("campaigns"), zone=business.zone
+    )
     top.close()
     problems = _in_order([*report.problems, *_pasted_secrets(document)])
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -70,6 +74,7 @@ def load(path: FilePath | str, *, platforms: Mapping[str, Platform] | None = Non
         records=records,
         models=models,
         quality=quality,
+        measuring=measuring,
         schedules=schedules,
         alerts=alerts,
         warnings=tuple(problems),

@@ -12,6 +12,7 @@ from connectors.registry import SettingValue
 from rules.vocabulary import Type
 from sync.config.alerting import AlertSettings
 from sync.config.approval import ApprovalSettings
+from sync.config.measuring import MeasuringSettings
 from sync.config.modelling import ModelSettings
 from sync.config.problems import Problem, Severity
 from sync.config.quality import QualitySettings
@@ -173,6 +174,7 @@ class Settings:
     records: Mapping[str, RecordSettings] = field(default_factory=dict)
     models: Mapping[str, ModelSettings] = field(default_factory=dict)  # those that are on, by name
     quality: QualitySettings = field(default_factory=QualitySettings)
+    measuring: MeasuringSettings = field(default_factory=MeasuringSettings)
     schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     warnings: tuple[Problem, ...] = ()

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sync.profiles.page import page
 from sync.progress import SILENT, Progress
 from sync.quality.report import QualityReport
 from sync.run import clustering
 from sync.run.evaluating import evaluated
 from sync.run.findings import looked
-from sync.run.profiling import profiles, write_report
+from sync.run.profiling import page_of, profiles, write_report
 from sync.run.quality import report as quality_report
 from sync.run.workspace import Workspace
 from sync.run.worth import Evaluation
@@ -67,5 +66,5 @@ def judge(config: Path, report: Path, *, progress: Progress = SILENT) -> Judged:
             quality = quality_report(look)
         evaluation = evaluated(workspace)
         progress.step("write the report")
-        write_report(page(profiles(workspace), made_at=workspace.clock.utc_now()), report)
+        write_report(page_of(workspace, profiles(workspace)), report)
     return Judged(quality, evaluation, clusters, report.absolute())

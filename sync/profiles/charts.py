@@ -1,4 +1,5 @@
-"""Charts as SVG inside a page: bars, differences to both sides, the line of a size. Text in, text out.
+"""Charts as SVG inside a page: bars, differences to both sides, sizes and measures over time. Text in, text
+out.
 
 Each has a title and a description for who cannot see it, writes its numbers beside its marks, and needs
 neither script nor anything fetched. What it shows stands in a table of the page, too: labels are cut here.
@@ -7,7 +8,8 @@ neither script nor anything fetched. What it shows stands in a table of the page
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
 from unicodedata import east_asian_width
@@ -74,6 +76,63 @@ def steps(points: Sequence[tuple[float, int]], *, id_: str, title: str, about: s
         f'<text x="{wide + 4}" y="{up(end[1]) + 6:.1f}">{end[1]:,}</text>',
     ]
     return _svg(drawn, width=wide + _TEXT, height=high, id_=id_, title=title, about=about)
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A value at a time (seconds), with its interval where there is one."""
+
+    at: float
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def course(
+    dots: Sequence[Dot],
+    *,
+    said: Callable[[float], str],
+    ends: tuple[str, str],
+    id_: str,
+    title: str,
+    about: str,
+) -> str:
+    """Values over time, from the lowest to the highest there is; what lies between two is not known, the line
+    only leads the eye. `said`: a value as text; `ends`: the first and the last time as text."""
+    left, right, high, pad, foot = 100, 580, 90, 8, 22
+    first, last = dots[0].at, dots[-1].at
+    known = [value for dot in dots for value in (dot.value, dot.low, dot.high) if value is not None]
+    least, most = min(known), max(known)
+
+    def across(at: float) -> float:
+        return left + (right - left) * ((at - first) / (last - first) if last > first else 1)
+
+    def up(value: float) -> float:
+        return pad + (high - 2 * pad) * (0.5 if most == least else 1 - (value - least) / (most - least))
+
+    places = [f"{across(dot.at):.1f} {up(dot.value):.1f}" for dot in dots]
+    drawn = [
+        f'<path d="M{left} {up(value):.1f}H{right}" stroke="{LINE}" stroke-width="0.5"/>'
+        f'<text x="{left - 8}" y="{up(value) + 5:.1f}" text-anchor="end">{escape(said(value))}</text>'
+        for value in sorted({least, most})
+    ]
+    drawn += [
+        f'<path d="M{across(dot.at):.1f} {up(dot.low):.1f}V{up(dot.high):.1f}" stroke="{LINE}"/>'
+        for dot in dots
+        if dot.low is not None and dot.high is not None
+    ]
+    drawn.append(f'<path d="M{"L".join(places)}" fill="none" stroke="{MORE}" stroke-width="2"/>')
+    drawn += [
+        f'<circle cx="{across(dot.at):.1f}" cy="{up(dot.value):.1f}" r="2.5" fill="{MORE}"/>' for dot in dots
+    ]
+    drawn.append(
+        f'<text x="{right + 8}" y="{up(dots[-1].value) + 5:.1f}">{escape(said(dots[-1].value))}</text>'
+    )
+    drawn += [
+        f'<text x="{x}" y="{high + foot - 8}" text-anchor="{anchor}">{escape(text)}</text>'
+        for x, anchor, text in zip((left, right), ("start", "end"), ends, strict=True)
+    ]
+    return _svg(drawn, height=high + foot, id_=id_, title=title, about=about)
 
 
 def _svg(drawn: Sequence[str], *, height: int, id_: str, title: str, about: str, width: int = _WIDE) -> str:

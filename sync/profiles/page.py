@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from rules.models.traits import Trait
 from sync.profiles.charts import bars, differences, steps
 from sync.profiles.columns import Part
+from sync.profiles.markup import day, figure, instant, table
+from sync.profiles.over_time import over_time
 from sync.profiles.persona import amount, sentence, share, words
 from sync.profiles.profile import Measured, Profile, Shared
+from sync.store.kpis import Point
 
 GENERATOR = '<meta name="generator" content="segsync report">'
 """By this a page is known as one of ours."""
@@ -43,8 +46,16 @@ figure { margin: .5rem 0 1rem } figcaption { color: #57606A }
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def page(profiles: Sequence[Profile], *, made_at: dt.datetime) -> str:
-    """The whole file. `profiles`: in the order of the page, all of one installation."""
+def page(
+    profiles: Sequence[Profile],
+    *,
+    made_at: dt.datetime,
+    measured: Mapping[str, Sequence[Point]] | None = None,
+    currency: str = "",
+) -> str:
+    """The whole file. `profiles`: in the order of the page, all of one installation. `measured`: segment →
+    what runs measured of it, oldest first, money in `currency`."""
+    points = measured or {}
     everybody = max((one.everybody for one in profiles), default=0)
     called = _called(profiles)
     title = "Segments: who they are"
@@ -54,11 +65,15 @@ def page(profiles: Sequence[Profile], *, made_at: dt.datetime) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
         f"<header><h1>{title}</h1>",
-        f'<p class="quiet">{len(profiles):,} segments of {everybody:,} people, made {_instant(made_at)}.'
+        f'<p class="quiet">{len(profiles):,} segments of {everybody:,} people, made {instant(made_at)}.'
         " No single person is told of, and nothing of fewer than 30 people. Differences describe; they give"
         " no cause.</p></header>\n<main>",
         *_overview(profiles, called),
-        *(line for place, one in enumerate(profiles) for line in _section(one, called[place], f"s{place}")),
+        *(
+            line
+            for place, one in enumerate(profiles)
+            for line in _section(one, called[place], f"s{place}", points.get(one.segment, ()), currency)
+        ),
         "</main>\n</body>\n</html>\n",
     ]
     return "\n".join(parts)
@@ -74,11 +89,11 @@ def _overview(profiles: Sequence[Profile], called: Sequence[str]) -> Iterator[st
     by_size = sorted(enumerate(profiles), key=lambda one: (-one[1].size, one[0]))
     rows = [(called[place], one.share, share(one.share)) for place, one in by_size]
     yield '<section aria-labelledby="all"><h2 id="all">All segments</h2>'
-    yield _figure(
+    yield figure(
         bars(rows, id_="sizes", title="Share of everybody in each segment", about=_listed(rows)),
         "Share of everybody; a person may be in several segments.",
     )
-    yield _table(
+    yield table(
         "The same as numbers",
         ["segment", "people", "share"],
         (
@@ -89,12 +104,13 @@ def _overview(profiles: Sequence[Profile], called: Sequence[str]) -> Iterator[st
     yield "</section>"
 
 
-def _section(made: Profile, called: str, id_: str) -> Iterator[str]:
+def _section(made: Profile, called: str, id_: str, points: Sequence[Point], currency: str) -> Iterator[str]:
     yield f'<section aria-labelledby="{id_}"><h2 id="{id_}">{escape(called)}</h2>'
     yield f"<p>{escape(sentence(made))}</p>"
-    yield f'<p class="quiet">{escape(made.segment)}, as of {_instant(made.as_of)}</p>'
+    yield f'<p class="quiet">{escape(made.segment)}, as of {instant(made.as_of)}</p>'
     yield from _trend(made, id_)
     if made.hidden is None:
+        yield from over_time(points, everybody=made.everybody, id_=id_, currency=currency)
         yield from _apart(made, id_)
         for part in Part:
             yield from _part(made, part)
@@ -109,15 +125,15 @@ def _trend(made: Profile, id_: str) -> Iterator[str]:
     first = made.trend[0]
     yield "<h3>Trend</h3>"
     if len(made.trend) == 1:
-        yield f"<p>{first.size:,} people since {_day(first.at)}: no other size is known yet.</p>"
+        yield f"<p>{first.size:,} people since {day(first.at)}: no other size is known yet.</p>"
         return
-    about = f"From {first.size:,} people on {_day(first.at)} to {made.size:,} on {_day(made.as_of)}."
-    yield _figure(steps(points, id_=f"{id_}-trend", title="People over time", about=about), about)
+    about = f"From {first.size:,} people on {day(first.at)} to {made.size:,} on {day(made.as_of)}."
+    yield figure(steps(points, id_=f"{id_}-trend", title="People over time", about=about), about)
     rows = [
-        [_day(one.at), f"{one.size:,}", "the rule was edited" if one.edited else ""]
+        [day(one.at), f"{one.size:,}", "the rule was edited" if one.edited else ""]
         for one in made.trend[-MOST_TRAITS:]
     ]
-    yield _table("The latest changes", ["since", "people", "what happened"], rows, numbers=(1,))
+    yield table("The latest changes", ["since", "people", "what happened"], rows, numbers=(1,))
 
 
 def _apart(made: Profile, id_: str) -> Iterator[str]:
@@ -132,8 +148,8 @@ def _apart(made: Profile, id_: str) -> Iterator[str]:
         "Left: less than everybody, right: more. A share that doubles is drawn as one standard deviation."
     )
     drawn = differences(rows, id_=f"{id_}-apart", title="Differences from everybody", about=about)
-    yield _figure(drawn, caption)
-    yield _table(
+    yield figure(drawn, caption)
+    yield table(
         "The same as numbers: shares, or medians",
         ["what", "difference", "them", "everybody", "people"],
         ([escape(_name(one, made)), _size(one), *_pair(one), f"{one.support:,}"] for one in told),
@@ -150,9 +166,9 @@ def _part(made: Profile, part: Part) -> Iterator[str]:
     if numbers:
         heads = ["what", "people", "median", "mean", "everybody's median", "everybody's mean", "total"]
         kept = len(heads) if any(one.total is not None for one in numbers) else len(heads) - 1
-        yield _table("Numbers", heads[:kept], [_measured(one)[:kept] for one in numbers])
+        yield table("Numbers", heads[:kept], [_measured(one)[:kept] for one in numbers])
     if levels:
-        yield _table(
+        yield table(
             "Shares", ["what", "people", "share", "of everybody"], (_shared(one) for one in _most(levels))
         )
 
@@ -205,43 +221,3 @@ def _pair(one: Trait) -> list[str]:
 
 def _listed(rows: Sequence[tuple[str, float, str]]) -> str:
     return "; ".join(f"{label} {text}" for label, _, text in rows)
-
-
-def _figure(svg: str, caption: str) -> str:
-    return f'<figure><div class="box">{svg}</div><figcaption>{escape(caption)}</figcaption></figure>'
-
-
-def _table(
-    caption: str,
-    heads: Sequence[str],
-    rows: Iterator[list[str]] | Sequence[list[str]],
-    *,
-    numbers: Sequence[int] = (),
-) -> str:
-    """`rows`: cells as HTML, the first is the row's head. `numbers`: columns set right; none: all others."""
-    right = set(numbers) or set(range(1, len(heads)))
-
-    def cell(place: int, tag: str, text: str, scope: str = "") -> str:
-        style = ' class="n"' if place in right else ""
-        return f"<{tag}{scope}{style}>{text}</{tag}>"
-
-    head = "".join(cell(place, "th", escape(text), ' scope="col"') for place, text in enumerate(heads))
-    body = "".join(
-        "<tr>"
-        + cell(0, "th", row[0], ' scope="row"')
-        + "".join(cell(place, "td", text) for place, text in enumerate(row) if place)
-        + "</tr>\n"
-        for row in rows
-    )
-    return (
-        f'<div class="box"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _instant(at: dt.datetime) -> str:
-    return f'<time datetime="{at.isoformat()}">{at:%Y-%m-%d %H:%M} UTC</time>'
-
-
-def _day(at: dt.datetime) -> str:
-    return f"{at:%Y-%m-%d}"

@@ -1,8 +1,8 @@
 """`evaluate`: what each segment is worth, which are too many or too few, and what moved. Asks no platform.
 
 Over what the last run left. Revenue and retention are those of orders (the kind and amount that the models in
-the config name, else `purchase` and `amount`). Nothing is stored, merged or split; ROI is not measured, since
-nobody is held out.
+the config name, else `purchase` and `amount`), ROI that of the config's campaigns. Nothing is stored, merged
+or split.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from rules.models.worth.psi import psi, told
 from rules.models.worth.retention import of_members, retention
 from rules.models.worth.wilson import wilson
 from rules.ruleset import RuleSet
-from sync.config.modelling import DAY_S, OrderModel
+from sync.config.modelling import DAY_S
 from sync.errors import UserError
 from sync.models.log import Histories, Log
 from sync.quality.trust import Trust, needs, trust
 from sync.run.answered import Answers, asked_scales
 from sync.run.findings import Looked, looked
 from sync.run.grown import Grown
-from sync.run.measured import average, measured
+from sync.run.measured import REVENUE_DAYS, average, measured, order_model
+from sync.run.measures_told import why
 from sync.run.ranked import knocked_out, ranked, weights_of
+from sync.run.returns import Returns, told_unmeasured
 from sync.run.rulebook import known_rules
 from sync.run.workspace import Workspace
 from sync.run.worth import Drift, Evaluation, Worth
 from sync.whereabouts import bitmap
-
-REVENUE_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,11 @@ class _Evaluating:
         self.everybody = bitmap(self.database, f"SELECT person FROM {lake.relation('people')}")
         self.trust = {} if rules is None else self._trust(rules)
         self.log = Log(lake, self.database, as_of=look.as_of)
-        self.orders = self.log.orders(_order_model(workspace))
+        self.orders = self.log.orders(order_model(workspace))
         self.facts = measured(workspace, self.database)
-        self.answers = {name: scale.read(lake, self.database) for name, scale in scales.items()}
+        self.answers = {name: scale.read(self.log) for name, scale in scales.items()}
+        campaigns = workspace.settings.measuring.campaigns
+        self.returns = Returns(self.store, self.log, campaigns, order_model(workspace))
 
     def made(self) -> Evaluation:
         """Asked in this order: every segment, then what they are to each other."""
@@ -137,6 +139,7 @@ class _Evaluating:
                 satisfaction=tuple(
                     self.scales[name].of(read, members) for name, read in self.answers.items()
                 ),
+                roi=self.returns.of(name),
                 reach=_part(len(members & mailable), size),
                 badge=None if badge is None else badge.badge.value,
                 faulty=None if badge is None else badge.share,
@@ -170,7 +173,7 @@ class _Evaluating:
             self.notices += scale.told_few(hidden)
         unstable = told_unstable(ranking)
         self.notices += [unstable] if unstable else []
-        self.notices.append(_unmeasured_roi())
+        self.notices += told_unmeasured(one.segment for one in found if one.roi.value is None)
         return Evaluation(
             run=self.look.run,
             as_of=self.look.as_of,
@@ -185,7 +188,7 @@ class _Evaluating:
             overlaps=tuple(flagged),
             explained=groups,
             drift=tuple(drift),
-            unmeasured=self._unmeasured(),
+            unmeasured=self._unmeasured(found),
             warnings=tuple(sorted(self.notices, key=lambda one: one.severity is not Severity.WARNING)),
         )
 
@@ -232,7 +235,7 @@ class _Evaluating:
                 for feature, values in features[day].items():
                     yield Drift(name, feature, psi(values[was], features[today][feature][now]))
 
-    def _unmeasured(self) -> dict[str, str]:
+    def _unmeasured(self, worth: list[Worth]) -> dict[str, str]:
         found = {}
         if self.facts.clv is None:
             found["clv"] = (
@@ -244,15 +247,13 @@ class _Evaluating:
             )
         if not self.scales:
             found["satisfaction"] = (
-                "name the fact that holds the score: --nps FACT (0 to 10) or --csat FACT (1 to 5)"
+                "say in [satisfaction] where the answers are, or name the fact: --nps FACT (0 to 10) or"
+                " --csat FACT (1 to 5)"
             )
-        return {**found, "roi": "only a holdout tells what mail to a segment earned; nobody is held out"}
-
-
-def _order_model(workspace: Workspace) -> OrderModel:
-    """What the models call an order; else the usual."""
-    models = workspace.settings.models.values()
-    return next((one for one in models if isinstance(one, OrderModel)), OrderModel())
+        if all(one.roi.value is None for one in worth):
+            reasons = sorted({why(one.roi) for one in worth})
+            found["roi"] = f"only a holdout tells what a campaign earned: {'; '.join(reasons)}"
+        return found
 
 
 def _features(of: Histories, until: int) -> dict[str, Floats]:
@@ -270,11 +271,3 @@ def _numbers(members: BitMap) -> NDArray[np.int64]:
 
 def _part(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
-
-
-def _unmeasured_roi() -> Notice:
-    message = (
-        "ROI is not measured: what members bought is not what mail to them earned. Leave a random part of a"
-        " segment without mail and compare."
-    )
-    return Notice("eval.unmeasured_roi", Severity.NOTE, message, {})

@@ -13,6 +13,7 @@ from pyroaring import BitMap
 from rules.models.columns import Floats
 from rules.models.worth.wilson import Z_95
 from rules.vocabulary import Type
+from sync.config.modelling import OrderModel
 from sync.facts import facts_of
 from sync.models.standing import in_use
 from sync.run.workspace import Workspace
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import duckdb
 
 MILLIONTHS = 1_000_000
+REVENUE_DAYS = 365
+"""Revenue is that of so many days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,12 @@ def measured(workspace: Workspace, database: duckdb.DuckDBPyConnection) -> Measu
         unit = 1 if fact.type is Type.MONEY else MILLIONTHS
         found[name] = column(database, lake.relation("facts"), fact.name, unit=unit)
     return Measured(found.get("clv"), found.get("engagement"))
+
+
+def order_model(workspace: Workspace) -> OrderModel:
+    """What the models call an order; else the usual."""
+    models = workspace.settings.models.values()
+    return next((one for one in models if isinstance(one, OrderModel)), OrderModel())
 
 
 def column(database: duckdb.DuckDBPyConnection, relation: str, name: str, *, unit: int) -> Column:

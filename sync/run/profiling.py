@@ -16,7 +16,7 @@ from sync.engines import tables
 from sync.errors import UserError
 from sync.profiles.columns import columns
 from sync.profiles.figures import Figures
-from sync.profiles.page import GENERATOR
+from sync.profiles.page import GENERATOR, page
 from sync.profiles.profile import Profile, Size, profile
 from sync.run.workspace import Workspace
 from sync.store.segments import Membership
@@ -46,7 +46,17 @@ def profiles(workspace: Workspace, wanted: Sequence[str] = ()) -> list[Profile]:
         return list(_made(workspace, chosen, figures))
 
 
-def write_report(page: str, to: Path, *, force: bool = False) -> None:
+def page_of(workspace: Workspace, made: Sequence[Profile]) -> str:
+    """Profiles as one page, with what runs measured of these segments."""
+    return page(
+        made,
+        made_at=workspace.clock.utc_now(),
+        measured=workspace.store.kpis.series([one.segment for one in made]),
+        currency=workspace.settings.business.currency,
+    )
+
+
+def write_report(text: str, to: Path, *, force: bool = False) -> None:
     """In one step: whoever opens the file sees the old one or the new one, whole. UserError, and nothing is
     written, if a file is there that is no report of ours (unless `force`), or the folder takes none."""
     real = to.resolve()
@@ -57,7 +67,7 @@ def write_report(page: str, to: Path, *, force: bool = False) -> None:
         if real.exists() and not force and not _ours(real):
             raise UserError(f"{to} is no report of segsync; name another with --out, or add --force")
         with fresh.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(page)
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(real)

@@ -31,6 +31,7 @@ from sync.push import writes
 from sync.quarantine import tried
 from sync.run.consent import brake_limits, record_opt_outs, with_opt_outs
 from sync.run.holding import held_parts
+from sync.run.kpis import keep as keep_kpis
 from sync.run.opened import Opened
 from sync.run.planning import source_counts, wanted_of
 from sync.run.report import Report
@@ -153,6 +154,7 @@ class Pipeline:
                 remember(
                     self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of, folder=folder
                 )
+            keep_kpis(self.workspace, self.run, evaluation.members)
         self.report.evaluation = assigned.document()
         self.report.notices += assigned.notices
         self.report.people = evaluation.people

@@ -13,6 +13,7 @@ from rules.models.worth.overlaps import Overlap
 from rules.models.worth.psi import Psi
 from rules.models.worth.wilson import Share
 from sync.models.model import said
+from sync.store.kpis import Kpi
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Satisfaction:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """One segment. Money is minor units. None: not measured."""
+    """One segment. Money is minor units. None: not measured; of ROI its value."""
 
     segment: str
     size: int
@@ -71,6 +72,7 @@ class Worth:
     clv: Mean | None
     engagement: Mean | None
     satisfaction: tuple[Satisfaction, ...]
+    roi: Kpi
     reach: float
     badge: str | None
     faulty: float | None
@@ -172,7 +174,8 @@ def _worth(one: Worth) -> dict[str, Any]:
             }
             for each in one.satisfaction
         ],
-        "roi": None,
+        "roi": None if one.roi.value is None else asdict(one.roi),
+        "roi_not_measured": one.roi.why,
         "reach": one.reach,
         "trust": None if one.badge is None else {"badge": one.badge, "faulty": one.faulty},
         "knocked_out": list(one.knocked_out),

@@ -32,5 +32,8 @@ def retention(of: Gaps, *, days: Sequence[int] = DAYS) -> dict[int, float | None
 
 def of_members(of: Gaps, members: BitMap) -> Gaps:
     """The gaps of these people alone."""
-    theirs = np.isin(of.person, np.asarray(members.to_array(), np.int64))
+    inside = np.zeros(1 + int(of.person.max(initial=0)), np.bool_)
+    numbers = np.asarray(members.to_array(), np.int64)
+    inside[numbers[numbers < len(inside)]] = True
+    theirs = np.flatnonzero(inside[of.person])
     return Gaps(of.days[theirs], of.closed[theirs], of.person[theirs])

@@ -1,0 +1,84 @@
+"""What is measured of segments over time: names, words, units, and why something is not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """PEOPLE: a count. MONEY: minor units. SHARE: 0 to 1; of ROI from -1 on. POINTS: as it is."""
+
+    PEOPLE = "people"
+    MONEY = "money"
+    SHARE = "share"
+    POINTS = "points"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """`words`: as a heading. `few`: shown where there is little room."""
+
+    name: str
+    words: str
+    unit: Unit
+    few: bool = True
+
+
+MEASURES: Mapping[str, Measure] = {
+    one.name: one
+    for one in (
+        Measure("size", "people", Unit.PEOPLE),
+        Measure("entered", "entered", Unit.PEOPLE),
+        Measure("left", "left", Unit.PEOPLE),
+        Measure("revenue", "revenue in 365 days", Unit.MONEY),
+        Measure("retention_30", "order again within 30 days", Unit.SHARE, few=False),
+        Measure("retention_90", "order again within 90 days", Unit.SHARE),
+        Measure("retention_365", "order again within 365 days", Unit.SHARE, few=False),
+        Measure("clv_mean", "lifetime value each", Unit.MONEY),
+        Measure("clv_total", "lifetime value in all", Unit.MONEY, few=False),
+        Measure("engagement", "engagement", Unit.POINTS),
+        Measure("nps", "NPS", Unit.POINTS),
+        Measure("nps_promoters", "promoters", Unit.SHARE, few=False),
+        Measure("nps_detractors", "detractors", Unit.SHARE, few=False),
+        Measure("nps_response", "answered (NPS)", Unit.SHARE, few=False),
+        Measure("csat", "CSAT", Unit.POINTS),
+        Measure("csat_response", "answered (CSAT)", Unit.SHARE, few=False),
+        Measure("roi", "ROI", Unit.SHARE),
+    )
+}
+
+WHY: Mapping[str, str] = {
+    "first": "there is no earlier run to compare with",
+    "edited": "its definition changed",
+    "nobody": "nobody is in it",
+    "not_watched": "no gap between orders was watched for so long",
+    "no_model": "its model is not in use; `segsync models list` tells why",
+    "no_values": "nobody in it has a value",
+    "few_answers": "fewer than 30 answered",
+    "no_campaigns": "no campaign with a cost and a holdout is in the config",
+    "not_over": "no campaign is over yet, or the last one was over a year ago",
+    "not_kept": "who was in it, and who was held out, when the campaign started is not known",
+    "uneven": "the holdout is not of the size that was planned, so it does not stand for the others",
+    "few_held": "fewer than 30 of its people were held out",
+    "few_treated": "fewer than 30 of its people were not held out",
+    "few_people": "it rests on fewer than 30 people",
+    "no_cost": "the campaign cost nothing among its people",
+}
+"""Code → words."""
+
+
+def said(name: str, value: float | None) -> str:
+    """A value as a person reads it; money in major units."""
+    if value is None:
+        return "–"
+    match MEASURES[name].unit:
+        case Unit.PEOPLE:
+            return f"{value:,.0f}"
+        case Unit.MONEY:
+            return f"{value / 100:,.2f}"
+        case Unit.SHARE:
+            return f"{value:.1%}"
+        case Unit.POINTS:
+            return f"{value:.1f}"
