@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from rules.ruleset import CLUSTER
 from rules.vocabulary import Field, Type
-from sync.config.modelling import ClvSettings, ModelSettings
+from sync.config.modelling import ClvSettings, ModelSettings, OffersSettings
 
 
 def facts_of(model: ModelSettings, *, currency: str, source: str) -> tuple[Field, ...]:
@@ -14,6 +14,8 @@ def facts_of(model: ModelSettings, *, currency: str, source: str) -> tuple[Field
     facts = _FACTS[model.name]
     if isinstance(model, ClvSettings):
         facts = (_clv(model),)
+    if isinstance(model, OffersSettings) and model.table is not None:
+        facts = (*facts, _OFFER_VALUE)
     return tuple(
         Field(
             name=fact.name,
@@ -59,6 +61,11 @@ def _clv(model: ClvSettings) -> Field:
     )
 
 
+_OFFER_VALUE = Field(
+    "next_offer_value",
+    Type.MONEY,
+    "What the next offer is expected to bring: how likely it is taken times the margin, less its cost",
+)
 _SCORE = "1 to 5, 5 the best"
 _FACTS: Mapping[str, tuple[Field, ...]] = {
     "rfm": (
@@ -90,6 +97,16 @@ _FACTS: Mapping[str, tuple[Field, ...]] = {
             "next_offer",
             Type.TEXT,
             "What people with alike things have and the person does not; missing where nothing is known",
+        ),
+        Field(
+            "next_offer_reason",
+            Type.TEXT,
+            "Why that is the next offer: what the person has that is often bought together with it",
+        ),
+        Field(
+            "buy_again",
+            Type.TEXT,
+            "What the person bought on two days or more and is likeliest to buy once more",
         ),
     ),
     "lead": (

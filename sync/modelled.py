@@ -11,6 +11,7 @@ from sync.config.modelling import (
     EngagementSettings,
     LeadSettings,
     ModelSettings,
+    OffersSettings,
     OrderModel,
     SendTimeSettings,
 )
@@ -51,6 +52,8 @@ class _Needs:
     def check(self, model: ModelSettings) -> None:
         if isinstance(model, OrderModel):
             self.orders(model)
+            if isinstance(model, OffersSettings) and model.contact is not None:
+                self.activity({"contact.sent": model.contact.sent})
         elif isinstance(model, EngagementSettings):
             points = {f"points.{kind}": kind for kind in model.points or ()}
             self.activity({"sent": model.sent, "click": model.click, **points})

@@ -26,12 +26,15 @@ Z95 = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """`items` in ascending order; `alike` (items, items): how much owning the row speaks for the column."""
+    """`items` in ascending order; `alike` (items, items): how much owning the row speaks for the column.
+    `together`: at the same places, in the same order, how many people own both; `people`: of how many."""
 
     items: tuple[str, ...]
     alike: sparse.csr_array
     buyers: Ints
     excluded: int
+    together: sparse.csr_array | None = None
+    people: int = 0
 
     def scores(self, owned: sparse.csr_array) -> Floats:
         """(people, items): the higher the better; minus infinity for what somebody owns."""
@@ -42,15 +45,56 @@ class Offers:
     def best(self, owned: sparse.csr_array) -> tuple[str | None, ...]:
         """The best offer of each; None where nothing they own speaks for anything. Of equals, the item that
         more people own, then the first."""
+        places, scores = self.leading(owned, most=1)
+        some = zip(places[:, 0].tolist(), (scores[:, 0] > 0).tolist(), strict=True)
+        return tuple(self.items[item] if there else None for item, there in some)
+
+    def leading(
+        self, owned: sparse.csr_array, *, most: int, offered: Bools | None = None
+    ) -> tuple[Ints, Floats]:
+        """(people, most) each: the places of the best offers, the best first, and their scores; what does not
+        score above 0 is none. `offered`: which items may be offered; left out: all."""
         order = np.lexsort((np.arange(len(self.items)), -self.buyers))
+        if offered is not None:
+            order = order[offered[order]]
+        places = np.zeros((owned.shape[0], most), np.int64)
+        told = np.full((owned.shape[0], most), -np.inf)
+        for start in range(0, owned.shape[0] if len(order) else 0, PORTION):
+            scores = self.scores(owned[start : start + PORTION])[:, order]
+            rows = np.arange(len(scores))
+            for nth in range(min(most, len(order))):
+                first = scores.argmax(axis=1)
+                places[start + rows, nth], told[start + rows, nth] = order[first], scores[rows, first]
+                scores[rows, first] = -np.inf
+        return places, told
+
+    def reasons(self, owned: sparse.csr_array, places: Ints) -> tuple[str | None, ...]:
+        """Why each is offered the item at this place (-1: nothing is): the item of theirs that speaks most
+        for it, how many people bought both, and how much oftener than chance would have it."""
+        if self.together is None:
+            return (None,) * len(places)
         found: list[str | None] = []
-        for start in range(0, owned.shape[0], PORTION):
-            scores = self.scores(owned[start : start + PORTION])
-            first = order[scores[:, order].argmax(axis=1)]
-            known = scores[np.arange(len(first)), first] > 0
-            some = zip(first.tolist(), known.tolist(), strict=True)
-            found += [self.items[item] if there else None for item, there in some]
+        for start in range(0, len(places), PORTION):
+            part = slice(start, start + PORTION)
+            found += self._reasons(owned[part], places[part], self.together)
         return tuple(found)
+
+    def _reasons(self, owned: sparse.csr_array, places: Ints, together: sparse.csr_array) -> list[str | None]:
+        who, has = owned.nonzero()
+        who, has = who[places[who] >= 0], has[places[who] >= 0]
+        weight = np.asarray(self.alike[has, places[who]]).ravel()
+        order = np.lexsort((has, -weight, who))
+        first = order[np.unique(who[order], return_index=True)[1]]
+        both = np.asarray(together[has[first], places[who[first]]]).ravel()
+        chance = self.buyers[has[first]] * self.buyers[places[who[first]]] / self.people
+        found: list[str | None] = [None] * len(places)
+        for at, item, support, lift in zip(who[first], has[first], both, both / chance, strict=True):
+            if support > 0:
+                found[at] = (
+                    f"bought together with {self.items[item]} {int(support):,} times,"
+                    f" {lift:.1f} times more than chance"
+                )
+        return found
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -77,11 +121,15 @@ def fit(person: Ints, item: Sequence[str], *, least_buyers: int = LEAST_BUYERS) 
     alike = sparse.csr_array(weighed.T @ weighed)
     alike.setdiag(0)
     alike.eliminate_zeros()
+    alike.sort_indices()
+    strongest = _strongest(alike, NEIGHBOURS)
     return Offers(
         tuple(names[kept].tolist()),
-        _strongest(alike, NEIGHBOURS),
+        strongest,
         buyers[kept].astype(np.int64),
         len(names) - len(kept),
+        _counted(bought, strongest),
+        len(people),
     )
 
 
@@ -177,6 +225,15 @@ def _weighed(bought: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array(
         ((K1 + 1) / (K1 * length[columns] + 1) * speaks[rows], (rows, columns)), shape=bought.shape
     )
+
+
+def _counted(bought: sparse.csr_array, alike: sparse.csr_array) -> sparse.csr_array:
+    """How many people have both, where `alike` has an entry."""
+    both = sparse.csr_array(bought.T @ bought)
+    rows, columns = alike.nonzero()
+    found = sparse.csr_array((np.asarray(both[rows, columns]).ravel(), (rows, columns)), shape=alike.shape)
+    found.sort_indices()
+    return found
 
 
 def _strongest(alike: sparse.csr_array, most: int) -> sparse.csr_array:

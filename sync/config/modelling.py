@@ -88,14 +88,40 @@ class ChurnSettings(OrderModel):
 
 
 @dataclass(frozen=True, slots=True)
+class ProductTable:
+    """A CSV file with a row per item, and its columns. `margin`: what a sale leaves, `cost`: what one offer
+    costs, both in the base currency; `stock`: pieces. Without a column offers cost nothing, or there is
+    enough of everything."""
+
+    file: str  # absolute
+    item: str = "item"
+    margin: str = "margin"
+    cost: str | None = None
+    stock: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRules:
+    """Who was `sent` as many as `most` within so long is offered nothing, like who must not be written to."""
+
+    sent: str = "email_sent"
+    most: int = 2
+    within_s: int = 7 * DAY_S
+
+
+@dataclass(frozen=True, slots=True)
 class OffersSettings(OrderModel):
     """`items`: the field of an order that names what was bought, a text or a list. `most`: so many items are
-    offered at most, those that most people bought."""
+    offered at most, those that most people bought. `table`: what offers are worth, None: it is not asked.
+    `contact`: who is offered nothing now."""
 
     items: str = "products"
     most: int = 2_000
+    table: ProductTable | None = None
+    contact: ContactRules | None = None
 
     name: ClassVar[str] = "offers"
+    of_fit: ClassVar[frozenset[str]] = frozenset({"refit_s", "force", "contact"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import TypedDict
 
 from rules.models.groups import SCORES, Group, uncovered
@@ -15,12 +16,14 @@ from sync.config.modelling import (
     ChannelSettings,
     ChurnSettings,
     ClvSettings,
+    ContactRules,
     EngagementSettings,
     LeadSettings,
     LifecycleSettings,
     ModelSettings,
     OffersSettings,
     OrderModel,
+    ProductTable,
     RfmSettings,
     SendTimeSettings,
 )
@@ -152,6 +155,8 @@ def _offers(section: Section) -> ModelSettings:
         **_of_orders(section),
         items=section.text("items", default.items),
         most=section.whole("most", default.most, low=2, high=10_000),
+        table=_product_table(section.table("table")) if section.has("table") else None,
+        contact=_contact(section.table("contact")) if section.has("contact") else None,
     )
 
 
@@ -188,6 +193,31 @@ def _channel_kinds(name: str, section: Section) -> ChannelKinds:
     kinds = [section.text(each.name, getattr(usual, each.name)) for each in fields(usual)[1:]]
     section.close()
     return ChannelKinds(name, *kinds)
+
+
+def _product_table(section: Section) -> ProductTable:
+    file = section.required_text("file")
+    default = ProductTable(file)
+    found = ProductTable(
+        file=str(section.report.document.folder / Path(file).expanduser()),
+        item=section.text("item", default.item),
+        margin=section.text("margin", default.margin),
+        cost=section.optional_text("cost"),
+        stock=section.optional_text("stock"),
+    )
+    section.close()
+    return found
+
+
+def _contact(section: Section) -> ContactRules:
+    default = ContactRules()
+    found = ContactRules(
+        sent=section.text("sent", default.sent),
+        most=section.whole("most", default.most, low=1),
+        within_s=read_seconds(section, "within") or default.within_s,
+    )
+    section.close()
+    return found
 
 
 _READERS: dict[str, Callable[[Section], ModelSettings]] = {

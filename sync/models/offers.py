@@ -1,4 +1,8 @@
-"""Next best offer over the lake: who bought what, what goes with it, and whether popularity does as well."""
+"""Next best offer over the lake: what goes with what somebody has, what that is worth, what is bought again.
+
+What is new to somebody and what somebody buys again are two facts, for they are two letters. With a table of
+products the next offer is the one that is worth most; without, the one that goes best with what is there.
+"""
 
 from __future__ import annotations
 
@@ -8,35 +12,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.models.columns import InputError, Notice, Severity
+from rules.models.acceptance import CANDIDATES, Bands, Items, Worth, choose, try_worth
+from rules.models.columns import Bools, Floats, InputError, Notice, Severity
 from rules.models.offers import LEAST_BUYERS, Compared, Offers, compare, fit, neighbours, owned
 from sync.config.modelling import OffersSettings
-from sync.models.log import DAY_US, Ints, Log, date_of, drawn
+from sync.models.bought import LATEST, OFTEN, Bought
+from sync.models.log import Ints, Log, date_of, drawn
 from sync.models.model import Facts, Fit, insufficient
-from sync.store.shapes import quoted
+from sync.models.products import Product, items_of, may_be_offered, read_products
 
 TRIED_DAYS = 90
 """The newest days, or a quarter of all where that is less, are kept to try offers on."""
 MOST_FITTED, MOST_TRIED = 100_000, 4_000
 """People that items are compared by, and that offers are tried on."""
 LEAST_TRIED = 100
+Pairs = tuple[Ints, list[str]]
 
 
 class NextOffer:
-    """See `sync.models.model.Model`. The fact is an item as the orders name it."""
+    """See `sync.models.model.Model`. The facts are items as the orders name them."""
 
     def fit(self, log: Log, settings: OffersSettings) -> Fit:
         """Refused without items that enough people bought, and without 100 people to try offers on."""
-        data = _extent(log, settings)
+        bought = Bought(log, settings)
+        data = bought.extent()
         if not data["orders"]:
             message = f'No {settings.activity} names what was bought: the field is "{settings.items}".'
             return Fit(data, notices=(insufficient("nbo", message, {"field": settings.items}),))
         split = log.today - min(TRIED_DAYS, (log.today - int(data.pop("first"))) // 4)
+        baseline: dict[str, Any] = {"from": str(date_of(split + 1)), "to": str(date_of(log.today))}
         try:
-            early = _bought(log, settings, until=split)
+            early, later = bought.pairs(until=split), bought.pairs(until=log.today, after=split)
             tried = _fitted(early, settings)
-            judged = _judged(log, settings, tried, early, split)
-            offers = _fitted(_bought(log, settings, until=log.today), settings)
+            decides: Compared | Worth
+            judged = decides = _judged(tried, early, later)
+            everything = bought.pairs(until=log.today)
+            offers = _fitted(everything, settings)
+            parameters = _document(offers)
+            if settings.table is not None:
+                products = read_products(settings.table)
+                bands, decides = _worth(tried, early, later, products)
+                parameters["bands"] = _banded(bands, offers, everything, products)
+                baseline["worth"] = _figures(decides, "people", "personal", "single", "item", "low", "high")
         except InputError as error:
             return Fit(data, notices=(insufficient("nbo", f"{error}.", {"need": LEAST_BUYERS}),))
         if judged.people < LEAST_TRIED:
@@ -46,85 +63,53 @@ class NextOffer:
             )
             told = insufficient("nbo", message, {"n": judged.people, "need": LEAST_TRIED})
             return Fit(data, notices=(told,))
-        refusals = [Notice(n.code, Severity.REFUSAL, n.message, n.evidence) for n in judged.notices]
+        again = _again(bought, split)
+        refusals = [Notice(n.code, Severity.REFUSAL, n.message, n.evidence) for n in decides.notices]
         return Fit(
             data,
-            parameters=_document(offers),
+            parameters={**parameters, "again": again["used"]},
             baseline={
-                "from": str(date_of(split + 1)),
-                "to": str(date_of(log.today)),
-                "people": judged.people,
-                "personal": judged.personal,
-                "popular": judged.popular,
-                "low": judged.low,
-                "high": judged.high,
+                **baseline,
+                **_figures(judged, "people", "personal", "popular", "low", "high"),
+                "again": again,
             },
             notices=(*offers.notices, *refusals),
-            better=judged.better,
+            better=decides.better,
         )
 
     def score(
         self, log: Log, settings: OffersSettings, parameters: Mapping[str, Any], people: NDArray[np.int32]
     ) -> Facts:
-        """The best offer of each."""
-        offers = _offers(parameters)
-        person, item = _bought(log, settings, until=log.today, people=people)
+        """The best offer of each and why, and what each buys again. What is out of stock is not offered."""
+        bought, offers = Bought(log, settings), _offers(parameters)
         everybody = people.astype(np.int64)
-        best = offers.best(owned(offers, person, item, everybody))
-        return {"next_offer": np.array(best, dtype=np.object_)}
+        mine = owned(offers, *bought.pairs(until=log.today, people=people), everybody)
+        reachable = may_be_offered(log, settings, people)
+        again = np.full(len(people), None, dtype=np.object_)
+        if parameters.get("again"):
+            who, what = bought.again(parameters["again"], until=log.today, people=people)
+            inside = np.isin(who, everybody)  # activity also tells of people who are kept out
+            again[np.searchsorted(everybody, who[inside])] = np.array(what, dtype=np.object_)[inside]
+        worth = np.full(len(people), np.nan)
+        if settings.table is None:
+            places, scores = offers.leading(mine, most=1)
+            chosen = np.where(scores[:, 0] > 0, places[:, 0], -1)
+        else:
+            items = items_of(read_products(settings.table), offers.items, in_stock=True)
+            chosen, worth = _most_worth(offers, mine, items, parameters["bands"])
+            again = _in_stock(again, offers, items)
+        chosen = np.where(reachable, chosen, -1)
+        again[~reachable] = None
+        names = np.array([*offers.items, None], dtype=np.object_)
+        facts: dict[str, Any] = {
+            "next_offer": names[chosen],
+            "next_offer_reason": np.array(offers.reasons(mine, chosen), dtype=np.object_),
+            "buy_again": again,
+        }
+        return facts if settings.table is None else {**facts, "next_offer_value": _kept(worth, chosen >= 0)}
 
 
-def _source(log: Log, settings: OffersSettings) -> str | None:
-    """SQL with a row (person, us, item) per thing bought; None if no order has the field."""
-    columns = log.lake.columns("activity")
-    if settings.items not in columns:
-        return None
-    name = quoted(settings.items)
-    one = f"unnest({name})" if str(columns[settings.items]).startswith("list") else name
-    return (
-        f'(SELECT person, us, item FROM (SELECT person, epoch_us("at") AS us, {one} AS item'
-        f" FROM {log.lake.relation('activity', settings.activity)} WHERE person IS NOT NULL)"
-        f" WHERE item IS NOT NULL AND item <> '' AND us <= {log.as_of_us})"
-    )
-
-
-def _extent(log: Log, settings: OffersSettings) -> dict[str, Any]:
-    source = _source(log, settings)
-    first, last, people, things = 0, 0, 0, 0
-    if source is not None:
-        query = f"SELECT min(us), max(us), count(DISTINCT person), count(*) FROM {source}"
-        first, last, people, things = log.database.execute(query).fetchall()[0]
-    if not things:
-        return {"from": None, "to": None, "people": 0, "orders": 0}
-    days = first // DAY_US, last // DAY_US
-    return {
-        "from": str(date_of(days[0])),
-        "to": str(date_of(days[1])),
-        "people": people,
-        "orders": things,
-        "first": days[0],
-    }
-
-
-def _bought(
-    log: Log,
-    settings: OffersSettings,
-    *,
-    until: int,
-    after: int | None = None,
-    people: NDArray[np.int32] | None = None,
-) -> tuple[Ints, list[str]]:
-    """Who bought what up to the end of that day, each pair once, by person, then item."""
-    since = "" if after is None else f" AND us >= {(after + 1) * DAY_US}"
-    whose = "" if people is None else f" AND person BETWEEN {int(people[0])} AND {int(people[-1])}"
-    table = log.database.sql(
-        f"""SELECT DISTINCT person::BIGINT AS person, item FROM {_source(log, settings)}
-        WHERE us < {(until + 1) * DAY_US}{since}{whose} ORDER BY person, item"""
-    ).to_arrow_table()
-    return table["person"].to_numpy(), table["item"].to_pylist()
-
-
-def _fitted(bought: tuple[Ints, list[str]], settings: OffersSettings) -> Offers:
+def _fitted(bought: Pairs, settings: OffersSettings) -> Offers:
     """By at most so many people, of the items that most of them bought."""
     person, item = bought
     people = np.unique(person)
@@ -138,10 +123,7 @@ def _fitted(bought: tuple[Ints, list[str]], settings: OffersSettings) -> Offers:
     return fit(person, names.tolist())
 
 
-def _judged(
-    log: Log, settings: OffersSettings, offers: Offers, early: tuple[Ints, list[str]], split: int
-) -> Compared:
-    later = _bought(log, settings, until=log.today, after=split)
+def _judged(offers: Offers, early: Pairs, later: Pairs) -> Compared:
     both = np.intersect1d(np.unique(early[0]), np.unique(later[0]))
     both = both[drawn(both, MOST_TRIED)]
     if not len(both):
@@ -149,26 +131,84 @@ def _judged(
     return compare(offers, *(owned(offers, *part, both) for part in (early, later)))
 
 
+def _worth(
+    offers: Offers, early: Pairs, later: Pairs, products: Mapping[str, Product]
+) -> tuple[Bands, Worth]:
+    """By everybody who had bought before: who bought nothing later would have taken no offer."""
+    items = items_of(products, offers.items, in_stock=False)
+    if not items.offered.any():
+        raise InputError("the table of products names none of the items that are bought")
+    people = np.unique(early[0])
+    people = people[drawn(people, MOST_TRIED)]
+    return try_worth(offers, owned(offers, *early, people), owned(offers, *later, people), items)
+
+
+def _banded(bands: Bands, offers: Offers, bought: Pairs, products: Mapping[str, Product]) -> dict[str, Any]:
+    """The bands among the offers of today's people, as JSON."""
+    items = items_of(products, offers.items, in_stock=False)
+    people = np.unique(bought[0])
+    people = people[drawn(people, MOST_TRIED)]
+    _, scores = offers.leading(owned(offers, *bought, people), most=CANDIDATES, offered=items.offered)
+    edges = bands.edges(scores[scores > 0]) if (scores > 0).any() else np.zeros(len(bands.shares))
+    return {"shares": list(bands.shares), "chances": list(bands.chances), "edges": edges.tolist()}
+
+
+def _most_worth(offers: Offers, mine: Any, items: Items, banded: Mapping[str, Any]) -> tuple[Ints, Floats]:
+    bands = Bands(tuple(banded["shares"]), tuple(banded["chances"]))
+    places, scores = offers.leading(mine, most=CANDIDATES, offered=items.offered)
+    return choose(places, scores, bands.of(scores, np.array(banded["edges"])), items)
+
+
+def _in_stock(again: NDArray[np.object_], offers: Offers, items: Items) -> NDArray[np.object_]:
+    """Without what the table of products does not name, or is out of stock; items that are too rare for
+    offers beside others are left out, too."""
+    there = {item for item, offered in zip(offers.items, items.offered.tolist(), strict=True) if offered}
+    return np.array([one if one in there else None for one in again], dtype=np.object_)
+
+
+def _kept(worth: Floats, offered: Bools) -> Floats:
+    return np.where(offered, np.rint(worth), np.nan)
+
+
+def _again(bought: Bought, split: int) -> dict[str, Any]:
+    """How often either choice was bought again; what was bought last is the naive one."""
+    people, hits = bought.again_tried(split)
+    used = OFTEN if people >= LEAST_TRIED and hits[OFTEN] > hits[LATEST] else LATEST
+    return {"people": people, "often": hits[OFTEN], "latest": hits[LATEST], "used": used}
+
+
+def _figures(of: Compared | Worth, *names: str) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}
+
+
 def _document(offers: Offers) -> dict[str, Any]:
-    """`alike`: per item its neighbours, as [place, weight]."""
+    """`alike`: per item its neighbours, as [place, weight, how many people own both]."""
     rows = []
     for row in range(len(offers.items)):
-        start, end = offers.alike.indptr[row], offers.alike.indptr[row + 1]
-        pairs = zip(offers.alike.indices[start:end], offers.alike.data[start:end], strict=True)
-        rows.append([[int(place), float(f"{weight:.7g}")] for place, weight in pairs])
+        part = slice(offers.alike.indptr[row], offers.alike.indptr[row + 1])
+        places, weights = offers.alike.indices[part].tolist(), offers.alike.data[part].tolist()
+        both = [0] * len(places) if offers.together is None else offers.together.data[part].tolist()
+        triples = zip(places, weights, both, strict=True)
+        rows.append([[place, float(f"{weight:.7g}"), int(count)] for place, weight, count in triples])
     return {
         "items": list(offers.items),
         "buyers": offers.buyers.tolist(),
         "alike": rows,
         "excluded": offers.excluded,
         "least_buyers": LEAST_BUYERS,
+        "people": offers.people,
     }
 
 
 def _offers(parameters: Mapping[str, Any]) -> Offers:
+    """Versions that were made before reasons were kept have none to tell."""
+    alike = parameters["alike"]
+    people = int(parameters.get("people", 0))
     return Offers(
         tuple(parameters["items"]),
-        neighbours(parameters["alike"]),
+        neighbours([[(one[0], one[1]) for one in row] for row in alike]),
         np.array(parameters["buyers"], dtype=np.int64),
         int(parameters["excluded"]),
+        neighbours([[(one[0], float(one[2])) for one in row] for row in alike]) if people else None,
+        people,
     )

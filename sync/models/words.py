@@ -125,6 +125,17 @@ def _offers(parameters: Mapping[str, Any], _: str) -> list[str]:
     return [
         f"{items:,} items of at least {parameters['least_buyers']} buyers, {pairs:,} pairs of them",
         "what somebody has is not offered again; who has none of these items gets no offer",
+        *_chances(parameters.get("bands")),
+    ]
+
+
+def _chances(bands: Mapping[str, Any] | None) -> list[str]:
+    if bands is None:
+        return []
+    chances = ", ".join(f"{each:.1%}" for each in bands["chances"])
+    return [
+        "of somebody's ten best offers it is the one that is worth most: chance times margin, less the cost",
+        f"  chance that an offer is taken, by tenths of its score: {chances}",
     ]
 
 
@@ -198,7 +209,9 @@ def judged(baseline: Mapping[str, Any]) -> list[str]:
         return [
             f"tried on {baseline['from']} to {baseline['to']}: of {baseline['people']:,} people who bought"
             f" something new, {baseline['personal']:.1%} found it among ten offers ({baseline['popular']:.1%}"
-            " among the ten most popular)"
+            " among the ten most popular)",
+            *_worth(baseline.get("worth")),
+            *_bought_again(baseline.get("again")),
         ]
     if "churn_auc" in baseline:
         return [
@@ -249,6 +262,27 @@ def _pair(of: Mapping[str, Any], personal: str, usual: str) -> str:
         f"of {of['people']:,} people for whom it differs, {of['personal']:.1%} was answered by {personal}"
         f" ({of['usual']:.1%} by {usual}; difference {of['low']:+.1%} to {of['high']:+.1%})"
     )
+
+
+def _worth(worth: Mapping[str, Any] | None) -> list[str]:
+    if worth is None:
+        return []
+    single = f"the best single offer, {worth['item']}," if worth["item"] else "no offer at all"
+    return [
+        f"  offers by worth would have brought {worth['personal'] / MONEY_SCALE:,.3f} a person of"
+        f" {worth['people']:,} ({worth['single'] / MONEY_SCALE:,.3f} by {single} for everybody)"
+    ]
+
+
+def _bought_again(again: Mapping[str, Any] | None) -> list[str]:
+    if again is None:
+        return []
+    used = "what was bought most often" if again["used"] == "often" else "what was bought last"
+    return [
+        f"  of {again['people']:,} people who had bought something on two days, {again['often']:.1%} bought"
+        f" what they had bought most often again, {again['latest']:.1%} what they had bought last:"
+        f" buy_again is {used}"
+    ]
 
 
 _WORDS = {

@@ -14,10 +14,13 @@ from rules.vocabulary import Type
 from sync.config import ConfigError
 from sync.config.modelling import (
     ClvSettings,
+    ContactRules,
     EngagementSettings,
     LeadSettings,
     LifecycleSettings,
     ModelSettings,
+    OffersSettings,
+    ProductTable,
     RfmSettings,
 )
 from sync.vocabulary import build
@@ -71,6 +74,15 @@ DE = 10
 months = 6
 margin = 0.4
 discount = 0.02
+[models.offers]
+items = "lines"
+[models.offers.table]
+file = "shop/products.csv"
+margin = "kept"
+stock = "pieces"
+[models.offers.contact]
+most = 3
+within = "14 days"
 """,
     )
     assert found == {
@@ -88,6 +100,11 @@ discount = 0.02
         ),
         "lead": LeadSettings(features=("country",), points={"country": {"de": 10}}, within_s=60 * 86_400),
         "clv": ClvSettings(months=6, margin=Decimal("0.4"), discount=Decimal("0.02")),
+        "offers": OffersSettings(
+            items="lines",
+            table=ProductTable(str(tmp_path / "shop/products.csv"), margin="kept", stock="pieces"),
+            contact=ContactRules(most=3, within_s=14 * 86_400),
+        ),
     }
 
 
@@ -112,6 +129,8 @@ discount = 0.02
             "[models.lead.points.city]\nrome = 'many'",
             "models.lead.points.city.rome: must be a whole number, not a text",
         ),
+        ("[models.offers.table]\nmargin = 'kept'", "models.offers.table: file is missing"),
+        ("[models.offers.contact]\nsends = 2", "models.offers.contact.sends: unknown key; did you mean"),
         ("[models]\nrfm = true", "models.rfm: must be a section, not true or false"),
         (
             "[[models.rfm.group]]\nname = 'Best'\nrecency = [5, 4]",
@@ -171,6 +190,10 @@ def test_facts_of_models_are_names_with_type_unit_and_version(tmp_path: Path) ->
         (
             "[models.engagement]\nsent = 'purchase'\n[models.engagement.points]\npage_visit = 2",
             ('models.engagement.points.page_visit: no connection gives the activity "page_visit"',),
+        ),
+        (
+            "[models.offers.contact]\nsent = 'email_send'",
+            ('models.offers.contact.sent: no connection gives the activity "email_send"',),
         ),
         (
             "[models.lead]\nfeatures = ['countri']\ncreated = 'first_name'",

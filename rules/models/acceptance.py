@@ -1,0 +1,162 @@
+"""How likely an offer is taken, by bands of its score, and which offer is then worth most.
+
+The worth of an offer to somebody is P(accept) times the margin of the item, less what the offer costs. What
+was bought without being offered stands for what would be: where people were shown things before, this is
+biased to these. Only offers that were drawn by lot could tell more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from rules.models.columns import Bools, Floats, InputError, Ints, Notice, Severity
+from rules.models.offers import Offers
+from rules.models.ranking import Z95
+
+BANDS = 10
+CANDIDATES = 10
+"""So many offers of each person are compared by what they are worth."""
+SEED = 7_211
+MINOR = 100
+"""Minor units of money in one unit, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Offers by score, cut at `shares` of all (ascending, 0 to 1) into bands with these `chances` of being
+    taken, which never fall. Shares, not scores, for scores grow with the number of customers."""
+
+    shares: tuple[float, ...]
+    chances: tuple[float, ...]
+
+    def edges(self, scores: Floats) -> Floats:
+        """Where the bands begin among other offers, such as those of a model of more people."""
+        return np.quantile(scores, self.shares)
+
+    def of(self, scores: Floats, edges: Floats) -> Floats:
+        """The chance (0 to 1) that each is taken."""
+        return np.asarray(self.chances)[np.searchsorted(edges, scores, side="right")]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Of each item, in minor units of money: what a sale leaves (NaN: the item is not to be offered), and
+    what one offer costs, taken or not."""
+
+    margin: Floats
+    cost: Floats
+
+    @property
+    def offered(self) -> Bools:
+        """Which may be offered."""
+        return np.isfinite(self.margin)
+
+
+def fit_bands(scores: Floats, taken: Bools) -> Bands:
+    """Tenths by score, joined to their neighbours where a higher one was taken less often. InputError without
+    any offer."""
+    from sklearn.isotonic import IsotonicRegression
+
+    if not len(scores):
+        raise InputError("there is no offer to tell by how often one is taken")
+    shares = np.arange(1, BANDS) / BANDS
+    band = np.searchsorted(np.quantile(scores, shares), scores, side="right")
+    offers, hits = (np.bincount(band, weights=each, minlength=BANDS) for each in (np.ones(len(band)), taken))
+    rates = np.divide(hits, offers, out=np.zeros(BANDS), where=offers > 0)
+    rising = IsotonicRegression().fit_transform(np.arange(BANDS), rates, sample_weight=offers + 1e-9)
+    return Bands(tuple(shares.tolist()), tuple(rising.tolist()))
+
+
+def choose(places: Ints, scores: Floats, chances: Floats, items: Items) -> tuple[Ints, Floats]:
+    """Of each person the place of the offer that is worth most, and its worth; -1 and NaN where none is worth
+    more than it costs. Of equals the one with the higher score. All are (people, offers)."""
+    worth = np.where(scores > 0, chances * items.margin[places] - items.cost[places], -np.inf)
+    first, rows = worth.argmax(axis=1), np.arange(len(worth))
+    most = worth[rows, first]
+    return np.where(most > 0, places[rows, first], -1), np.where(most > 0, most, np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What offers would have brought a person, in minor units of money: each one's own, and the best single
+    offer for all (`item`; None: none pays); and the 95 % interval of the difference."""
+
+    people: int
+    personal: float
+    single: float
+    item: str | None
+    low: float
+    high: float
+
+    @property
+    def better(self) -> bool:
+        """The whole interval is above 0."""
+        return self.low > 0
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What to know before offering by it."""
+        if self.better:
+            return ()
+        best = "no offer at all" if self.item is None else f"best single offer ({self.item})"
+        message = (
+            f"Personal choice {self.personal / MINOR:.3f} a person vs {best} {self.single / MINOR:.3f},"
+            f" interval contains 0 ({self.low / MINOR:+.3f} to {self.high / MINOR:+.3f})."
+        )
+        evidence = {"personal": self.personal, "single": self.single, "low": self.low, "high": self.high}
+        return (Notice("nbo.no_gain", Severity.REFUSAL, message, evidence),)
+
+
+def try_worth(
+    offers: Offers, before: sparse.csr_array, later: sparse.csr_array, items: Items
+) -> tuple[Bands, Worth]:
+    """`before` and `later`: (people, items) of everybody who had bought before, those who bought nothing
+    later included. Each half of the people is judged by bands, and by a best single offer, of the other."""
+    has = before.toarray() > 0
+    new = (later.toarray() > 0) & ~has
+    places, scores = offers.leading(before, most=CANDIDATES, offered=items.offered)
+    rows = np.arange(len(places))
+    taken = new[rows[:, None], places] & (scores > 0)
+    personal, single = np.zeros(len(rows)), np.zeros(len(rows))
+    drawn = np.random.default_rng(SEED).permutation(len(rows)) % 2
+    for half in (0, 1):
+        mine, others = drawn == half, drawn != half
+        known = scores[others] > 0
+        told = fit_bands(scores[others][known], taken[others][known])
+        chances = told.of(scores[mine], told.edges(scores[others][known]))
+        chosen, _ = choose(places[mine], scores[mine], chances, items)
+        personal[mine] = _brought(chosen, new[mine], items)
+        best = _single(new[others], has[others], items)
+        single[mine] = (
+            _brought(np.where(has[mine][:, best], -1, best), new[mine], items) if best >= 0 else 0.0
+        )
+    off = personal - single
+    half_width = Z95 * float(off.std(ddof=1)) / np.sqrt(len(off))
+    best = _single(new, has, items)
+    return fit_bands(scores[scores > 0], taken[scores > 0]), Worth(
+        len(rows),
+        float(personal.mean()),
+        float(single.mean()),
+        offers.items[best] if best >= 0 else None,
+        float(off.mean() - half_width),
+        float(off.mean() + half_width),
+    )
+
+
+def _brought(chosen: Ints, new: Bools, items: Items) -> Floats:
+    """What the chosen offers (-1: none) brought those who then bought `new` things."""
+    rows = np.arange(len(chosen))
+    worth = new[rows, chosen] * np.nan_to_num(items.margin)[chosen] - items.cost[chosen]
+    return np.where(chosen >= 0, worth, 0.0)
+
+
+def _single(new: Bools, has: Bools, items: Items) -> int:
+    """The place of the item that brings most if everybody who lacks it is offered it; -1 if none pays."""
+    lacking = (~has).sum(axis=0)
+    worth = new.sum(axis=0) * np.nan_to_num(items.margin) - lacking * items.cost
+    worth = np.where(items.offered, worth, -np.inf)
+    best = int(worth.argmax())
+    return best if worth[best] > 0 else -1
