@@ -306,7 +306,7 @@ def _blocked(row: Mapping[str, object]) -> str:
 def living_contacts(database: duckdb.DuckDBPyConnection, contacts: str) -> dict[str, int]:
     """Connection → contacts that are not deleted."""
     query = f"SELECT connection, count(*) FROM {contacts} WHERE NOT coalesce(deleted, false) GROUP BY 1"
-    return {str(name): int(count) for name, count in database.sql(query).fetchall()}
+    return {str(name): int(count) for name, count in database.execute(query).fetchall()}
 
 
 def suppressed_people(database: duckdb.DuckDBPyConnection, people: str) -> BitMap:

@@ -135,5 +135,7 @@ class Addresses(AddressBook):
 
 def bitmap(database: duckdb.DuckDBPyConnection, query: str) -> BitMap:
     """The first column of `query`, numbers of people, as a set; missing numbers are left out."""
-    column = database.sql(query).to_arrow_table().column(0)
-    return BitMap(column.drop_null().to_numpy().astype(np.uint32))
+    (column,) = database.execute(query).fetchnumpy().values()
+    if isinstance(column, np.ma.MaskedArray):
+        column = column.compressed()
+    return BitMap(column.astype(np.uint32))

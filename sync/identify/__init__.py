@@ -6,6 +6,7 @@ per person. Tables in, tables out: nothing here knows the store, the network or 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
@@ -44,7 +45,7 @@ class Identified:
 
     def whole(self, database: duckdb.DuckDBPyConnection, links: str) -> pa.Table:
         """The complete new `links` table, by contact, from the relation `links` it was computed on."""
-        if not database.sql(f"SELECT 1 FROM {links} LIMIT 1").fetchall():
+        if not database.execute(f"SELECT 1 FROM {links} LIMIT 1").fetchall():
             return self.links
         database.register("identify_new_links", self.links)
         database.register("identify_gone_links", self.gone)
@@ -89,6 +90,9 @@ def identify(
         )
     build_keys(database, "identify_looked" if changed else contacts, rules=rules, into="identify_fresh")
     build_reach(database, links=links, fresh="identify_fresh", looked_at=changed, full=full)
+    if blocked is not None and not whole and _reaches_nobody(database):
+        _drop(database, _LOOKING)
+        return _unchanged(blocked)
     pass_claimed_keys(database)
     build_pairs(database, links=links, rules=rules, whole=whole)
     build_components(database, "identify_pairs", into="identify_components")
@@ -115,12 +119,56 @@ def identify(
         events=database.sql(events_sql()).to_arrow_table(),
         blocked=blocked_report(database, rules, before=None if whole else blocked),
     )
-    for name in _TEMPORARY:
-        database.execute(f"DROP TABLE IF EXISTS identify_{name}")
+    _drop(database, (*_LOOKING, *_LINKING))
     return result
 
 
-_TEMPORARY = (
-    "looked", "fresh", "gone", "touched", "reach", "claims", "formers", "released", "asked", "before",
-    "holders", "crowded", "was_crowded", "pairs", "components", "labels", "homes", "numbers", "state",
+def _reaches_nobody(database: duckdb.DuckDBPyConnection) -> bool:
+    """No contact looked at came, went or has other keys, so links, and the keys that link nobody, are as they
+    were. Most changes of a record are of other columns."""
+    query = """SELECT NOT EXISTS (SELECT 1 FROM identify_touched)
+        AND NOT EXISTS (SELECT 1 FROM identify_gone)"""
+    return bool(database.execute(query).fetchall()[0][0])
+
+
+def _unchanged(blocked: pa.Table) -> Identified:
+    return Identified(
+        links=LINKS_SCHEMA.empty_table(),
+        gone=_GONE_SCHEMA.empty_table(),
+        moved=_MOVED_SCHEMA.empty_table(),
+        events=_EVENTS_SCHEMA.empty_table(),
+        blocked=blocked.cast(BLOCKED_SCHEMA),
+    )
+
+
+def _drop(database: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+    database.execute("".join(f"DROP TABLE IF EXISTS identify_{name};" for name in names))
+
+
+_GONE_SCHEMA = pa.schema([("contact", pa.int32())])
+_MOVED_SCHEMA = pa.schema(
+    [
+        ("contact", pa.int32()),
+        ("connection", pa.string()),
+        ("external_id", pa.string()),
+        ("old_person", pa.int32()),
+        ("new_person", pa.int32()),
+    ]
+)
+_EVENTS_SCHEMA = pa.schema(
+    [
+        ("action", pa.string()),
+        ("person", pa.int32()),
+        ("into", pa.int32()),
+        ("reason", pa.string()),
+        ("kind", pa.string()),
+        ("contact", pa.int32()),
+        ("other_contact", pa.int32()),
+    ]
+)
+
+_LOOKING = ("looked", "fresh", "gone", "touched", "reach")
+_LINKING = (
+    "claims", "formers", "released", "asked", "before", "holders", "crowded", "was_crowded", "pairs",
+    "components", "labels", "homes", "numbers", "state",
 )  # fmt: skip

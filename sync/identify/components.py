@@ -29,7 +29,7 @@ def build_components(database: duckdb.DuckDBPyConnection, pairs: str, *, into: s
         SELECT node AS contact, node AS label FROM identify_edges
         UNION SELECT lower, lower FROM identify_edges"""
     )
-    while database.sql("SELECT count(*) FROM identify_edges").fetchall()[0][0]:
+    while database.execute("SELECT count(*) FROM identify_edges").fetchall()[0][0]:
         database.execute(
             """CREATE OR REPLACE TEMP TABLE identify_parents AS
             SELECT node, min(lower) AS parent FROM identify_edges GROUP BY node"""
@@ -55,7 +55,7 @@ def build_components(database: duckdb.DuckDBPyConnection, pairs: str, *, into: s
 
 def _flatten(database: duckdb.DuckDBPyConnection) -> None:
     """Jump over parents until each parent is a root. A parent is smaller than its node: no cycles."""
-    while database.sql(
+    while database.execute(
         """SELECT count(*) FROM identify_parents AS child
         JOIN identify_parents AS middle ON child.parent = middle.node"""
     ).fetchall()[0][0]:

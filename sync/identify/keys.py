@@ -117,7 +117,7 @@ def build_keys(database: duckdb.DuckDBPyConnection, contacts: str, *, rules: Mat
     but the relation lacks are passed over: that connection was not pulled yet.
     """
     columns = {
-        str(name): str(kind) for name, kind, *_ in database.sql(f"DESCRIBE FROM {contacts}").fetchall()
+        str(name): str(kind) for name, kind, *_ in database.execute(f"DESCRIBE FROM {contacts}").fetchall()
     }
     said = _said(contacts, rules, columns)
     database.execute(f"CREATE OR REPLACE TEMP TABLE identify_said AS {said}")
@@ -163,7 +163,7 @@ def key_columns(database: duckdb.DuckDBPyConnection, contacts: str, rules: Match
     named = {f"{connection}.{column}" for sources in (rules.emails, *rules.shared_ids.values())
              for connection, column in sources}  # fmt: skip
     named |= {"contact", "connection", "external_id", "address", "deleted"}
-    there = database.sql(f"DESCRIBE FROM {contacts}").fetchall()
+    there = database.execute(f"DESCRIBE FROM {contacts}").fetchall()
     return [quoted(str(name)) for name, *_ in there if name in named]
 
 

@@ -42,7 +42,7 @@ def number_components(
     )
     unnumbered = """FROM identify_labels WHERE contact = label
         AND label NOT IN (SELECT label FROM identify_numbers)"""
-    wanted = int(database.sql(f"SELECT count(*) {unnumbered}").fetchall()[0][0])
+    wanted = int(database.execute(f"SELECT count(*) {unnumbered}").fetchall()[0][0])
     if wanted:
         database.execute(
             f"""INSERT INTO identify_numbers

@@ -86,7 +86,7 @@ def look(
     if changed is not None:
         wanted = {f"{connection}.{column}" for spec in fields for connection, column in spec.sources}
         wanted |= {"contact", "connection", "external_id", "address", "deleted"}
-        there = [str(name) for name, *_ in database.sql(f"DESCRIBE FROM {contacts}").fetchall()]
+        there = [str(name) for name, *_ in database.execute(f"DESCRIBE FROM {contacts}").fetchall()]
         columns = ", ".join(quoted(name) for name in there if name in wanted)
         database.execute(
             f"""CREATE OR REPLACE TEMP TABLE quality_looked AS

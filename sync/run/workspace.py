@@ -266,7 +266,7 @@ class Workspace:
         snapshot = lake.snapshots().get("contacts", NO_SNAPSHOT)
         if self._listed is None or self._listed[0] != snapshot:
             with closing(lake.connect()) as database:
-                rows = database.sql(
+                rows = database.execute(
                     "SELECT DISTINCT connection || ':' || unnest(lists)"
                     f" FROM {lake.relation('contacts', snapshot=snapshot)} WHERE len(lists) > 0"
                 ).fetchall()

@@ -201,6 +201,19 @@ def test_a_person_without_contacts_is_gone_and_the_number_with_it() -> None:
     assert lake.persons() == {0: 2}
 
 
+def test_a_pass_over_records_whose_keys_are_the_same_tells_empty_tables_of_the_same_columns() -> None:
+    lake = Lake()
+    busy = lake.step(Contact(0, "info@x.example"), Contact(1, "a@x.example"))
+    quiet = lake.step(Contact(0, "info@x.example"), Contact(1, " A@X.example"))
+    for name in ("links", "gone", "moved", "events"):
+        assert getattr(quiet, name).schema == getattr(busy, name).schema, name
+        assert getattr(quiet, name).num_rows == 0
+    assert quiet.blocked == busy.blocked
+    assert quiet.blocked.num_rows == 1
+    left = "SELECT count(*) FROM duckdb_tables() WHERE starts_with(table_name, 'identify_')"
+    assert lake.database.execute(left).fetchall() == [(0,)]
+
+
 def test_a_long_chain_is_one_person() -> None:
     """Contact n shares its e-mail with n-1 or its id with n+1: no two of the chain's ends share anything."""
     lake = Lake()
