@@ -81,15 +81,14 @@ def build_people(
     opted out, undeliverable or pending; unknown is no consent. in_lists: folded "connection:list", sorted.
     """
     columns = _columns(database, contacts)
-    connections = _build_holders(database, contacts=contacts, links=links)
+    connections, several = _build_holders(database, contacts=contacts, links=links)
     _build_lists(database, contacts)
     wanted, joins = [], []
     for index, connection in enumerate(connections):
         values = _values_of(connection, fields, columns)
         if values:
-            joins.append(
-                f"LEFT JOIN ({_one_row_each(contacts, connection, values)}) AS c{index} USING (person)"
-            )
+            rows = _one_row_each(contacts, connection, values, several=connection in several)
+            joins.append(f"LEFT JOIN ({rows}) AS c{index} USING (person)")
     for field in fields:
         known = [
             f"c{connections.index(connection)}.{quoted(f'{field.name}/{trust}')}"
@@ -128,7 +127,7 @@ def build_all_people(
 ) -> pa.Table:
     """As `build_people`, a portion of the numbers of persons at a time: what it takes to make a million rows
     at once is more than fits into memory."""
-    top = database.sql(f"SELECT max(person) FROM {links}").fetchall()[0][0]
+    top = database.execute(f"SELECT max(person) FROM {links}").fetchall()[0][0]
     made = [
         build_people(
             database,
@@ -165,10 +164,22 @@ def build_some_people(
         f"""CREATE OR REPLACE TEMP TABLE people_some_contacts AS
         SELECT {wanted} FROM {contacts} WHERE contact IN (SELECT contact FROM people_some_links)"""
     )
-    table = build_people(database, contacts="people_some_contacts", links="people_some_links", fields=fields)
+    table = build_people(
+        database, contacts=_said(database, "people_some_contacts"), links="people_some_links", fields=fields
+    )
     database.execute("DROP TABLE people_some_links")
     database.execute("DROP TABLE people_some_contacts")
     return table
+
+
+def _said(database: duckdb.DuckDBPyConnection, contacts: str) -> str:
+    """`contacts` without the columns in which nobody has a value: the query has a part for each column and
+    source, and of few people most are empty."""
+    columns = list(_columns(database, contacts))
+    counts = ", ".join(f"count({quoted(name)})" for name in columns)
+    told = database.execute(f"SELECT {counts} FROM {contacts}").fetchall()[0]
+    kept = [name for name, count in zip(columns, told, strict=True) if count or name in _FIXED]
+    return f"(SELECT {', '.join(map(quoted, kept))} FROM {contacts})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +244,7 @@ def _told(
     if not tests or not len(contacts):
         return {number: set() for number in tests}
     database.register("people_theirs", contacts)
-    rows = database.sql(f"SELECT contact, {', '.join(tests.values())} FROM people_theirs").fetchall()
+    rows = database.execute(f"SELECT contact, {', '.join(tests.values())} FROM people_theirs").fetchall()
     database.unregister("people_theirs")
     return {
         number: {contact for contact, *holds in rows if holds[place]} for place, number in enumerate(tests)
@@ -247,7 +258,7 @@ def _recency(row: Mapping[str, Any]) -> tuple[bool, int, int]:
 
 
 def _columns(database: duckdb.DuckDBPyConnection, contacts: str) -> dict[str, str]:
-    described = database.sql(f"DESCRIBE FROM {contacts}").fetchall()
+    described = database.execute(f"DESCRIBE FROM {contacts}").fetchall()
     return {str(name): str(kind) for name, kind, *_ in described}
 
 
@@ -268,9 +279,12 @@ def _values_of(connection: str, fields: Sequence[FieldSpec], columns: Mapping[st
     return values
 
 
-def _build_holders(database: duckdb.DuckDBPyConnection, *, contacts: str, links: str) -> list[str]:
+def _build_holders(
+    database: duckdb.DuckDBPyConnection, *, contacts: str, links: str
+) -> tuple[list[str], set[str]]:
     """Temp table people_holders: contact, person, connection, consent, and for persons with several
-    contacts on one connection their order of recency (NULL for the many that have one)."""
+    contacts on one connection their order of recency (NULL for the many that have one). Returns the
+    connections, and those of them on which somebody has several."""
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE people_holders AS
         SELECT contact, person, connection, email_consent, CASE WHEN several THEN row_number() OVER (
@@ -283,26 +297,30 @@ def _build_holders(database: duckdb.DuckDBPyConnection, *, contacts: str, links:
             WHERE NOT coalesce(deleted, false)
         )"""
     )
-    found = database.sql("SELECT DISTINCT connection FROM people_holders ORDER BY 1").fetchall()
-    return [str(connection) for (connection,) in found]
+    found = database.execute(
+        "SELECT connection, bool_or(recency IS NOT NULL) FROM people_holders GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    return [str(name) for name, _ in found], {str(name) for name, several in found if several}
 
 
-def _one_row_each(contacts: str, connection: str, values: Mapping[str, str]) -> str:
+def _one_row_each(contacts: str, connection: str, values: Mapping[str, str], *, several: bool) -> str:
     """One row per person with a contact on `connection`. Aggregates cost ten times a plain row in time and
-    memory, so only persons with several contacts there go through them."""
+    memory, so only persons with several contacts there go through them, if there are any."""
     plain = ", ".join(f"{value} AS {quoted(name)}" for name, value in values.items())
     latest = ", ".join(f"arg_min({value}, recency) AS {quoted(name)}" for name, value in values.items())
     of_these = f"""FROM {contacts} AS contacts JOIN people_holders AS holders USING (contact)
         WHERE holders.connection = {text_literal(connection)} AND contacts.connection = holders.connection"""
-    return f"""SELECT person, {plain} {of_these} AND recency IS NULL
-        UNION ALL SELECT person, {latest} {of_these} AND recency IS NOT NULL GROUP BY person"""
+    alone = f"SELECT person, {plain} {of_these} AND recency IS NULL"
+    if not several:
+        return alone
+    return f"""{alone} UNION ALL SELECT person, {latest} {of_these} AND recency IS NOT NULL GROUP BY person"""
 
 
 def _build_lists(database: duckdb.DuckDBPyConnection, contacts: str) -> None:
     """Temp table people_lists: person, in_lists. Names are folded in Python, once per distinct name."""
     named = f"""(SELECT contact, connection, unnest(lists) AS name FROM {contacts}
         WHERE NOT coalesce(deleted, false) AND len(lists) > 0)"""
-    distinct = database.sql(f"SELECT DISTINCT connection, name FROM {named} AS named").fetchall()
+    distinct = database.execute(f"SELECT DISTINCT connection, name FROM {named} AS named").fetchall()
     names = [(connection, name, fold(f"{connection}:{name}")) for connection, name in distinct if name]
     columns = list(zip(*names, strict=True)) if names else [(), (), ()]
     schema = pa.schema([("connection", pa.string()), ("name", pa.string()), ("folded", pa.string())])

@@ -6,7 +6,7 @@ nothing changed and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -88,9 +88,11 @@ def absorb_contacts(
     unusable = Unusable()
     database = store.lake.connect()
     try:
-        _stage(database, pages, connection, stream, money or Money(), set(ignore_lists), unusable)
+        filled = _stage(database, pages, connection, stream, money or Money(), set(ignore_lists), unusable)
         _find_changes(database, store, connection, stream.name, complete=complete)
-        result = _number_and_commit(database, store, connection, stream.name, rejected=unusable.count)
+        result = _number_and_commit(
+            database, store, connection, stream.name, filled=filled, rejected=unusable.count
+        )
         if stream.own_field is not None:
             latest = "SELECT external_id, own_values FROM own SEMI JOIN latest USING (place)"
             result = replace(result, own_values=database.sql(latest).to_arrow_table())
@@ -110,20 +112,19 @@ def _stage(
     money: Money,
     ignore_lists: set[str],
     unusable: Unusable,
-) -> None:
-    """Temp table `staged`: the pages' rows with `place` (their order) and content_hash; the last per id."""
+) -> list[str]:
+    """Temp tables `staged`: the pages' rows with `place` (their order) and content_hash; `latest`: the last
+    place per id.
+
+    Returns the columns of `staged` that say something: platforms have hundreds of fields that nobody fills.
+    """
     kinds = {f"{connection}.{f.name}": HELD[f.type] for f in stream.fields}
     fixed = {name: SHAPES["contacts"][name] for name in _FIXED}
     empty = pa.schema([("place", pa.int64()), *fixed.items(), *kinds.items()]).empty_table()
-    hashed = content_hash_sql({**_HASHED, **kinds})
+    filled: dict[str, pa.DataType] = {}
     ignored = ", ".join(literal(name) for name in sorted(ignore_lists))
     kept = f"list_filter(lists, lambda x: x NOT IN ({ignored}))" if ignored else "lists"
     lists = f"list_sort(list_distinct(coalesce({kept}, CAST([] AS VARCHAR[]))))"
-    # an inner select, so that the hash sees the lists as they are stored
-    query = (
-        f"SELECT *, {hashed} AS content_hash FROM"
-        f" (SELECT * REPLACE ({lists} AS lists, coalesce(deleted, false) AS deleted) FROM page)"
-    )
     held = {**{field.name: field.type for field in empty.schema}, "content_hash": pa.int64()}
     database.execute(
         f"CREATE TEMP TABLE staged ({', '.join(f'{quoted(n)} {duckdb_type(t)}' for n, t in held.items())})"
@@ -145,14 +146,23 @@ def _stage(
             database.register("page", pa.table({"place": columns["place"], **told}))
             database.execute("INSERT INTO own SELECT * FROM page WHERE own_values IS NOT NULL")
         place += page.num_rows
-        database.register("page", pa.table(columns).select(empty.column_names).cast(empty.schema))
-        database.execute(f"INSERT INTO staged {query}")
+        said = {name: kind for name, kind in kinds.items() if columns[name].null_count < page.num_rows}
+        filled |= said
+        schema = pa.schema([("place", pa.int64()), *fixed.items(), *said.items()])
+        database.register("page", pa.table(columns).select(schema.names).cast(schema))
+        hashed = content_hash_sql({**_HASHED, **said})  # missing values add nothing to it
+        # an inner select, so that the hash sees the lists as they are stored
+        database.execute(
+            f"""INSERT INTO staged BY NAME SELECT *, {hashed} AS content_hash FROM
+            (SELECT * REPLACE ({lists} AS lists, coalesce(deleted, false) AS deleted) FROM page)"""
+        )
     database.unregister("page")
     database.execute(
         """CREATE TEMP TABLE latest AS
         SELECT external_id, max(place) AS place FROM staged
         WHERE external_id IS NOT NULL GROUP BY external_id"""
     )
+    return [*fixed, *filled, "content_hash"]
 
 
 def _joined(pages: Iterable[StoredPage]) -> Iterator[pa.Table]:
@@ -203,7 +213,13 @@ def _find_changes(
 
 
 def _number_and_commit(
-    database: duckdb.DuckDBPyConnection, store: Store, connection: str, stream: str, *, rejected: int
+    database: duckdb.DuckDBPyConnection,
+    store: Store,
+    connection: str,
+    stream: str,
+    *,
+    filled: Sequence[str],
+    rejected: int,
 ) -> AbsorbedContacts:
     found = database.execute("SELECT state, count(*) FROM compared GROUP BY state").fetchall()
     counts = {str(state): int(n) for state, n in found}
@@ -221,7 +237,7 @@ def _number_and_commit(
         SELECT contact FROM compared WHERE state <> 'unchanged' UNION ALL SELECT contact FROM gone"""
     )
     numbers = database.execute("SELECT contact FROM touched").fetchnumpy()["contact"]
-    _commit(database, store, connection, stream)
+    _commit(database, store, connection, stream, filled)
     return AbsorbedContacts(
         new=counts.get("new", 0),
         changed=counts.get("changed", 0),
@@ -232,13 +248,13 @@ def _number_and_commit(
     )
 
 
-def _commit(database: duckdb.DuckDBPyConnection, store: Store, connection: str, stream: str) -> None:
+def _commit(
+    database: duckdb.DuckDBPyConnection, store: Store, connection: str, stream: str, filled: Sequence[str]
+) -> None:
     """The new and different rows in place of the old ones, in one commit."""
-    described = database.execute("DESCRIBE staged").fetchall()
-    names = [quoted(str(row[0])) for row in described if row[0] != "place"]
     fresh = (
         f"SELECT compared.contact, {literal(connection)} AS connection, {literal(stream)} AS stream,"
-        f" {', '.join(f'staged.{name}' for name in names)}"
+        f" {', '.join(f'staged.{quoted(name)}' for name in filled)}"
         " FROM compared JOIN staged USING (place) WHERE compared.state <> 'unchanged'"
     )
     lake = store.lake

@@ -154,6 +154,26 @@ def test_a_new_field_adds_a_column_and_changes_only_who_has_it(lake_store: Store
         absorb_contacts(lake_store, "mc", other)
 
 
+def test_fields_that_nobody_fills_are_not_in_the_files_and_a_value_taken_back_is_missing(
+    lake_store: Store,
+) -> None:
+    def told(*rows: dict[str, object]) -> tuple[int, list[object], set[str]]:
+        commit(lake_store, MEMBERS, rows)
+        done = absorb_contacts(lake_store, "mc", MEMBERS)
+        names = [row["mc.FNAME"] for row in read(lake_store, "contacts", order="external_id")]
+        own = [file.columns for file in lake_store.lake.files("contacts", "mc")]
+        return done.new + done.changed, names, {one for some in own for one in some if one.startswith("mc.")}
+
+    assert told({"external_id": "a", "FNAME": "Ann"}, {"external_id": "b"}) == (
+        2,
+        ["Ann", None],
+        {"mc.FNAME"},
+    )
+    assert told({"external_id": "a"}, {"external_id": "b"}) == (1, [None, None], {"mc.FNAME"})
+    columns = lake_store.lake.columns("contacts")
+    assert {f"mc.{field.name}" for field in MEMBERS.fields} <= columns.keys()
+
+
 IDS = st.sampled_from(["a", "b", "c", "d", "e"])
 NAMES = st.sampled_from([None, "", " Ann", "ann", "Zoe\u0308", "Zo\u00eb", "\u00a0x\u3000", "İ"])
 ROW = st.fixed_dictionaries(
