@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -245,9 +245,9 @@ class Action(StrEnum):
     OPT_OUT = "opt_out"  # never in a batch: only for `RecordsOptOuts.opt_out`
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One absolute write for one person: repeating it changes nothing.
+class Change(NamedTuple):
+    """One absolute write for one person: repeating it changes nothing. A push makes millions, and a named
+    tuple takes a third of the time of a frozen dataclass.
 
     SET: names joined by `;`. Those of `value` are to be in the owned field, those of `without` are not to be;
     whatever else stands there, others put there, and it stays (see connectors/owned_field.py).
@@ -276,9 +276,8 @@ class OutcomeState(StrEnum):
     UNKNOWN = "unknown"  # no answer: may or may not have taken effect; the same write is sent again
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Exactly one per change of a batch, matched by id, never by position."""
+class Outcome(NamedTuple):
+    """Exactly one per change of a batch, matched by id, never by position. A named tuple as `Change` is."""
 
     change: Change
     state: OutcomeState

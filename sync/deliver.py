@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from typing import NamedTuple
 
 from pyroaring import BitMap
 
@@ -28,11 +30,19 @@ class Address:
     address: str
 
 
+class Named(NamedTuple):
+    """How one destination names some people, side by side in rising order of their numbers."""
+
+    people: Sequence[int]
+    external_ids: Sequence[str]
+    addresses: Sequence[str]
+
+
 class AddressBook(Mapping[int, Address]):
     """Addresses by person that are cheaper to look up for many at once."""
 
     @abstractmethod
-    def some(self, people: BitMap) -> Mapping[int, Address]:
+    def named(self, people: BitMap) -> Named:
         """Those of `people` that are known."""
 
 
@@ -79,24 +89,22 @@ def deliver(
     of the batch; a person without an address is refused with the code `unreachable`.
     """
     delivery = Delivery()
-    people: dict[tuple[Action, str], int] = {}
+    waiting: dict[Action, dict[str, int]] = {}
     batch: list[Change] = []
     add = Action.ADD if values is None else Action.SET
-    if isinstance(addresses, AddressBook):
-        addresses = addresses.some(adds | removes)
     for action, some in ((add, adds), (Action.REMOVE, removes)):
-        for person in some:
-            where = addresses.get(person)
-            if where is None:
-                reason = "has no contact on this destination any more"
+        known = _named(addresses, some)
+        if len(known.people) < len(some):
+            reason = "has no contact on this destination any more"
+            for person in some - BitMap(known.people):
                 delivery.refused.append(Refusal(person, action, "unreachable", reason))
-                continue
-            people[action, where.external_id] = person
-            batch.append(_change(action, where, None if values is None else values[person]))
+        waiting[action] = dict(zip(known.external_ids, known.people, strict=True))
+        batch += _changes(action, known, values)
     if batch:
         before = _unanswered(connector)
         outcomes = _send(connector, audience, batch)
-        _sort_out(outcomes, people, delivery, doubtful=_unanswered(connector) > before)
+        doubtful = _unanswered(connector) > before
+        _sort_out(outcomes, add, waiting[add], waiting[Action.REMOVE], delivery, doubtful=doubtful)
     return delivery
 
 
@@ -106,39 +114,62 @@ def _unanswered(connector: Connector) -> int:
     return usage.get("retries", 0) - usage.get("rate_limited", 0)
 
 
-def _change(action: Action, where: Address, field: FieldChange | None) -> Change:
-    if field is None:
-        return Change(action, where.external_id, where.address)
-    return Change(action, where.external_id, where.address, joined(field.into), joined(field.out))
+def _named(addresses: Mapping[int, Address], people: BitMap) -> Named:
+    """Those of `people` that are known."""
+    if not people:
+        return Named((), (), ())
+    if isinstance(addresses, AddressBook):
+        return addresses.named(people)
+    known = [(person, where) for person in people if (where := addresses.get(person)) is not None]
+    return Named(
+        [person for person, _ in known],
+        [where.external_id for _, where in known],
+        [where.address for _, where in known],
+    )
+
+
+def _changes(action: Action, known: Named, values: Mapping[int, FieldChange] | None) -> list[Change]:
+    """One for each of them, in their order."""
+    if values is None:
+        return [*map(Change, repeat(action), known.external_ids, known.addresses)]
+    fields = [values[person] for person in known.people]
+    into, out = [joined(field.into) for field in fields], [joined(field.out) for field in fields]
+    return [*map(Change, repeat(action), known.external_ids, known.addresses, into, out)]
 
 
 def _sort_out(
     outcomes: Sequence[Outcome],
-    people: dict[tuple[Action, str], int],
+    add: Action,
+    adding: dict[str, int],
+    removing: dict[str, int],
     delivery: Delivery,
     *,
     doubtful: bool,
 ) -> None:
     """Match outcomes by id, never by position; whoever got none is unknown.
 
-    `doubtful`: a try without an answer came before. It may have put in whom its repetition then refuses, and
-    who would stay for ever as somebody else's; so whom it refuses is unknown, too, and the next look tells.
+    `add`: the action of `adding`, which hold as `removing` do the person by external id. `doubtful`: a try
+    without an answer came before. It may have put in whom its repetition then refuses, and who would stay for
+    ever as somebody else's; so whom it refuses is unknown, too, and the next look tells.
     """
     adds: list[int] = []
     removes: list[int] = []
-    for outcome in outcomes:
-        change = outcome.change
-        person = people.pop((change.action, change.external_id), None)
+    for change, state, code, reason in outcomes:
+        action = change.action
+        leaves = action is Action.REMOVE
+        person = None
+        if leaves or action is add:
+            person = (removing if leaves else adding).pop(change.external_id, None)
         if person is None:
             raise UnexpectedResponse("the connector answered for somebody who was not in the batch")
-        if outcome.state is OutcomeState.DONE:
-            (removes if change.action is Action.REMOVE else adds).append(person)
-        elif outcome.state is OutcomeState.REFUSED and (not doubtful or change.action is Action.REMOVE):
-            reason = outcome.reason or "the platform gave no reason"
-            delivery.refused.append(Refusal(person, change.action, outcome.code or "refused", reason))
+        if state is OutcomeState.DONE:
+            (removes if leaves else adds).append(person)
+        elif state is OutcomeState.REFUSED and (leaves or not doubtful):
+            told = reason or "the platform gave no reason"
+            delivery.refused.append(Refusal(person, action, code or "refused", told))
         else:
             delivery.unknown += 1
-    delivery.unknown += len(people)
+    delivery.unknown += len(adding) + len(removing)
     delivery.done_adds |= BitMap(adds)
     delivery.done_removes |= BitMap(removes)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from sync.store.database import Database, upsert
 from sync.store.refused import KeptRefusal as KeptRefusal
@@ -165,10 +165,10 @@ class Ledger:
                 for start in range(0, len(ids), 500)
                 for row in database.execute(select(batches).where(batches.c.id.in_(ids[start : start + 500])))
             }
+            database.execute(_OF_BATCH, [_of_batch(rows[one.batch_id], one) for one in outcomes])
             touched: dict[int, list[BitMap]] = {}
             for outcome in outcomes:
                 batch = rows[outcome.batch_id]
-                _record_batch(database, batch, outcome)
                 sums = touched.setdefault(batch.audience_id, [BitMap(), BitMap()])
                 # absolute writes in order: the later of an add and a remove is what holds
                 sums[0] = (sums[0] - outcome.done_removes) | outcome.done_adds
@@ -243,7 +243,21 @@ def owned_now(database: Connection, audience_id: int) -> BitMap:
     return BitMap(database.execute(query).scalar_one())
 
 
-def _record_batch(database: Connection, batch: Row[tuple[object, ...]], outcome: BatchOutcome) -> None:
+_OF_BATCH = (
+    update(batches)
+    .where(batches.c.id == bindparam("batch"))
+    .values(
+        state=bindparam("new_state"),
+        done_adds=bindparam("new_adds"),
+        done_removes=bindparam("new_removes"),
+        calls=batches.c.calls + bindparam("more_calls"),
+    )
+)
+"""For all batches that are recorded together: to make it anew for each took longer than to run it."""
+
+
+def _of_batch(batch: Row[tuple[object, ...]], outcome: BatchOutcome) -> dict[str, object]:
+    """What `_OF_BATCH` sets."""
     adds: BitMap = batch.adds
     removes: BitMap = batch.removes
     done_adds = batch.done_adds | (outcome.done_adds & adds)
@@ -251,16 +265,13 @@ def _record_batch(database: Connection, batch: Row[tuple[object, ...]], outcome:
     refused_removes = BitMap(r.person for r in outcome.refused if r.action == "remove")
     refused_adds = BitMap(r.person for r in outcome.refused if r.action != "remove")
     left = len(adds - done_adds - refused_adds) + len(removes - done_removes - refused_removes)
-    database.execute(
-        update(batches)
-        .where(batches.c.id == outcome.batch_id)
-        .values(
-            state=batch.state if left else "done",
-            done_adds=done_adds,
-            done_removes=done_removes,
-            calls=batches.c.calls + outcome.calls,
-        )
-    )
+    return {
+        "batch": outcome.batch_id,
+        "new_state": batch.state if left else "done",
+        "new_adds": done_adds,
+        "new_removes": done_removes,
+        "more_calls": outcome.calls,
+    }
 
 
 def _record_audience(database: Connection, audience_id: int, added: BitMap, removed: BitMap) -> None:

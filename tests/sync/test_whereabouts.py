@@ -29,5 +29,7 @@ def test_many_at_once_are_those_of_each_alone(known: int) -> None:
     assert dict(addresses) == expected
     for size in (0, 1, 50, 2_000):
         asked = choice.sample(range(2_000), size)
-        found = addresses.some(BitMap(asked))
-        assert found == {person: expected[person] for person in asked if person in expected}
+        found = addresses.named(BitMap(asked))
+        known = [person for person in sorted(asked) if person in expected]
+        assert list(found.people) == known
+        assert list(map(Address, found.external_ids, found.addresses)) == [expected[one] for one in known]
