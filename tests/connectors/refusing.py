@@ -32,7 +32,7 @@ class RefusingContract:
             strangers = (2, 7, len(batch) + 2)
             for place in strangers:
                 id_, address = rig.stranger(place)
-                batch.insert(place, replace(batch[0], external_id=id_, address=address))
+                batch.insert(place, batch[0]._replace(external_id=id_, address=address))
             outcomes = connector.write(Batch(audience, batch))
             assert [outcome.change for outcome in outcomes] == batch
             refused = {n for n, outcome in enumerate(outcomes) if outcome.state is OutcomeState.REFUSED}
