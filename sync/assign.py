@@ -21,6 +21,7 @@ from sync.authors import authors
 from sync.config.settings import RulesSettings
 from sync.engines import READ, opened
 from sync.errors import UserError
+from sync.facts import ClusterNames
 from sync.standing import standing
 from sync.store import SegmentVersion, Store
 from sync.store.shapes import NO_SNAPSHOT
@@ -38,7 +39,11 @@ def read_rules(folder: Path, vocabulary: Vocabulary) -> Loaded:
 
 def rules_or_problems(folder: Path, vocabulary: Vocabulary) -> RuleSet:
     """The checked rules; UserError with every error, so that nothing runs on half a set of rules."""
-    loaded = read_rules(folder, vocabulary)
+    return checked(read_rules(folder, vocabulary))
+
+
+def checked(loaded: Loaded) -> RuleSet:
+    """The rules, if all of them are right; else as above."""
     if loaded.ruleset is None:
         errors = [problem for problem in loaded.problems if is_error(problem)]
         noun = "problem" if len(errors) == 1 else "problems"
@@ -67,17 +72,18 @@ def assign(
     as_of: dt.datetime,
     settings: RulesSettings,
     told: Earlier | None = None,
+    clusters: Mapping[str, ClusterNames] | None = None,
 ) -> Evaluation:
     """The members of every segment, over the lake as it is now. UserError if nothing was ever pulled.
 
-    `told`: who was in before; by default by all runs there are.
+    `told`: who was in before; by default by all runs there are. `clusters`: see `sync.engines.opened`.
     """
     if store.notes.get(IDENTIFIED) is None:
         raise UserError(
             "nothing has been pulled yet, so there is nobody to look at; `segsync pull` comes first"
         )
     told = told or earlier(store, rules, Clock(as_of, vocabulary.zone))
-    with opened(store, rules, vocabulary, settings) as (session, there):
+    with opened(store, rules, vocabulary, settings, clusters=clusters) as (session, there):
         return evaluate(
             session,
             rules,

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from rules.ruleset import CLUSTER
 from rules.vocabulary import Field, Type
 from sync.config.modelling import ClvSettings, ModelSettings, OffersSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNames:
+    """How a fact of a clustering is read anew: of the cluster whose id is in `column` of the lake's table
+    `facts`, its name; nobody has the fact by an id without one."""
+
+    column: str
+    names: Mapping[int, str]
 
 
 def facts_of(model: ModelSettings, *, currency: str, source: str) -> tuple[Field, ...]:

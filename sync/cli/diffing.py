@@ -61,12 +61,12 @@ def diff(
     quiet = Format.TEXT if output is DiffFormat.TEXT and export is None else Format.JSON
     with Workspace.open(config_of(context)) as workspace, progress(quiet) as shown:
         workspace.offline = offline
-        vocabulary, _ = workspace.vocabulary()
+        vocabulary, _ = workspace.vocabulary(rules)
         loaded = read_rules(rules, vocabulary)
         if loaded.ruleset is None:
             _tell_problems(loaded.errors, rules, output)
             raise typer.Exit(int(ExitCode.PROBLEMS))
-        found = compare(workspace, loaded.ruleset, vocabulary, offline=offline, progress=shown)
+        found = compare(workspace, loaded, vocabulary, offline=offline, progress=shown)
     if export is Export.CSV:
         export_csv(found, sys.stdout)
     elif output is DiffFormat.JSON:
@@ -103,6 +103,8 @@ def _tell(found: Diff) -> None:
         table(f"{found.people:,} people", columns, rows)
     for one in found.shown:
         _tell_segment(one)
+    for problem in found.warned:
+        say(str(problem))
     _tell_platforms(found)
     unchanged = len(found.segments) - len(found.shown)
     if unchanged:
@@ -184,6 +186,7 @@ def _annotate(found: Diff, rules: Path) -> None:
         file = "" if place is None else file_of(rules, one.place.file)
         line = None if place is None else one.place.line
         annotate("notice", _sentence(one), file=file, line=line)
+    annotate_problems(found.warned, rules)
     for brake in found.tried.brakes:
         if brake.already or not brake.holds:
             continue

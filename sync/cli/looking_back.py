@@ -107,20 +107,27 @@ def replay(
     output: FormatOption = Format.TEXT,
 ) -> None:
     """What rules would have done on past days: sizes, entries, leaves, people who go to and fro."""
-    from sync.assign import rules_or_problems
+    from sync.assign import checked, read_rules
+    from sync.run.clustering import warnings as clusters_unseen
     from sync.run.replaying import replay as again
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
-        vocabulary, _ = workspace.vocabulary()
-        asked = rules_or_problems(rules or workspace.settings.rules_dir, vocabulary)
+        vocabulary, _ = workspace.vocabulary(rules)
+        loaded = read_rules(rules or workspace.settings.rules_dir, vocabulary)
+        asked = checked(loaded)
         found = again(workspace, asked, vocabulary, segment=segment, days=days, progress=shown)
+        warned = clusters_unseen(workspace, loaded, vocabulary, in_force=rules is None)
     if output is Format.JSON:
-        emit_json({"segments": [one.document() for one in found]})
-    elif segment is not None:
+        told = [str(one) for one in warned]
+        emit_json({"segments": [one.document() for one in found], "warnings": told})
+        return
+    if segment is not None:
         _tell_days(found[0])
     else:
         _tell_sums(found)
+    for problem in warned:
+        say(str(problem))
 
 
 def _tell_days(one: Replayed) -> None:

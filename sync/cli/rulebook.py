@@ -50,10 +50,12 @@ def check(
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
-        known, _ = workspace.vocabulary()
         rules = path or workspace.settings.rules_dir
-        loaded = read_rules(rules, known)
-        more = (*of_models(workspace, loaded, known), *of_clusters(workspace, loaded, known))
+        known, _ = workspace.vocabulary(rules)
+        loaded, place = read_rules(rules, known), rules.resolve()
+        in_force = place.is_relative_to(workspace.settings.rules_dir.resolve())
+        clusters = of_clusters(workspace, loaded, known, in_force=in_force)
+        more = (*of_models(workspace, loaded, known), *clusters)
         problems, sizes = tuple(sorted((*loaded.problems, *more))), None
         if data and loaded.ruleset is not None:
             more, sizes = held_against(workspace, loaded, known)

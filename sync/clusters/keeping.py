@@ -24,13 +24,13 @@ from rules.vocabulary import Vocabulary
 from sync.clusters.document import frozen
 from sync.clusters.fitting import Before, find
 from sync.clusters.people import People, people_of
-from sync.clusters.standing import Decisions, as_model, decisions, in_use, newest
+from sync.clusters.standing import Decisions, as_model, decisions, in_use, newest, why_none
 from sync.config.settings import RulesSettings
 from sync.engines import opened
 from sync.facts import of_clusterings
 from sync.models.columns import folded, put_columns
 from sync.models.model import version_of
-from sync.models.standing import by_model, due, reason
+from sync.models.standing import by_model, due
 from sync.progress import SILENT, Progress
 from sync.store import Store
 from sync.store.models import ModelState, ModelVersion
@@ -144,8 +144,7 @@ class _One:
         why = "it was asked for" if asked else due(model, self.versions, as_of=self.as_of)
         decided = decisions(self.store, self.clustering.id)
         if before is None and why is None:
-            told = f"clustering {self.clustering.id} has no clusters: {reason(model, self.versions)}"
-            return _Looked(self._columns(was, decided), [told])
+            return _Looked(self._columns(was, decided), [self._refused(None, None)])
         people = self._people()
         fitted = None if why is None else self._found(people, why, decided, progress)
         anew = fitted is not None and fitted.state is not ModelState.REFUSED
@@ -296,7 +295,7 @@ class _One:
         )
 
     def _refused(self, fitted: ModelVersion | None, using: ModelVersion | None) -> str:
-        why = "" if fitted is None else reason(as_model(self.clustering), [fitted])
+        why = why_none(self.clustering, self.versions if fitted is None else [fitted])
         if using is None:
             return f"clustering {self.clustering.id} has no clusters: {why}"
         stays = f"version {using.version} stays in use"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
+from rules.language import clusterings_in
 from rules.ruleset import Clustering
 from sync.config.modelling import ModelSettings
-from sync.models.standing import used
+from sync.models.standing import reason, used
 from sync.store import Store
 from sync.store.models import ModelState, ModelVersion
 
@@ -28,6 +30,17 @@ class AsModel(ModelSettings):
         return self.version
 
 
+def clusterings_beside(folder: Path, rules: Path | None) -> tuple[str, ...]:
+    """The ids of the clusterings that these rules may ask for. `folder`: that of the rules in force; `rules`:
+    a folder or file of others; a file that has no clustering, or is the folder's, is read beside those."""
+    own = clusterings_in(rules) if rules is not None and rules.exists() else ()
+    if rules is not None and rules.is_dir():
+        return own
+    if rules is None or not own or rules.resolve().is_relative_to(folder.resolve()):
+        return clusterings_in(folder) if folder.exists() else ()
+    return own
+
+
 def as_model(clustering: Clustering) -> AsModel:
     """When it is due, and which of its versions count."""
     return AsModel(refit_s=clustering.refit_s, version=clustering.version)
@@ -36,6 +49,23 @@ def as_model(clustering: Clustering) -> AsModel:
 def in_use(clustering: Clustering, versions: Collection[ModelVersion]) -> ModelVersion | None:
     """The newest version by these settings."""
     return used(as_model(clustering), list(versions))
+
+
+def settled(clustering: Clustering, versions: Sequence[ModelVersion]) -> ModelVersion | None:
+    """The version in use, if people were last assigned by it: clusters by other settings came after some."""
+    using = in_use(clustering, versions)
+    return using if using is newest(versions) else None
+
+
+def why_none(clustering: Clustering, versions: Sequence[ModelVersion], *, in_force: bool = True) -> str:
+    """Why there is no version to go by, and what to do. `in_force`: the clustering is in the rules folder."""
+    if versions and versions[0].settings == clustering.version and versions[0].state is ModelState.REFUSED:
+        return reason(as_model(clustering), versions)
+    run = "the next run" if in_force else "the first run with these rules"
+    soon = f"{run}, or `segsync clusters fit {clustering.id}`," if in_force else run
+    if not versions:
+        return f"it was never fitted; {soon} does it, and rules see the clusters that you accept"
+    return f"its settings were changed; {soon} finds clusters anew, and rules see those that you accept"
 
 
 def newest(versions: Collection[ModelVersion]) -> ModelVersion | None:

@@ -40,7 +40,7 @@ class CaseOutcome:
 
 def run_all(workspace: Workspace, path: Path | None) -> Sequence[CaseOutcome]:
     """Every case of the rule files. UserError if the files themselves have errors."""
-    vocabulary, _ = workspace.vocabulary()
+    vocabulary, _ = workspace.vocabulary(path)
     loaded = read_rules(path or workspace.settings.rules_dir, vocabulary)
     if loaded.ruleset is None:
         errors = tuple(str(problem) for problem in loaded.problems if is_error(problem))

@@ -13,7 +13,15 @@ from rules.ruleset import Clustering
 from rules.text import clean, fold
 from rules.vocabulary import Vocabulary
 from sync.assign import IDENTIFIED
-from sync.clusters.standing import Decisions, as_model, decide, decisions, in_use
+from sync.clusters.standing import (
+    Decisions,
+    as_model,
+    decide,
+    decisions,
+    in_use,
+    settled,
+    why_none,
+)
 from sync.config.problems import did_you_mean
 from sync.errors import UserError
 from sync.models.standing import by_model, due, due_at, reason
@@ -63,7 +71,7 @@ def listed(workspace: Workspace) -> list[dict[str, Any]]:
                 **{state: states.count(state) for state in ("accepted", "proposed", "rejected")},
                 "refit_due_at": None if why_due else due_at(model, versions[0]).isoformat(),
                 "refit_due_because": why_due,
-                "why_not": None if using else reason(model, versions),
+                "why_not": None if using else why_none(clustering, versions),
             }
         )
     return found
@@ -143,8 +151,13 @@ def reject(workspace: Workspace, id_: str, *, by: str, only: Sequence[int] = ())
     return [one for one in shown(workspace, id_)["clusters"] if one["id"] in wanted]
 
 
-def warnings(workspace: Workspace, loaded: Loaded, vocabulary: Vocabulary) -> tuple[Problem, ...]:
-    """Where rules ask for clusters that were not accepted, or for a name that none has."""
+def warnings(
+    workspace: Workspace, loaded: Loaded, vocabulary: Vocabulary, *, in_force: bool = True
+) -> tuple[Problem, ...]:
+    """Where rules ask for clusters that were not found or accepted, or for a name that none has.
+
+    `in_force`: they are the rules of the config, not edited ones beside them.
+    """
     if loaded.ruleset is None or not loaded.ruleset.clusterings:
         return ()
     stored, found = by_model(workspace.store), set[Problem]()
@@ -154,7 +167,7 @@ def warnings(workspace: Workspace, loaded: Loaded, vocabulary: Vocabulary) -> tu
         if clustering is None:
             continue
         versions, decided = stored.get(clustering.fact, []), decisions(workspace.store, clustering.id)
-        message = _unseen(clustering, versions, decided, fact.name, part)
+        message = _unseen(clustering, versions, decided, fact.name, part, in_force=in_force)
         if message is not None:
             found.add(Problem(place.file, place.line, place.column, message, Severity.WARNING))
     return tuple(sorted(found))
@@ -166,11 +179,13 @@ def _unseen(
     decided: Decisions,
     fact: str,
     part: ir.Predicate,
+    *,
+    in_force: bool,
 ) -> str | None:
     """Why this part of a rule is true of nobody, if it is."""
-    using = in_use(clustering, versions)
+    using = settled(clustering, versions)
     if using is None:
-        why = reason(as_model(clustering), versions)
+        why = why_none(clustering, versions, in_force=in_force)
         return f"{fact} is missing for everybody: clustering {clustering.id} has no clusters: {why}"
     names = [decided.accepted[number] for number in _ids(using) if number in decided.accepted]
     if not names:
@@ -211,9 +226,7 @@ def _open(workspace: Workspace, id_: str) -> tuple[ModelVersion, Decisions]:
     versions = by_model(workspace.store).get(clustering.fact, [])
     using = in_use(clustering, versions)
     if using is None:
-        raise UserError(
-            f"clustering {id_} has no clusters to decide about: {reason(as_model(clustering), versions)}"
-        )
+        raise UserError(f"clustering {id_} has no clusters to decide about: {why_none(clustering, versions)}")
     return using, decisions(workspace.store, id_)
 
 

@@ -17,7 +17,7 @@ from rules import ir
 from rules.engine import Evaluation
 from rules.engine.walk import nodes
 from rules.language import render
-from rules.ruleset import Place, RuleSet, Segment
+from rules.ruleset import CLUSTER, Place, RuleSet, Segment
 
 SAMPLES = 10
 _SETTINGS = ("name", "to", "mode", "expect")
@@ -35,7 +35,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One segment before and after. `because`: the edited segments that it uses, if any.
+    """One segment before and after. `because`: the edited segments and clusterings that it uses, if any.
 
     `settings`: which of name, destinations, mode and limits were edited, which moves nobody by itself.
     """
@@ -94,6 +94,7 @@ def differences(old: RuleSet, new: RuleSet, before: Evaluation, after: Evaluatio
         earlier = old.segments.get(name)
         was, now = before.members.get(name, BitMap()), after.members[name]
         used = tuple(one for one in _uses(segment, new.segments) if one in edited)
+        used += tuple(f"clustering {one}" for one in _other_clusters(segment, old, new))
         if earlier is None:
             status = Status.NEW
         elif name in edited:
@@ -159,6 +160,18 @@ def _uses(segment: Segment, segments: Mapping[str, Segment]) -> list[str]:
                 found[used] = None
                 waiting.append(segments[used])
     return list(found)
+
+
+def _other_clusters(segment: Segment, old: RuleSet, new: RuleSet) -> list[str]:
+    """The clusterings whose clusters decide it, also through others, and are others by the new rules."""
+    through = [new.segments[name] for name in _uses(segment, new.segments)]
+    facts = {one.name for one in nodes(each.when for each in (segment, *through)) if isinstance(one, ir.Fact)}
+    return [
+        id_
+        for id_, one in new.clusterings.items()
+        if (one.fact in facts or (CLUSTER in facts and len(new.clusterings) == 1))
+        and (id_ not in old.clusterings or old.clusterings[id_].version != one.version)
+    ]
 
 
 def _share(people: BitMap, of: int) -> float:

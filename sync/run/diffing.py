@@ -6,15 +6,20 @@ import csv
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TextIO
 
+from rules.engine import Evaluation
+from rules.language import Loaded, Problem
 from rules.ruleset import RuleSet
 from rules.vocabulary import Vocabulary
-from sync.assign import assign, rules_or_problems
+from sync.assign import assign
+from sync.clusters.names import names_now
 from sync.errors import ExitCode
 from sync.progress import SILENT, Progress
+from sync.run.clustering import warnings as of_clusters
 from sync.run.comparing import Difference, Status, differences
+from sync.run.modelling import warnings as of_models
+from sync.run.rulebook import known_rules
 from sync.run.trying import Rules, Tried, try_out
 from sync.run.workspace import Workspace
 
@@ -28,6 +33,8 @@ class Diff:
     segments: tuple[Difference, ...]
     tried: Tried
     offline: bool
+    warned: tuple[Problem, ...] = ()
+    """Where the edited rules ask for facts that nobody will have, and why."""
 
     @property
     def shown(self) -> tuple[Difference, ...]:
@@ -68,25 +75,41 @@ class Diff:
             ],
             "brakes": [one.document() for one in tried.brakes],
             "failed": tried.failed,
+            "warnings": [
+                {"file": one.file, "line": one.line, "column": one.column, "message": one.message}
+                for one in self.warned
+            ],
         }
 
 
 def diff(
     workspace: Workspace,
-    edited: RuleSet,
+    loaded: Loaded,
     vocabulary: Vocabulary,
     *,
     offline: bool = False,
     progress: Progress = SILENT,
 ) -> Diff:
-    """Evaluate both at one instant, and plan both. UserError if the rules in force have problems."""
-    in_force = rules_or_problems(workspace.settings.rules_dir, vocabulary)
+    """Evaluate the rules in force and those `loaded` by this vocabulary, without errors, at one instant, and
+    plan both. UserError if the rules in force have problems.
+
+    Clusters are those of today, under the names accepted until now. Where an edited clustering is to be found
+    anew, nobody is in a cluster of it before somebody has accepted it.
+    """
+    edited = loaded.ruleset
+    assert edited is not None  # noqa: S101 - see above
+    known, in_force = known_rules(workspace)
     as_of = workspace.clock.utc_now()
     progress.step("evaluate both")
-    asked = partial(
-        assign, workspace.store, vocabulary=vocabulary, as_of=as_of, settings=workspace.settings.rules
-    )
-    before, after = asked(in_force), asked(edited)
+
+    def asked(rules: RuleSet, names: Vocabulary) -> Evaluation:
+        clusters = names_now(workspace.store, rules, names)
+        settings = workspace.settings.rules
+        return assign(
+            workspace.store, rules, vocabulary=names, as_of=as_of, settings=settings, clusters=clusters
+        )
+
+    before, after = asked(in_force, known), asked(edited, vocabulary)
     tried = try_out(
         workspace,
         Rules(in_force, before.members),
@@ -95,7 +118,12 @@ def diff(
         offline=offline,
         progress=progress,
     )
-    return Diff(as_of, after.people, differences(in_force, edited, before, after), tried, offline)
+    warned = (
+        *of_models(workspace, loaded, vocabulary),
+        *of_clusters(workspace, loaded, vocabulary, in_force=False),
+    )
+    segments = differences(in_force, edited, before, after)
+    return Diff(as_of, after.people, segments, tried, offline, tuple(sorted(warned)))
 
 
 def export_csv(found: Diff, to: TextIO) -> None:

@@ -18,6 +18,7 @@ from rules.language.problems import Severity, nearest
 from rules.language.render import render_period
 from rules.vocabulary import Type, Vocabulary
 from sync.assign import assign
+from sync.clusters.names import names_now
 from sync.engines import tables
 from sync.run.suspicious import cents, years
 from sync.run.workspace import Workspace
@@ -33,16 +34,18 @@ def held_against(
     """What the data says of correct rules: problems by place, and size, share and overlap by segment."""
     assert loaded.ruleset is not None  # noqa: S101 - only asked without errors
     as_of = workspace.clock.utc_now()
+    clusters = names_now(workspace.store, loaded.ruleset, vocabulary)
     evaluation = assign(
         workspace.store,
         loaded.ruleset,
         vocabulary=vocabulary,
         as_of=as_of,
         settings=workspace.settings.rules,
+        clusters=clusters,
     )
     database = workspace.store.lake.connect()
     try:
-        relations = tables(workspace.store, vocabulary)
+        relations = tables(workspace.store, vocabulary, clusters=clusters)
         data = _Data(database, relations.people, relations.activity, evaluation.people, as_of.date())
         found = [
             Problem(place.file, place.line, place.column, message, Severity.WARNING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyroaring import BitMap
 
@@ -17,6 +17,7 @@ from rules.vocabulary import Vocabulary
 from sync.assign import held
 from sync.config.settings import RulesSettings
 from sync.engines import READ, opened
+from sync.facts import ClusterNames
 from sync.standing import standing
 from sync.store import Run, Store
 from sync.store.shapes import NO_SNAPSHOT
@@ -29,6 +30,8 @@ class Moment:
     run: int
     as_of: dt.datetime
     snapshots: Mapping[str, int] | None
+    clusterings: Mapping[str, int] = field(default_factory=dict)
+    """Clustering → the version by which the run assigned people."""
 
     def kept(self, store: Store) -> bool:
         """Whether the lake can still be read as it was."""
@@ -44,7 +47,13 @@ def moment_of(run: Run) -> Moment | None:
     snapshots = None
     if isinstance(noted, dict) and all(name in noted for name in ("people", "activity")):
         snapshots = {name: int(noted.get(name, NO_SNAPSHOT)) for name in READ}  # facts are younger than runs
-    return Moment(run.id, run.as_of, snapshots)
+    return Moment(run.id, run.as_of, snapshots, _clusterings(run))
+
+
+def _clusterings(run: Run) -> Mapping[str, int]:
+    models = run.stats.get("models")
+    told = models.get("clusterings") if isinstance(models, dict) else None
+    return {id_: int(version) for id_, version in told["in_use"].items()} if isinstance(told, dict) else {}
 
 
 def members_at(
@@ -56,13 +65,17 @@ def members_at(
     as_of: dt.datetime,
     run: int,
     settings: RulesSettings,
+    clusters: Mapping[str, ClusterNames] | None = None,
 ) -> Mapping[str, BitMap]:
     """Segment → who was in it by these rules at that instant, over the lake as it was at a moment.
 
     For rules that ask who was in before, that is whom the runs before `run` had stored, under the numbers
-    that people had at the moment.
+    that people had at the moment. `clusters`: see `sync.engines.opened`.
     """
-    with opened(store, rules, vocabulary, settings, snapshots=moment.snapshots) as (session, then):
+    with opened(store, rules, vocabulary, settings, snapshots=moment.snapshots, clusters=clusters) as (
+        session,
+        then,
+    ):
         before = standing(store, rules, as_of=as_of, before_run=run, people_of=moment.run)
         stayed = held(store, rules, Clock(as_of, vocabulary.zone), people_of=moment.run)
         found = evaluate(

@@ -10,8 +10,11 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from rules.ruleset import RuleSet
+from rules import ir
+from rules.engine.walk import nodes
+from rules.ruleset import Clustering, RuleSet
 from rules.vocabulary import Vocabulary
+from sync.clusters.names import names_then
 from sync.config.problems import did_you_mean
 from sync.errors import UserError
 from sync.progress import SILENT, Progress
@@ -93,12 +96,15 @@ def replay(
 ) -> list[Replayed]:
     """One segment or all, on each of the last `days` days and today, by the last run of each day.
 
-    Days without a run, or whose state of the lake is not kept any more, are told as missing.
+    Days without a run, or whose state of the lake is not kept any more, are told as missing. Clusters are
+    those that people were in then, under the names that are accepted today; a day on which there were none
+    by these settings is missing for who asks for them.
     """
     if segment is not None and segment not in rules.segments:
         raise UserError(f"there is no segment {segment}{did_you_mean(segment, rules.segments)}")
     names = list(rules.segments) if segment is None else [segment]
     asked = closure(rules, names)
+    clustered = {name: _clusterings(closure(rules, [name]), rules, vocabulary) for name in names}
     found = {name: Replayed(name) for name in names}
     dates = _dates(workspace, days)
     moments = _by_day(workspace, dates)
@@ -119,9 +125,14 @@ def replay(
                 as_of=moment.as_of,
                 run=moment.run,
                 settings=workspace.settings.rules,
+                clusters=names_then(workspace.store, rules, vocabulary, moment.clusterings),
             )
             for name, one in found.items():
-                one.add(moment, date, members[name])
+                unknown = _not_found(workspace, clustered[name], moment)
+                if unknown is None:
+                    one.add(moment, date, members[name])
+                else:
+                    one.days.append(Day(date, moment.run, moment.as_of, missing=unknown))
         progress.advance()
     return list(found.values())
 
@@ -138,6 +149,23 @@ def _by_day(workspace: Workspace, dates: Sequence[dt.date]) -> dict[dt.date, Mom
     start = dt.datetime.combine(dates[0], dt.time(), tzinfo=here).astimezone(dt.UTC)
     moments = (moment_of(run) for run in workspace.store.runs.since(start))
     return {one.as_of.astimezone(here).date(): one for one in moments if one is not None}
+
+
+def _clusterings(asked: RuleSet, rules: RuleSet, vocabulary: Vocabulary) -> list[Clustering]:
+    """Those whose clusters decide who is in."""
+    found = nodes([one.when for one in asked.segments.values()], inside_aggregates=False)
+    fields = [vocabulary.fields.get(one.name) for one in found if isinstance(one, ir.Fact)]
+    facts = {one.model for one in fields if one is not None}
+    return [one for one in rules.clusterings.values() if one.fact in facts]
+
+
+def _not_found(workspace: Workspace, clusterings: Sequence[Clustering], moment: Moment) -> str | None:
+    for one in clusterings:
+        version = moment.clusterings.get(one.id)
+        stored = workspace.store.models.versions(one.fact) if version is not None else ()
+        if not any(each.version == version and each.settings == one.version for each in stored):
+            return f"clustering {one.id} had not found clusters by these settings yet"
+    return None
 
 
 def _missing(workspace: Workspace, moment: Moment | None) -> str | None:

@@ -22,8 +22,8 @@ from connectors.base import Connector, Features, Stream
 from connectors.errors import BadSource, ConnectorError, Frozen
 from connectors.pacing import Clock, SystemClock
 from connectors.registry import platform
-from rules.language import clusterings_in
 from rules.vocabulary import Vocabulary
+from sync.clusters.standing import clusterings_beside
 from sync.config import ConfigError, Settings, load
 from sync.errors import PlatformFailed, UserError
 from sync.fields import FieldSpec
@@ -229,8 +229,9 @@ class Workspace:
 
     # ── vocabulary ───────────────────────────────────────────────────────────────────────────────────
 
-    def vocabulary(self) -> tuple[Vocabulary, tuple[FieldSpec, ...]]:
-        """Every name a rule may use, and where each field's values come from."""
+    def vocabulary(self, rules: Path | None = None) -> tuple[Vocabulary, tuple[FieldSpec, ...]]:
+        """Every name a rule may use, and where each field's values come from; `rules`: the folder or file in
+        which the rules stand, for clusterings give names, too. Default: the rules in force."""
         if not self.settings.connections:
             raise UserError(
                 f"{self.settings.path.name} has no connection yet, so no name is known for a rule to use; "
@@ -238,8 +239,7 @@ class Workspace:
             )
         streams = {name: self.known(name)[0] for name in self.sources}
         audiences = {name: self.known(name)[1] for name in self.destinations}
-        folder = self.settings.rules_dir
-        clusterings = clusterings_in(folder) if folder.exists() else ()
+        clusterings = clusterings_beside(self.settings.rules_dir, rules)
         of = streams, self._lists(), audiences, self._versions(), clusterings
         if self._built is None or self._built[0] != of:
             try:

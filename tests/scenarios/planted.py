@@ -24,7 +24,7 @@ from sync.store.shapes import quoted
 CONFIG = """\
 rules_dir = "rules"
 [store]
-database = "sqlite:///segsync.db"
+database = "DATABASE"
 lake = "lake"
 [rules]
 incremental = true
@@ -77,9 +77,11 @@ class Planted:
     seed: int = 1
     kind: dict[int, str] = field(default_factory=dict)
     orders: dict[int, list[tuple[dt.datetime, float]]] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+    database: str = "sqlite:///segsync.db"
 
     def __post_init__(self) -> None:
-        self.config.write_text(CONFIG, "utf-8")
+        self.config.write_text(CONFIG.replace("DATABASE", self.database), "utf-8")
         (self.folder / "rules").mkdir()
         self.ruled(self.rules)
         random = np.random.default_rng(self.seed)
@@ -103,6 +105,13 @@ class Planted:
     def ruled(self, rules: str) -> None:
         """Write the rules."""
         (self.folder / "rules" / "rules.toml").write_text(rules, "utf-8")
+
+    def edited(self, rules: str, name: str = "edited") -> Path:
+        """A folder beside the rules, with others."""
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / "rules.toml").write_text(rules, "utf-8")
+        return folder
 
     def of(self, kind: str) -> set[int]:
         """The customers of a kind."""
@@ -144,9 +153,9 @@ class Planted:
         assert done.exit_code == code, (done.output, done.exception)
         return done.output
 
-    def asked(self, command: str) -> Any:
+    def asked(self, command: str, *, code: int = 0) -> Any:
         """What the command line answers a script."""
-        return json.loads(self.told(f"{command} --format json"))
+        return json.loads(self.told(f"{command} --format json", code=code))
 
     def clusters(self) -> dict[str, dict[str, Any]]:
         """The clusters by the kind that most of their people are of, as `clusters show` tells them."""

@@ -34,6 +34,14 @@ def fit(
     return centres[order]
 
 
+def groups(matrix: Floats, k: int, times: Ints, *, seed: int, starts: int) -> Ints:
+    """The number of the cluster of each of these people, of whom each is there so many `times`."""
+    if len(matrix) < k:
+        raise InputError(f"{k} clusters need {k} people who differ; there are {len(matrix)}")
+    model = _means(k, seed=seed, starts=starts, begin=None).fit(matrix, sample_weight=times)
+    return np.asarray(model.labels_, dtype=np.int64)
+
+
 def assigned(matrix: Floats, centres: Floats) -> Ints:
     """The number of the nearest centre per person; of several, the first."""
     found = np.empty(len(matrix), dtype=np.int64)

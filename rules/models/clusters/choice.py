@@ -3,7 +3,7 @@ than a cloud without any structure would give.
 
 Stability of a cluster: its best Jaccard overlap with a cluster of a bootstrap sample, averaged over samples
 (Hennig 2007, Computational Statistics & Data Analysis 52, 258-271). Every k finds "stable" clusters in a
-cloud as well, so the same is asked of normal distributions with the data's mean and covariance.
+cloud as well, so the same is asked of normal distributions with the data's mean and covariance: see `clouds`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from rules.models.clusters.centres import assigned, fit
+from rules.models.clusters.centres import assigned, fit, groups
+from rules.models.clusters.clouds import most_stable
 from rules.models.columns import Floats, InputError, Ints, Notice, Severity
 
 VALID, DISSOLVED = 0.75, 0.5
-CLOUD_LEVEL = 0.95
 MOST = 8
 LEAST_SHARE = 0.02
 
@@ -29,12 +29,15 @@ Told = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is drawn: bootstrap samples of the people and of each cloud, attempts of each fit, and how
-    many people are looked at, for a sample shows as well whether clusters hold."""
+    """How much is drawn: bootstrap samples of the people; clouds for each number of clusters that is asked,
+    and bootstrap samples of those; attempts of each fit; and how many people are looked at, for a sample
+    shows as well whether clusters hold. `more_draws`: of the clouds that are there because several numbers
+    are asked: fewer draws make them differ more by chance, so that real clusters have to pass no less."""
 
     draws: int = 100
     clouds: int = 20
     cloud_draws: int = 25
+    more_draws: int = 10
     starts: int = 3
     sample: int = 4_000
 
@@ -59,7 +62,8 @@ class Verdict(StrEnum):
 class Tried:
     """One k. `stability` by cluster (0 to 1), `smallest`: share of people in the smallest cluster.
 
-    `cloud`: what 95 of 100 structureless clouds stay below; None where it was not needed to decide.
+    `cloud`: the stability that structureless clouds stay below, or of the first cloud that did not; None
+    where it was not needed to decide.
     """
 
     k: int
@@ -116,8 +120,9 @@ def choose(
     candidates = holding if wanted is None else [k for k in holding if k == wanted]
     natural = None
     for place, k in enumerate(candidates):
-        cloud = cloud_stability(some, k, seed=seed, effort=effort)
-        holds = tried[k].least > cloud
+        least = tried[k].least
+        cloud = cloud_stability(some, k, seed=seed, effort=effort, among=len(candidates), against=least)
+        holds = least > cloud
         verdict = Verdict.NATURAL if holds else Verdict.CUT
         tried[k] = replace(tried[k], cloud=cloud, verdict=verdict)
         told(0.5 + 0.5 * (place + 1) / len(candidates))
@@ -132,22 +137,22 @@ def choose(
 
 def stability(
     matrix: Floats, k: int, *, seed: int, draws: int = ENOUGH.draws, starts: int = ENOUGH.starts
-) -> tuple[Floats, Ints]:
-    """(per cluster its mean best Jaccard over bootstrap samples, per person the cluster).
+) -> tuple[Floats, Floats]:
+    """(per cluster its mean best Jaccard over bootstrap samples, the centres of the clusters).
 
     Compared are the people of the sample, each once.
     """
-    there = assigned(matrix, fit(matrix, k, seed=seed))
+    centres = fit(matrix, k, seed=seed)
+    there = assigned(matrix, centres)
 
     def overlaps(draw: int) -> Floats:
         drawn = np.random.default_rng((seed, draw)).integers(len(matrix), size=len(matrix))
-        centres = fit(matrix[drawn], k, seed=seed + draw, starts=starts)
-        once = np.unique(drawn)
-        return best_overlaps(there[once], assigned(matrix[once], centres), k)
+        once, times = np.unique(drawn, return_counts=True)
+        return best_overlaps(there[once], groups(matrix[once], k, times, seed=seed + draw, starts=starts), k)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # the fits do not hold Python's lock
         found = np.array(list(threads.map(overlaps, range(1, draws + 1))))
-    return found.mean(axis=0), there
+    return found.mean(axis=0), centres
 
 
 def best_overlaps(before: Ints, after: Ints, k: int) -> Floats:
@@ -158,33 +163,33 @@ def best_overlaps(before: Ints, after: Ints, k: int) -> Floats:
     return found
 
 
-def cloud_like(matrix: Floats, *, seed: int) -> Floats:
-    """As many people of a normal distribution with the same mean and covariance: no structure at all."""
-    random = np.random.default_rng(seed)
-    covariance = np.atleast_2d(np.cov(matrix, rowvar=False))
-    return random.multivariate_normal(matrix.mean(axis=0), covariance, size=len(matrix), method="eigh")
-
-
 def _held(matrix: Floats, k: int, *, seed: int, least_share: float, effort: Effort) -> Tried:
-    held, there = stability(matrix, k, seed=seed, draws=effort.draws, starts=effort.starts)
-    smallest = float(np.bincount(there, minlength=k).min() / len(matrix))
+    held, found = stability(matrix, k, seed=seed, draws=effort.draws, starts=effort.starts)
+    smallest = float(np.bincount(assigned(matrix, found), minlength=k).min() / len(matrix))
     verdict = Verdict.HOLDS
     if held.min() < VALID:
         verdict = Verdict.UNSTABLE
     elif smallest < least_share:
         verdict = Verdict.TOO_SMALL
-    centres = tuple(tuple(float(one) for one in centre) for centre in fit(matrix, k, seed=seed))
+    centres = tuple(tuple(float(one) for one in centre) for centre in found)
     return Tried(k, tuple(float(one) for one in held), smallest, None, verdict, centres)
 
 
-def cloud_stability(matrix: Floats, k: int, *, seed: int, effort: Effort = ENOUGH) -> float:
-    """The stability of the worst cluster that all but one in twenty clouds like the data stay below."""
-    least = []
-    for number in range(1, effort.clouds + 1):
-        cloud = cloud_like(matrix, seed=seed + number)
-        held, _ = stability(cloud, k, seed=seed, draws=effort.cloud_draws, starts=effort.starts)
-        least.append(held.min())
-    return float(np.quantile(least, CLOUD_LEVEL))
+def cloud_stability(
+    matrix: Floats, k: int, *, seed: int, effort: Effort = ENOUGH, among: int = 1, against: float = 1.0
+) -> float:
+    """What the worst of k clusters has to pass to be more than a cloud like the data; see `most_stable`.
+
+    `among`: so many numbers of clusters are asked this, each of which could pass by chance: at most once in
+    twenty times one of them does if `effort.clouds` is 20.
+    """
+
+    def least(cloud: Floats, number: int) -> float:
+        draws = effort.cloud_draws if number < effort.clouds else effort.more_draws
+        held, _ = stability(cloud, k, seed=seed, draws=draws, starts=effort.starts)
+        return float(held.min())
+
+    return most_stable(matrix, least, seed=seed, count=effort.clouds * among, against=against)
 
 
 def _notices(chosen: Tried) -> Iterable[Notice]:

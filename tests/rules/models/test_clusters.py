@@ -7,19 +7,20 @@ import pytest
 
 from rules.models.clusters.centres import assigned, distances, fit
 from rules.models.clusters.choice import (
+    ENOUGH,
     Effort,
     Verdict,
     best_overlaps,
     choose,
-    cloud_like,
     cloud_stability,
     stability,
 )
+from rules.models.clusters.clouds import cloud_like, most_stable
 from rules.models.clusters.identity import NOBODY, match, settle
 from rules.models.columns import Floats, InputError, Ints
 from tests.rules.models.retail import buyers
 
-LITTLE = Effort(draws=20, clouds=6, cloud_draws=8, starts=3, sample=1_500)
+LITTLE = Effort(draws=20, clouds=4, cloud_draws=8, more_draws=5, starts=3, sample=1_500)
 MIDDLES = np.array([[0.0, 0.0], [6.0, 0.0], [0.0, 6.0], [6.0, 6.0]])
 
 
@@ -48,6 +49,42 @@ def test_a_cloud_has_no_natural_groups_however_stable_its_clusters_are() -> None
     assert not choice.natural
     assert choice.notices[0].code == "cluster.not_natural"
     assert all(one.verdict is not Verdict.NATURAL for one in choice.tried)
+
+
+def test_clouds_are_as_many_people_spread_and_related_as_the_real_ones() -> None:
+    few = np.random.default_rng(1).normal(size=(180, 3)) @ np.array(
+        [[6.0, 2.0, 0.0], [0.0, 1.0, 0.0], [0, 0, 1]]
+    )
+    seen: list[Floats] = []
+
+    def least(cloud: Floats, number: int) -> float:
+        seen.append(cloud)
+        return number / 100
+
+    assert most_stable(few, least, seed=3, count=40, against=1.0) == 0.39
+    together = np.concatenate(seen)
+    assert [len(cloud) for cloud in seen] == [len(few)] * 40
+    assert np.allclose(np.cov(together, rowvar=False), np.cov(few, rowvar=False), atol=0.8)
+    assert np.allclose(together.mean(axis=0), few.mean(axis=0), atol=0.2)
+    seen.clear()
+    assert most_stable(few, least, seed=3, count=40, against=0.12) == 0.12
+    assert len(seen) == 13
+
+
+def test_however_many_numbers_are_tried_a_cloud_passes_others_once_in_twenty_times() -> None:
+    """Stabilities of clouds are drawn here; each time five numbers of clusters are asked."""
+    random, matrix, trials, tried = np.random.default_rng(8), np.zeros((3, 1)), 300, 5
+    passed = 0
+    for _ in range(trials):
+        real = random.beta(8, 3, size=tried)
+        limits = [
+            most_stable(
+                matrix, lambda *_: random.beta(8, 3), seed=1, count=ENOUGH.clouds * tried, against=float(one)
+            )
+            for one in real
+        ]
+        passed += bool((real > limits).any())
+    assert 0.01 < passed / trials < 0.09
 
 
 def test_a_wanted_number_is_taken_and_told_for_what_it_is() -> None:
