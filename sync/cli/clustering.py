@@ -167,7 +167,10 @@ def _tell_cluster(one: dict[str, Any]) -> None:
     rule = one["rule"]
     say()
     say(f"  {one['id']}  {one['name']} ({one['state']})")
-    say(f"     {one['people']:,} people, {one['share']:.1%}; stability {one['stability']:.2f}")
+    now = ""
+    if one["people_now"] is not None:
+        now = f"{one['people_now']:,} people by the last run, {one['share_now']:.1%}; when found "
+    say(f"     {now}{one['people']:,} people, {one['share']:.1%}; stability {one['stability']:.2f}")
     for trait in one["traits"][:_TOLD]:
         say(f"     {trait['words']}: {_figure(trait, 'inside')}, of everybody {_figure(trait, 'everybody')}")
     if not one["traits"]:

@@ -21,10 +21,11 @@ from rules.models.clusters.identity import NOBODY, Moves, settle
 from rules.models.columns import Ints
 from rules.ruleset import CLUSTER, Clustering, RuleSet
 from rules.vocabulary import Vocabulary
+from sync.clusters import words
 from sync.clusters.document import frozen
 from sync.clusters.fitting import Before, find
 from sync.clusters.people import People, people_of
-from sync.clusters.standing import Decisions, as_model, decisions, in_use, newest, why_none
+from sync.clusters.standing import Decisions, as_model, decisions, in_use, newest
 from sync.config.settings import RulesSettings
 from sync.engines import opened
 from sync.facts import of_clusterings
@@ -144,7 +145,7 @@ class _One:
         why = "it was asked for" if asked else due(model, self.versions, as_of=self.as_of)
         decided = decisions(self.store, self.clustering.id)
         if before is None and why is None:
-            return _Looked(self._columns(was, decided), [self._refused(None, None)])
+            return _Looked(self._columns(was, decided), [words.refused(self.clustering, self.versions)])
         people = self._people()
         fitted = None if why is None else self._found(people, why, decided, progress)
         anew = fitted is not None and fitted.state is not ModelState.REFUSED
@@ -152,15 +153,19 @@ class _One:
         if using is None:
             assert fitted is not None  # noqa: S101 - there is a reason to fit, or a version
             self.store.models.add(fitted)
-            return _Looked(self._columns(was, decided), [self._refused(fitted, None)], fitted)
+            return _Looked(self._columns(was, decided), [words.refused(self.clustering, [fitted])], fitted)
         now, moves = self._assigned(using, people, everybody, was, anew=anew)
-        notices = [] if anew else self._churned(was, moves)
+        notices = (
+            [] if anew else words.churned(self.clustering, moves, people=int((was.cluster != _NONE).sum()))
+        )
         if fitted is not None:
             if anew:
                 using = fitted = self._with_changes(fitted, before, was, now)
-            notices.append(self._made(fitted) if anew else self._refused(fitted, before))
+                notices.append(words.made(self.clustering, fitted))
+            else:
+                notices.append(words.refused(self.clustering, [fitted], before))
             self.store.models.add(fitted)
-        notices += self._waiting(using, decided)
+        notices += words.waiting(self.clustering, using, decided)
         return _Looked(self._columns(now, decided), notices, fitted, using, moves)
 
     # ── people ───────────────────────────────────────────────────────────────────────────────────────
@@ -280,45 +285,6 @@ class _One:
         for name, column in zip(self._state_columns(), (now.cluster, now.waits), strict=True):
             told[name] = pa.array(column, pa.int32(), mask=column == _NONE)
         return told
-
-    # ── words ────────────────────────────────────────────────────────────────────────────────────────
-
-    def _made(self, fitted: ModelVersion) -> str:
-        found, document = fitted.document["parameters"], fitted.document
-        changed = ""
-        if "changed" in document:
-            share = document["changed"] / max(document["of"], 1)
-            changed = f"; {document['changed']:,} people ({share:.1%}) are in another cluster because of it"
-        return (
-            f"clustering {self.clustering.id}: version {fitted.version} made, because {document['why']}:"
-            f" {found['k']} clusters of {document['data']['people']:,} people{changed}"
-        )
-
-    def _refused(self, fitted: ModelVersion | None, using: ModelVersion | None) -> str:
-        why = why_none(self.clustering, self.versions if fitted is None else [fitted])
-        if using is None:
-            return f"clustering {self.clustering.id} has no clusters: {why}"
-        stays = f"version {using.version} stays in use"
-        return f"clustering {self.clustering.id}: {stays}; making it anew failed: {why}"
-
-    def _churned(self, was: _State, moves: Moves) -> list[str]:
-        people = int((was.cluster != _NONE).sum())
-        if not people or not moves.moved + moves.held:
-            return []
-        return [
-            f"clustering {self.clustering.id}: {moves.moved:,} people ({moves.moved / people:.1%}) changed"
-            f" cluster; {moves.held:,} held back until another run says the same"
-        ]
-
-    def _waiting(self, using: ModelVersion, decided: Decisions) -> list[str]:
-        waiting = [one for one in using.document["parameters"]["ids"] if decided.state(one) == "proposed"]
-        if not waiting:
-            return []
-        noun = "cluster waits" if len(waiting) == 1 else "clusters wait"
-        return [
-            f"clustering {self.clustering.id}: {len(waiting)} {noun} for a decision, and no rule sees them"
-            f" before: `segsync clusters show {self.clustering.id}`"
-        ]
 
 
 def _places(ids: Ints, of: Ints) -> Ints:

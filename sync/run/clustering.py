@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from rules import ir
@@ -30,7 +31,9 @@ from sync.run.modelling import told_facts
 from sync.run.pipeline import begin
 from sync.run.rulebook import known_clusterings
 from sync.run.workspace import Workspace
+from sync.store import Store
 from sync.store.models import ModelState, ModelVersion
+from sync.store.shapes import quoted
 
 
 def fit(
@@ -86,11 +89,15 @@ def shown(workspace: Workspace, id_: str) -> dict[str, Any]:
     using, decided = in_use(clustering, versions), decisions(workspace.store, id_)
     found = using or versions[0]
     parameters = found.document["parameters"] or {}
+    sizes = _sizes(workspace.store, clustering) if found is settled(clustering, versions) else {}
+    now = sum(sizes.values())
     clusters = [
         {
             **one,
             "name": decided.accepted.get(one["id"], one["name"]),
             "state": decided.state(one["id"]),
+            "people_now": sizes.get(one["id"], 0) if now else None,
+            "share_now": sizes.get(one["id"], 0) / now if now else None,
         }
         for one in parameters.get("clusters", ())
     ]
@@ -104,6 +111,7 @@ def shown(workspace: Workspace, id_: str) -> dict[str, Any]:
         "status": "in_use" if using else _status(found),
         "why": found.document["why"],
         "people": found.document["data"]["people"],
+        "people_now": now or None,
         "clusters": clusters,
         **{key: parameters.get(key) for key in ("k", "wanted", "natural", "tried", "kept", "retired")},
         "changed": found.document.get("changed"),
@@ -199,6 +207,19 @@ def _unseen(
             near = suggest(wanted, names) or f"; there are {', '.join(names)}"
             return f'no accepted cluster of {clustering.id} is called "{wanted}"{near}'
     return None
+
+
+def _sizes(store: Store, clustering: Clustering) -> dict[int, int]:
+    """Cluster → how many people the last run put there."""
+    column = f"{clustering.fact}__id"
+    if column not in store.lake.columns("facts"):
+        return {}
+    with closing(store.lake.connect()) as database:
+        rows = database.sql(
+            f"SELECT {quoted(column)}, count(*) FROM {store.lake.relation('facts')}"
+            f" WHERE {quoted(column)} IS NOT NULL GROUP BY 1"
+        ).fetchall()
+    return {int(id_): int(count) for id_, count in rows}
 
 
 def _all(workspace: Workspace) -> list[tuple[Clustering, list[ModelVersion], Decisions]]:

@@ -17,7 +17,17 @@ from tests.benchmarks import scale
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.report import report
 
-BENCHMARKS = ("checking", "evaluation", "incremental", "loading", "pushing", "scale", "budgets", "explaining")
+BENCHMARKS = (
+    "checking",
+    "evaluation",
+    "incremental",
+    "loading",
+    "pushing",
+    "scale",
+    "budgets",
+    "explaining",
+    "clustering",
+)
 
 
 def main(wanted: list[str]) -> int:

@@ -131,6 +131,11 @@ def test_people_who_change_are_noticed_where_only_few_are_asked(running: Planted
     shop.become(moved := sorted(shop.of("spenders"))[:3], sorted(shop.of("hunters"))[:3])
     report = shop.run(NOW + 2 * DAY, whole=True)
     assert report.evaluation["differed"] == {}
+    shown = shop.clusters()["hunters"]
+    assert (shown["people"], shown["people_now"]) == (30, 33)
+    assert shown["share_now"] == pytest.approx(33 / 90)
+    text = "33 people by the last run, 36.7%; when found 30 people, 33.3%"
+    assert text in shop.told("clusters show value")
     assert shop.written()["hunters"] == shop.of("hunters") | set(moved)
 
 

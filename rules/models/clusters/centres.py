@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sklearn.cluster import KMeans
 
 STARTS = 10
+MANY = 100_000
+_DRAW = 4_001
+"""Names the stream of random numbers that draws so many people."""
 PORTION = 100_000
 """People whose distances are held at once: memory stays the same for any number of people."""
 
@@ -22,12 +25,16 @@ def fit(
 ) -> Floats:
     """(k, columns): the centres with the least sum of squared distances of `starts` attempts.
 
-    `begin`: centres to start from instead (of the fit before). Those with a larger mean in column `by` come
-    first. InputError if there are fewer different people than clusters.
+    `begin`: centres to start from instead (of the fit before). Of more than MANY people, some are attempted
+    with, and everybody moves the best centres of those. Centres with a larger mean in column `by` come first.
+    InputError if there are fewer different people than clusters.
     """
     distinct = len(np.unique(matrix, axis=0)) if len(matrix) <= 10 * k else k
     if len(matrix) < k or distinct < k:
         raise InputError(f"{k} clusters need {k} people who differ; there are {min(len(matrix), distinct)}")
+    if begin is None and len(matrix) > MANY:
+        some = np.random.default_rng((seed, _DRAW)).choice(len(matrix), MANY, replace=False)
+        begin = fit(matrix[np.sort(some)], k, seed=seed, starts=starts)
     model = _means(k, seed=seed, starts=starts, begin=begin).fit(matrix)
     centres: Floats = np.asarray(model.cluster_centers_, dtype=np.float64)
     order = np.lexsort((*centres.T[::-1], -centres[:, by]))

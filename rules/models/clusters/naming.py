@@ -6,7 +6,7 @@ clustering does not keep.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -22,16 +22,9 @@ def traits(
 ) -> tuple[tuple[Trait, ...], ...]:
     """Per cluster what sets it apart, the strongest first. Told are differences of at least half a standard
     deviation, or a share half as large again, that enough people have and that are not chance."""
-    matrix = scaled(scaling, numbers, categories)
     k = int(cluster.max()) + 1 if len(cluster) else 0
-    found = [
-        (at, trait)
-        for at in range(k)
-        for trait in (
-            *_numbers(scaling, matrix, cluster == at, numbers),
-            *_levels(scaling, cluster == at, categories or {}),
-        )
-    ]
+    found = [*_numbers(scaling, scaled(scaling, numbers, categories), cluster, k, numbers)]
+    found += _levels(scaling, cluster, k, categories or {})
     real = not_chance([trait.p for _, trait in found])
     told: list[list[Trait]] = [[] for _ in range(k)]
     for (at, trait), holds in zip(found, real, strict=True):
@@ -59,38 +52,43 @@ def names(
     return tuple(made)
 
 
-def _numbers(scaling: Scaling, matrix: Floats, inside: np.ndarray, numbers: Numbers) -> list[Trait]:
-    found: list[Trait] = []
-    if not inside.any():
-        return found
+def _numbers(
+    scaling: Scaling, matrix: Floats, cluster: Ints, k: int, numbers: Numbers
+) -> Iterator[tuple[int, Trait]]:
+    """By cluster; whatever is asked of everybody is asked once."""
     for place, one in enumerate(scaling.numbers):
-        values = matrix[:, place]
-        raw = np.asarray(numbers[one.name], dtype=np.float64)
-        if np.isnan(raw[inside]).all():
-            continue  # to be taken for the middle tells nothing of them
-        medians = float(np.nanmedian(raw[inside])), float(np.nanmedian(raw))
-        trait = number_trait(one.name, _moments(values[inside]), _moments(values), medians=medians)
-        found += [] if trait is None else [trait]
-    return found
+        values, raw = matrix[:, place], np.asarray(numbers[one.name], dtype=np.float64)
+        everybody, middle = _moments(values), float(np.nanmedian(raw))
+        for at in range(k):
+            inside = cluster == at
+            theirs = raw[inside]
+            if np.isnan(theirs).all():
+                continue  # nobody is there, or to be taken for the middle tells nothing of them
+            medians = float(np.nanmedian(theirs)), middle
+            trait = number_trait(one.name, _moments(values[inside]), everybody, medians=medians)
+            if trait is not None:
+                yield at, trait
 
 
 def _moments(values: np.ndarray) -> Moments:
     return Moments(len(values), float(values.mean()), float(values.var()))
 
 
-def _levels(scaling: Scaling, inside: np.ndarray, categories: Categories) -> list[Trait]:
-    found: list[Trait] = []
+def _levels(scaling: Scaling, cluster: Ints, k: int, categories: Categories) -> Iterator[tuple[int, Trait]]:
+    sizes = np.bincount(cluster, minlength=k)
     for one in scaling.categories:
         levels = np.array(categories[one.name], dtype=object)
         for level in one.levels:
             has = levels == level
-            trait = level_trait(
-                one.name,
-                level,
-                both=int((has & inside).sum()),
-                inside=int(inside.sum()),
-                having=int(has.sum()),
-                everybody=len(has),
-            )
-            found += [] if trait is None else [trait]
-    return found
+            having = np.bincount(cluster[has], minlength=k)
+            for at in range(k):
+                trait = level_trait(
+                    one.name,
+                    level,
+                    both=int(having[at]),
+                    inside=int(sizes[at]),
+                    having=int(having.sum()),
+                    everybody=len(has),
+                )
+                if trait is not None:
+                    yield at, trait
