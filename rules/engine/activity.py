@@ -9,7 +9,7 @@ import datetime as dt
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -18,6 +18,7 @@ from typing import TypeAlias
 from rules import ir
 from rules.engine.periods import Clock, Range, days, microseconds, slices, window
 from rules.engine.records import present_states
+from rules.engine.stretches import Lying
 from rules.engine.walk import Feature
 from rules.text import fold
 from rules.vocabulary import NUMBER_SCALE
@@ -34,11 +35,14 @@ class Kept:
 
     rows: Sequence[Row]
     ats: list[int]
+    """Of rows that were made; of others the columns know."""
     ordered: bool
     found: dict[Clock, Found] = field(default_factory=dict)
 
     def inside(self, found: Range) -> Sequence[Row]:
         """The rows of a range."""
+        if isinstance(self.rows, Lying):
+            return self.rows.inside(found)
         if self.ordered:
             start = 0 if found.start is None else bisect_left(self.ats, found.start)
             return self.rows[start : None if found.end is None else bisect_left(self.ats, found.end)]
@@ -50,7 +54,7 @@ class Found:
     """What features came to, and which rows they are of."""
 
     values: dict[ir.Aggregate, Known | None] = field(default_factory=dict)
-    rows: dict[Feature, list[Row]] = field(default_factory=dict)
+    rows: dict[Feature, Sequence[Row]] = field(default_factory=dict)
 
 
 def kept_of(kept: dict[str, Kept], activity: Mapping[str, Sequence[Row]], kind: str) -> Kept:
@@ -63,6 +67,8 @@ def kept_of(kept: dict[str, Kept], activity: Mapping[str, Sequence[Row]], kind: 
 
 def kept_anew(rows: Sequence[Row]) -> Kept:
     """Rows of which nothing was found yet."""
+    if isinstance(rows, Lying):
+        return Kept(rows, [], ordered=True)
     ats = [ordinal(row["at"]) for row in rows]
     return Kept(rows, ats, all(one <= next_ for one, next_ in pairwise(ats)))
 
@@ -81,7 +87,7 @@ class Seen(ABC):
     def holds(self, node: ir.Predicate, row: Row) -> bool:
         """Whether a condition is true of one activity."""
 
-    def rows(self, node: Feature) -> list[Row]:
+    def rows(self, node: Feature) -> Sequence[Row]:
         """The activity that counts: in the window, not after as_of, and as `where` says."""
         if isinstance(node, ir.RecordAggregate):
             rows = kept_anew(present_states(node, self.every(), self.clock))
@@ -103,15 +109,15 @@ class Seen(ABC):
             found = self._known[kind] = by_clock.setdefault(self.clock, Found())
         return found
 
-    def _fitting(self, kept: Kept, where: ir.Predicate | None, inside: Range) -> list[Row]:
+    def _fitting(self, kept: Kept, where: ir.Predicate | None, inside: Range) -> Sequence[Row]:
         found = kept.inside(inside)
-        return [*found] if where is None else [row for row in found if self.holds(where, row)]
+        return found if where is None else [row for row in found if self.holds(where, row)]
 
     def instants(self, kind: str, where: ir.Predicate | None, found: Range) -> list[int]:
         """When the activity happened that fits and lies in the range, in order."""
         return sorted(ordinal(row["at"]) for row in self.fitting(kind, where, found))
 
-    def fitting(self, kind: str, where: ir.Predicate | None, found: Range) -> list[Row]:
+    def fitting(self, kind: str, where: ir.Predicate | None, found: Range) -> Sequence[Row]:
         """The activity of the kind that fits and lies in the range."""
         return self._fitting(kept_of(self._kept, self.activity, kind), where, found)
 
@@ -140,12 +146,11 @@ class Seen(ABC):
                 parts = slices(node.period, self.clock)
                 return sum(any(ordinal(row["at"]) in part for row in rows) for part in parts) * NUMBER_SCALE
             case ir.AggregateFunction.LAST_AT:
-                return max((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
+                return max(_ends(rows), default=None)  # type: ignore[type-var, return-value]
             case ir.AggregateFunction.FIRST_AT:
-                return min((row["at"] for row in rows), default=None)  # type: ignore[type-var, return-value]
+                return min(_ends(rows), default=None)  # type: ignore[type-var, return-value]
         name = node.field or ""
-        known = [row for row in rows if row.get(name) is not None]
-        values = [row[name] for row in known]
+        values = _known(name, rows)
         match node.function:
             case ir.AggregateFunction.DISTINCT:
                 return len({comparable(v) for v in values}) * NUMBER_SCALE if rows else None
@@ -164,15 +169,28 @@ class Seen(ABC):
             case ir.AggregateFunction.MAX:
                 return max(values, key=_order)  # type: ignore[return-value]
             case ir.AggregateFunction.LATEST:
+                known = [row for row in rows if row.get(name) is not None]
                 return max(known, key=lambda row: (row["at"], _order(row[name])))[name]  # type: ignore[return-value]
             case ir.AggregateFunction.EARLIEST:
+                known = [row for row in rows if row.get(name) is not None]
                 return min(known, key=lambda row: (row["at"], _order(row[name])))[name]  # type: ignore[return-value]
 
 
 def numbers(node: ir.Aggregate, rows: Sequence[Row]) -> list[int]:
     """The known values of the field that the aggregate is over."""
-    known = [row.get(node.field or "") for row in rows]
-    return [value for value in known if value is not None]  # type: ignore[misc]
+    return _known(node.field or "", rows)  # type: ignore[return-value]
+
+
+def _known(name: str, rows: Sequence[Row]) -> list[object]:
+    """The known values of a field."""
+    if isinstance(rows, Lying):
+        return rows.known(name)
+    return [value for row in rows if (value := row.get(name)) is not None]
+
+
+def _ends(rows: Sequence[Row]) -> Iterable[object]:
+    """When the first and the last of the rows happened, whatever else may be between."""
+    return rows.ends() if isinstance(rows, Lying) else (row["at"] for row in rows)
 
 
 def comparable(value: object) -> object:

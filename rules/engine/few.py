@@ -16,8 +16,8 @@ from rules import ir
 from rules.engine.features import Activity
 from rules.engine.periods import Range
 from rules.engine.session import Session
-from rules.engine.tables import ByPerson, Span, Tables, texts
-from rules.engine.walk import Feature, aggregates_in, kinds_in, nodes
+from rules.engine.tables import ByPerson, Span, Tables, always_read, texts
+from rules.engine.walk import Feature, aggregates_in, fields_in, kinds_in
 from rules.ruleset import RuleSet
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _DISABLED, _SLOW = "disabled_optimizers", "join_order"
 """Over so few rows it takes longer to think about than any order of joins."""
-_ALWAYS = ("suppressed", "in_lists")
 
 
 @contextmanager
@@ -135,7 +134,7 @@ def _picked(
         people = _numbers(bitmap for feature in features for bitmap in of_feature[feature])
         return views.add(kept.rows(kind, people, Span(found, ends), {"at", *_columns(features)}))
 
-    always = {name for name in kept.names(None) if name in _ALWAYS or name.startswith("consented_")}
+    always = always_read(kept.names(None))
     people = kept.rows(None, _numbers(asked.values()), Span(), always | _columns(conditions.values()))
     whole = _Whole(tables.activity, lambda kind: pick(kind, Range(None, None), (), False))
     return _Picked(views.add(people), whole, names=kept.names, pick=pick)
@@ -143,12 +142,7 @@ def _picked(
 
 def _columns(roots: Iterable[ir.Node]) -> set[str]:
     """The columns that nodes name."""
-    found = set[str]()
-    for node in nodes(roots):
-        if isinstance(node, ir.Fact):
-            found.add(node.name)
-        elif isinstance(node, ir.Aggregate) and node.field is not None:
-            found.add(node.field)
+    found = {name for root in roots for name in fields_in(root)}
     return found | {f"{name}__ci" for name in found}
 
 

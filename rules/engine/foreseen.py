@@ -28,10 +28,10 @@ class Foreseen(Evaluator):
         there = one.person.activity
         self._gone = {kind: {id(there[kind][place]) for place in places} for kind, places in gone.items()}
         self._touched = {*self._more, *gone}
-        self._rows: dict[Feature, list[Row]] = {}
+        self._rows: dict[Feature, Sequence[Row]] = {}
         self._values: dict[ir.Aggregate, Known | None] = {}
 
-    def rows(self, node: Feature) -> list[Row]:
+    def rows(self, node: Feature) -> Sequence[Row]:
         """See `Seen`."""
         if isinstance(node, ir.RecordAggregate):
             return super().rows(node)
@@ -43,7 +43,7 @@ class Foreseen(Evaluator):
             found = self._rows[node] = self._edited(self._one.rows(node), node.kind, node.where, inside)
         return found
 
-    def fitting(self, kind: str, where: ir.Predicate | None, found: Range) -> list[Row]:
+    def fitting(self, kind: str, where: ir.Predicate | None, found: Range) -> Sequence[Row]:
         """See `Seen`."""
         return self._edited(self._one.fitting(kind, where, found), kind, where, found)
 
@@ -62,7 +62,9 @@ class Foreseen(Evaluator):
         """See `Seen`."""
         return applied(self._one.person, self._edits).activity
 
-    def _edited(self, rows: list[Row], kind: str, where: ir.Predicate | None, inside: Range) -> list[Row]:
+    def _edited(
+        self, rows: Sequence[Row], kind: str, where: ir.Predicate | None, inside: Range
+    ) -> Sequence[Row]:
         gone, more = self._gone.get(kind), self._more.get(kind)
         if gone:
             rows = [row for row in rows if id(row) not in gone]

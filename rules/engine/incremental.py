@@ -109,8 +109,8 @@ def renew(
     if as_of < before.as_of:
         raise ValueError("an evaluation cannot be renewed backwards in time")
     then, now, dialect = Clock(before.as_of, zone), Clock(as_of, zone), DuckDB()
-    needed = {kind for one in rules.segments.values() for kind in _needs(one.when).kinds}
-    singly = Singly(tables, needed, now, memory or Memory(), most_singly)
+    every = [one.when for one in rules.segments.values()]
+    singly = Singly(tables, every, now, memory or Memory(), most_singly)
     ordering = _Ordering(connection, tables, before, changed, then, now, ask, singly)
     remembered = {
         name: (memory or Memory()).moved(one.when, before.memory) for name, one in rules.segments.items()
@@ -138,10 +138,11 @@ def renew(
         known = {name: before.members[name] & some for name in asked}
         known |= {name: bitmap & some for name, bitmap in members.items()}
         wanted = _some(rules, asked)
-        if singly.able(some):
+        told: Mapping[str, BitMap] | None = None
+        if singly.able(asked.values()):
             conditions = {name: one.when for name, one in wanted.segments.items()}
-            told: Mapping[str, BitMap] = singly.members(conditions, asked, known, given)
-        else:
+            told = singly.members(conditions, asked, known, given)
+        if told is None:
             with few(connection, wanted, tables, asked) as restricted:
                 told = ask(wanted, restricted, known=known, asked=asked, given=given).members
         for name, whom in asked.items():
@@ -216,17 +217,17 @@ class _Ordering:
             whom = self.changed.of(rank) | found[names[rank]]
             self._asked[sort_of(rank)] = self._asked.get(sort_of(rank), BitMap()) | whom
         asked = {names[rank]: whom for rank in wanted if (whom := self._asked[sort_of(rank)])}
-        fresh: dict[Sort, Values] = {}
+        fresh: dict[Sort, Values] | None = None
         people = {sort: np.array(whom.to_array(), np.uint32) for sort, whom in self._asked.items()}
-        if self.singly.able(BitMap.union(BitMap(), *asked.values())):
+        if self.singly.able(asked.values()):
             fresh = self.singly.values(wanted, self._asked, self.before.order)
-        elif asked:
+        if fresh is None and asked:
             place = Place("", 0, 0)
             each = {n: Segment(n, n, rank, "", place) for rank, n in names.items() if n in asked}
             with few(self.connection, RuleSet(each), self.tables, asked) as restricted:
                 told = self.ask(RuleSet(each), restricted, known={}, asked={}, given={}, compared=True).order
             fresh = {sort: values.only(people[sort]) for sort, values in told.values.items()}
-        return self.before.order.renewed(wanted, people, fresh)
+        return self.before.order.renewed(wanted, people, fresh or {})
 
     def moved(self, rank: Rank, order: Order) -> BitMap:
         """Whoever may be in where they were not, or the reverse."""

@@ -112,7 +112,7 @@ class PersonScope:
         """A value of the person."""
         return self._one.value(node, self._one.person.facts)
 
-    def counted(self, feature: Feature) -> list[Row]:
+    def counted(self, feature: Feature) -> Sequence[Row]:
         """The activity that a feature counts."""
         return self._one.rows(feature)
 

@@ -1,5 +1,5 @@
-"""Very few people looked at one by one, by the evaluator of one person: for them alone, planning and emitting
-what an engine is to compute would take longer than all that is computed.
+"""Few people looked at one by one, by the evaluator of one person: for them alone, planning and emitting what
+an engine is to compute would take longer than all that is computed.
 
 The answers are those of the engines, as the tests of agreement have it.
 """
@@ -7,60 +7,88 @@ The answers are those of the engines, as the tests of agreement have it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rules import ir
-from rules.engine.activity import ordinal
+from rules.engine.activity import Row, ordinal
 from rules.engine.order import Order, Sort, aged, sort_of
 from rules.engine.periods import Clock
 from rules.engine.person import Context, Evaluator, PersonFacts
 from rules.engine.ranks import KnownRanks, Thresholds, Values
-from rules.engine.reading import person_of, picked
+from rules.engine.reading import person_of
 from rules.engine.standing import Memory
-from rules.engine.tables import Tables
-from rules.engine.walk import Rank
+from rules.engine.stretches import Allowance, Lying, TooMany
+from rules.engine.tables import Span, Tables, always_read
+from rules.engine.walk import Rank, fields_in, kinds_in, nodes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyroaring import BitMap
 
-MOST_PEOPLE = 3
-MOST_ROWS = 500
-"""Of activity, of each of them; of more, an engine is the quicker."""
+MOST_PEOPLE = 1_000
+MOST_ANSWERS = 4_000
+"""Of a person about a condition, which cost about 25 CPU µs each; of more, an engine is the quicker."""
+MOST_VALUES = 300_000
+"""Of rows that are looked at one by one, of all people together. As above."""
 _INT64 = 2**63
 
 
 class Singly:
-    """`kinds`: of activity that anything may be asked about; `memory`: who was in before; `most`: people."""
+    """`conditions`: all that may be asked, by segment; `memory`: who was in before; `most`: people."""
 
     def __init__(
-        self, tables: Tables, kinds: Collection[str], clock: Clock, memory: Memory, most: int
+        self, tables: Tables, conditions: Iterable[ir.Predicate], clock: Clock, memory: Memory, most: int
     ) -> None:
         self.tables, self.clock, self.memory, self.most = tables, clock, memory, most
-        self.kinds = sorted(kinds & tables.activity.keys())
-        self._read: dict[int, PersonFacts | None] = {}
-        self._large: set[int] = set()
+        self._fields, self._whole = set[str](), set[str]()
+        for condition in conditions:
+            self._fields |= fields_in(condition)
+            records = (one for one in nodes([condition]) if isinstance(one, ir.RecordAggregate))
+            self._whole.update(kind for one in records for kind in one.states)  # all columns make a record
+        self._allowed = Allowance(MOST_VALUES)
+        self._people: dict[int, PersonFacts | None] = {}
+        self._activity: dict[int, dict[str, Sequence[Row]]] = {}
 
-    def able(self, people: BitMap) -> bool:
-        """Whether these people are so few, and so little of them is known."""
-        if self.tables.by_person is None or len(people) > self.most:
-            return False
-        for person in people:
-            if person not in self._read and person not in self._large:
-                self._look_at(person)
-        return self._large.isdisjoint(people)
+    def able(self, asked: Collection[BitMap]) -> bool:
+        """Whether these people are so few, and so little is asked of them."""
+        from pyroaring import BitMap
 
-    def _look_at(self, person: int) -> None:
-        assert self.tables.by_person is not None  # noqa: S101 - or nobody is looked at
-        facts = picked(self.tables.by_person, None, person)
-        rows = {kind: picked(self.tables.by_person, kind, person) for kind in self.kinds if len(facts)}
-        if sum(map(len, rows.values())) > MOST_ROWS:
-            self._large.add(person)
-        else:
-            activity = {kind: table.to_pylist() for kind, table in rows.items()}
-            self._read[person] = person_of(person, facts.to_pylist(), activity)
+        return (
+            self.tables.by_person is not None
+            and sum(map(len, asked)) <= MOST_ANSWERS
+            and len(BitMap.union(BitMap(), *asked)) <= self.most
+        )
+
+    def _look_at(self, conditions: Mapping[ir.Node, BitMap]) -> None:
+        """Reads what these conditions need of these people. TooMany, if that is not worth while."""
+        from pyroaring import BitMap
+
+        kept = self.tables.by_person
+        assert kept is not None  # noqa: S101 - or nobody is looked at
+        unread = BitMap.union(BitMap(), *conditions.values()) - BitMap(self._people)
+        if unread:
+            names = always_read(kept.names(None)) | self._fields
+            rows = kept.rows(None, np.array(unread.to_array(), np.int32), Span(), names).to_pylist()
+            for person in unread:
+                self._people[person], self._activity[person] = None, {}
+            for row in rows:
+                person = row["person"]
+                self._people[person] = person_of(person, [row], self._activity[person])
+        wanted: dict[str, list[BitMap]] = {}
+        for condition, people in conditions.items():
+            for kind in kinds_in(condition) & self.tables.activity.keys():
+                wanted.setdefault(kind, []).append(people)
+        for kind, asked in wanted.items():
+            some = [n for n in BitMap.union(*asked) if kind not in self._activity[n] and self._people[n]]
+            names = set(kept.names(kind))
+            if kind not in self._whole:
+                names &= {"at", *self._fields}
+            for person, stretch in zip(some, kept.stretches(kind, np.array(some, np.int32)), strict=True):
+                self._activity[person][kind] = Lying(stretch, names, self._allowed)
 
     def members(
         self,
@@ -68,28 +96,48 @@ class Singly:
         asked: Mapping[str, BitMap],
         known: Mapping[str, BitMap],
         given: Mapping[Rank, Thresholds],
+    ) -> dict[str, BitMap] | None:
+        """Of those who are asked of each segment (each after those that it uses), who is in; None: they did
+        too much for that. `known`: the members of other segments, and of these as far as nobody is asked;
+        `given`: where ranks cut."""
+        try:
+            return self._members(conditions, asked, known, given)
+        except TooMany:
+            return None
+
+    def _members(
+        self,
+        conditions: Mapping[str, ir.Predicate],
+        asked: Mapping[str, BitMap],
+        known: Mapping[str, BitMap],
+        given: Mapping[Rank, Thresholds],
     ) -> dict[str, BitMap]:
-        """Of those who are asked of each segment (each after those that it uses), who is in. `known`: the
-        members of other segments, and of these as far as nobody is asked; `given`: where ranks cut."""
         from pyroaring import BitMap
 
-        found = {name: BitMap() for name in conditions}
-        for person in BitMap.union(BitMap(), *asked.values()):
-            facts = self._read[person]
+        needed: dict[ir.Node, BitMap] = {}
+        of: dict[int, list[str]] = {}
+        for name, condition in conditions.items():
+            needed[condition] = needed.get(condition, BitMap()) | asked[name]
+            for person in asked[name]:
+                of.setdefault(person, []).append(name)
+        self._look_at(needed)
+        inside: dict[str, list[int]] = {name: [] for name in conditions}
+        ranks = KnownRanks(given)
+        for person, names in of.items():
+            facts = self._people[person]
             if facts is None:
                 continue
             here: dict[str, bool] = {}
 
-            def inside(segment: str, here: Mapping[str, bool] = here, person: int = person) -> bool:
+            def is_in(segment: str, here: Mapping[str, bool] = here, person: int = person) -> bool:
                 return here[segment] if segment in here else person in known[segment]
 
-            one = Evaluator(facts, self._context(person, KnownRanks(given), inside))
-            for name, condition in conditions.items():
-                if person in asked[name]:
-                    here[name] = one.holds(condition, facts.facts)
-                    if here[name]:
-                        found[name].add(person)
-        return found
+            one = Evaluator(facts, self._context(person, ranks, is_in))
+            for name in names:
+                here[name] = one.holds(conditions[name], facts.facts)
+                if here[name]:
+                    inside[name].append(person)
+        return {name: BitMap(found) for name, found in inside.items()}
 
     def _context(self, person: int, ranks: KnownRanks, inside: Callable[[str], bool]) -> Context:
         memory, now = self.memory, self.clock.as_of
@@ -111,20 +159,23 @@ class Singly:
 
     def values(
         self, ranks: Collection[Rank], people: Mapping[Sort, BitMap], before: Order
-    ) -> dict[Sort, Values]:
-        """What these people are compared by, as an `Order` keeps it of everybody."""
-        found: dict[Sort, Values] = {}
-        for rank in ranks:
-            sort = sort_of(rank)
-            if sort not in found and people[sort]:
-                found[sort] = self._values(rank, people[sort], before.values[sort])
-        return found
+    ) -> dict[Sort, Values] | None:
+        """What these people are compared by, as an `Order` keeps it of everybody; None: they did too much."""
+        first = {sort_of(rank): rank for rank in ranks}
+        wanted = {sort: rank for sort, rank in first.items() if people[sort]}
+        try:
+            self._look_at({rank: people[sort] for sort, rank in wanted.items()})
+            return {
+                sort: self._values(rank, people[sort], before.values[sort]) for sort, rank in wanted.items()
+            }
+        except TooMany:
+            return None
 
     def _values(self, rank: Rank, people: BitMap, before: Values) -> Values:
         since, context = aged(rank.value), Context(self.clock)
         compared: list[tuple[int, int | float, object]] = []
         for person in people:
-            facts = self._read[person]
+            facts = self._people[person]
             one = None if facts is None else Evaluator(facts, context)
             ranked = None if one is None or facts is None else one.ranked(rank, facts.facts)
             if one is None or facts is None or ranked is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from rules.engine.features import Activity
 from rules.engine.periods import Range
 from rules.engine.session import Session
+from rules.engine.stretches import Stretch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +46,11 @@ class ByPerson(Protocol):
         """The rows of these people (ascending), with `person` and at most these columns; None: all."""
         ...
 
+    def stretches(self, kind: str, people: NDArray[np.int32]) -> Sequence[Stretch]:
+        """Of each of these people (ascending) where their rows of a kind lie. TooMany, of `stretches`, if it
+        is not worth while to pick them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -68,3 +74,8 @@ def activity_of(session: Session, relation: str) -> Activity:
 def texts(columns: Collection[str] | Sequence[str]) -> frozenset[str]:
     """The fields that have a folded copy."""
     return frozenset(name.removesuffix("__ci") for name in columns if name.endswith("__ci"))
+
+
+def always_read(columns: Collection[str]) -> set[str]:
+    """The columns of people that rules may need without naming them."""
+    return {name for name in columns if name in ("suppressed", "in_lists") or name.startswith("consented_")}

@@ -9,6 +9,7 @@ from itertools import chain
 from rules.ir import (
     Aggregate,
     Earned,
+    Fact,
     HeldSegment,
     InSegment,
     Lasting,
@@ -90,6 +91,18 @@ def kinds(roots: Iterable[Node]) -> set[str]:
 def kinds_in(node: Node) -> frozenset[str]:
     """The kinds of activity whose rows are read for one node."""
     return frozenset(kinds([node]))
+
+
+@lru_cache(maxsize=4096)
+def fields_in(node: Node) -> frozenset[str]:
+    """The fields of people and of activity that stand in one node."""
+    found: set[str] = set()
+    for one in nodes([node]):
+        if isinstance(one, Fact):
+            found.add(one.name)
+        elif isinstance(one, Aggregate) and one.field is not None:
+            found.add(one.field)
+    return frozenset(found)
 
 
 @lru_cache(maxsize=4096)

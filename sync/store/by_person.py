@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rules.engine.periods import Range
+from rules.engine.stretches import Stretch
 from rules.engine.tables import Span
 
 PERSON = "person"
@@ -37,12 +38,41 @@ class Copy:
     def __init__(self, rows: pa.Table, by: str = PERSON) -> None:
         """`rows`: as `arranged` makes them."""
         self._rows = rows
-        self.columns = [name for name in rows.column_names if name not in (_PLACE, _AT, _WHOSE)]
-        self._persons = _numbers(rows[by])
+        there = rows.column_names
+        own = {_PLACE, _AT, _WHOSE, *(f"{name} {field}" for name in (_AT, _WHOSE) for field in there)}
+        self.columns = [name for name in there if name not in own]
+        self._found: dict[str, pa.Array] = {}
+        self._persons = numbers(rows[by])
         self._at: NDArray[np.int64] | None = None
         if "at" in self.columns:
-            self._at = _numbers(rows["at"])
-            self._ordered, self._whose = _numbers(rows[_AT]), _numbers(rows[_WHOSE])
+            self._at = numbers(rows["at"])
+            self._ordered, self._whose = numbers(rows[_AT]), numbers(rows[_WHOSE])
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> Self:
+        """Of a few rows of activity, made for the time being."""
+        return cls(arranged(rows))
+
+    @property
+    def instants(self) -> NDArray[np.int64]:
+        """When each row happened, in microseconds; only of activity."""
+        assert self._at is not None  # noqa: S101 - as it says
+        return self._at
+
+    @property
+    def lake_places(self) -> NDArray[np.int64]:
+        """Where each row lies in the file of the lake."""
+        return numbers(self._rows[_PLACE])
+
+    def places(self, people: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """From which row to before which other each of these people's lie."""
+        return np.searchsorted(self._persons, people), np.searchsorted(self._persons, people, side="right")
+
+    def column(self, name: str) -> pa.Array | None:
+        """A column in one piece; None: the file has none."""
+        if name not in self._found and name in self.columns:
+            self._found[name] = whole(self._rows[name])
+        return self._found.get(name)
 
     @classmethod
     def open(cls, path: Path, by: str = PERSON) -> Self:
@@ -51,21 +81,24 @@ class Copy:
 
     def crossed(self, found: Range) -> NDArray[np.int32]:
         """Whose activity lies in the range, once for each."""
-        start = 0 if found.start is None else np.searchsorted(self._ordered, _held(found.start))
-        end = None if found.end is None else np.searchsorted(self._ordered, _held(found.end))
+        start, end = _places(self._ordered, found)
         return self._whose[start:end].astype(np.int32)
 
     def valued(self, field: str, type_: pa.DataType, found: Range) -> NDArray[np.int32]:
         """Who has a value of the type in the range; the file may lack the field."""
-        return _valued(self._rows, field, type_, found)
+        ordered, whose = f"{_AT} {field}", f"{_WHOSE} {field}"
+        if ordered not in self._rows.column_names or self._rows[field].type != type_:
+            return _valued(self._rows, field, type_, found)
+        values = numbers(self._rows[ordered])[: len(self._rows) - self._rows[field].null_count]
+        start, end = _places(values, found)
+        return numbers(self._rows[whose])[start:end].astype(np.int32)
 
     def take(
         self, people: NDArray[np.int32], span: Span, columns: Collection[str], gone: NDArray[np.int64] | None
     ) -> pa.Table:
         """The rows of these people (ascending) in the span, with those of the columns that the file has;
         without the places that are `gone`."""
-        low = np.searchsorted(self._persons, people)
-        high = np.searchsorted(self._persons, people, side="right")
+        low, high = self.places(people)
         there = high > low
         if not there.any():
             return pa.table({})
@@ -87,7 +120,7 @@ class Copy:
     ) -> pa.Table:
         """The rows in these places of the copy, as `take` has it."""
         if gone is not None:
-            places = _numbers(self._rows[_PLACE])[rows]
+            places = numbers(self._rows[_PLACE])[rows]
             rows = rows[~np.isin(places, gone)]
         wanted = [name for name in self.columns if name in columns]
         taken = self._rows.select(wanted).take(pa.array(rows))
@@ -106,16 +139,31 @@ def arranged(rows: pa.Table, by: str = PERSON) -> pa.Table:
     order = np.arange(len(rows))
     dated = "at" in rows.column_names
     if dated:
-        at = _numbers(rows["at"])
+        at = numbers(rows["at"])
         if np.any(np.diff(at) < 0):  # files are in order of time, nearly always
             order = np.argsort(at, kind="stable")
-        ordered, whose = at[order], _numbers(rows["person"])[order]
-    order = order[np.argsort(_numbers(rows[by])[order], kind="stable")]
+        ordered, whose = at[order], numbers(rows["person"])[order]
+    order = order[np.argsort(numbers(rows[by])[order], kind="stable")]
     compact = pa.table({name: _compact(rows[name]) for name in rows.column_names})
     found = compact.take(pa.array(order)).combine_chunks()
     if dated:
         found = found.append_column(_AT, pa.array(ordered)).append_column(_WHOSE, pa.array(whose))
     return found
+
+
+def _with_order(rows: pa.Table) -> pa.Table:
+    """People with, for each of their dates and instants, all of them in order and whose they are: those who
+    have none at the end."""
+    for field in rows.schema:
+        if not pa.types.is_date32(field.type) and not pa.types.is_timestamp(field.type):
+            continue
+        known = pc.is_valid(rows[field.name])
+        values, whose = (numbers(rows[name].filter(known)) for name in (field.name, PERSON))
+        order = np.argsort(values, kind="stable")
+        for name, found in ((_AT, values[order]), (_WHOSE, whose[order])):
+            padded = np.append(found, np.zeros(len(rows) - len(found), found.dtype))
+            rows = rows.append_column(f"{name} {field.name}", pa.array(padded))
+    return rows
 
 
 def copied(columns: Collection[str]) -> list[str]:
@@ -126,7 +174,8 @@ def copied(columns: Collection[str]) -> list[str]:
 def make(file: str, copy: Path, by: str = PERSON) -> None:
     """Write the copy of a Parquet file. It is there whole or not at all."""
     source = pq.ParquetFile(file)
-    write(arranged(source.read(columns=copied(source.schema_arrow.names)), by), copy)
+    found = arranged(source.read(columns=copied(source.schema_arrow.names)), by)
+    write(_with_order(found) if by == PERSON and "at" not in found.column_names else found, copy)
 
 
 def mapped(path: Path) -> pa.Table:
@@ -160,7 +209,7 @@ class Loose:
         """As `Copy` has it."""
         rows = pq.read_table(self._path, columns=["person", "at"])
         rows = rows.filter(pc.is_valid(rows["person"]))
-        return _numbers(rows["person"])[_inside(rows["at"], found)].astype(np.int32)
+        return numbers(rows["person"])[_inside(rows["at"], found)].astype(np.int32)
 
     def valued(self, field: str, type_: pa.DataType, found: Range) -> NDArray[np.int32]:
         """As `Copy` has it."""
@@ -223,6 +272,12 @@ class Indexed:
         found_ = [part.rows.valued(field, type_, found) for part in self.parts.get(None, ())]
         return np.concatenate(found_) if found_ else np.array([], np.int32)
 
+    def stretches(self, kind: str, people: NDArray[np.int32]) -> Sequence[Stretch]:
+        """Of each of these people (ascending) where their rows of a kind lie."""
+        from sync.store.stretches import stretches
+
+        return stretches(self.parts.get(kind, ()), self.columns[kind], people)
+
     def names(self, kind: str | None) -> Collection[str]:
         """The columns of the relation."""
         columns = self.columns[kind]
@@ -232,21 +287,22 @@ class Indexed:
         self, kind: str | None, people: NDArray[np.int32], span: Span, columns: Collection[str] | None
     ) -> pa.Table:
         """The rows of these people (ascending) in the span; `columns`: at most these, None: all."""
-        found = _taken(self.parts.get(kind, ()), self.columns[kind], people, span, columns)
+        found = taken(self.parts.get(kind, ()), self.columns[kind], people, span, columns)
         wanted = {name for name in self.facts if columns is None or name in columns}
         if kind is not None or not wanted:
             return found
-        told = _taken(self.told, {"person": pa.int32(), **self.facts}, people, Span(), wanted)
+        told = taken(self.told, {"person": pa.int32(), **self.facts}, people, Span(), wanted)
         return _beside(found, told)
 
 
-def _taken(
+def taken(
     parts: Sequence[Part],
     types: Mapping[str, pa.DataType],
     people: NDArray[np.int32],
     span: Span,
     columns: Collection[str] | None,
 ) -> pa.Table:
+    """The rows of these people (ascending) in the span, with `person` and at most these columns."""
     names = [name for name in types if columns is None or name in columns or name == "person"]
     fields = pa.schema([(name, types[name]) for name in names])
     taken = [part.rows.take(people, span, names, part.gone) for part in parts]
@@ -256,7 +312,7 @@ def _taken(
 def _beside(found: pa.Table, told: pa.Table) -> pa.Table:
     """Each person's row with the columns of their row in `told`, missing where there is none."""
     told = told.sort_by("person").combine_chunks()
-    persons, known = _numbers(found["person"]), _numbers(told["person"])
+    persons, known = numbers(found["person"]), numbers(told["person"])
     places = np.searchsorted(known, persons)
     there = np.zeros(len(persons), bool)
     inside = places < len(known)
@@ -281,15 +337,20 @@ def _as(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     return column if column.type == type_ else column.cast(type_)
 
 
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """In one piece, where it lies if it is."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Whole numbers, dates or instants in place."""
-    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    array = whole(column)
     plain = {pa.types.is_timestamp: pa.int64(), pa.types.is_date32: pa.int32()}
     for is_it, type_ in plain.items():
         if is_it(array.type):
             array = array.view(type_)
-    numbers: NDArray[np.int64] = array.to_numpy(zero_copy_only=False)
-    return numbers
+    found: NDArray[np.int64] = array.to_numpy(zero_copy_only=False)
+    return found
 
 
 def _compact(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -310,18 +371,24 @@ def _valued(rows: pa.Table, field: str, type_: pa.DataType, found: Range) -> NDA
     if values.null_count:
         known = pc.is_valid(values)
         persons, values = persons.filter(known), values.filter(known)
-    return _numbers(persons)[_inside(values, found)].astype(np.int32)
+    return numbers(persons)[_inside(values, found)].astype(np.int32)
 
 
 def _inside(at: pa.ChunkedArray, found: Range) -> NDArray[np.bool_]:
     """Which instants, or days, lie in a range."""
-    us = _numbers(at)
+    us = numbers(at)
     inside = np.ones(len(us), bool)
     if found.start is not None:
         inside &= us >= _held(found.start)
     if found.end is not None:
         inside &= us < _held(found.end)
     return inside
+
+
+def _places(ordered: NDArray[np.int64], found: Range) -> tuple[int, int | None]:
+    """From where to before where what is in order lies in a range."""
+    start = 0 if found.start is None else int(np.searchsorted(ordered, _held(found.start)))
+    return start, None if found.end is None else int(np.searchsorted(ordered, _held(found.end)))
 
 
 def _held(us: int) -> int:
