@@ -123,7 +123,7 @@ class Seen(ABC):
 
     def came_to(self, node: ir.Aggregate) -> Known | None:
         """What it comes to; None is missing."""
-        if isinstance(node, ir.RecordAggregate):
+        if type(node) is ir.RecordAggregate:
             return self._came_to(node)
         found = self._found(node.kind).values
         known = found.get(node, found)

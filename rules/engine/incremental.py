@@ -147,7 +147,7 @@ def renew(
                 told = ask(wanted, restricted, known=known, asked=asked, given=given).members
         for name, whom in asked.items():
             was, inside = before.members[name], told[name] & whom
-            members[name] = was if was & whom == inside else (was - whom) | inside
+            members[name] = _with(was, whom, inside)
 
     again(first)
     told = Evaluation({}, 0, {})
@@ -160,7 +160,10 @@ def renew(
                 moved_ = members[one] ^ before.members[one] if one in between else people[one]
                 people[name] |= moved_
         again(rest)
-    total = connection.sql(f"SELECT count(*) FROM {tables.people}").fetchall()[0][0]
+    if tables.by_person is None:
+        total = connection.sql(f"SELECT count(*) FROM {tables.people}").fetchall()[0][0]
+    else:
+        total = tables.by_person.count()
     evaluation = Evaluation(
         {name: members[name] for name in rules.segments},
         total,
@@ -170,6 +173,17 @@ def renew(
     )
     asked = len(BitMap.union(BitMap(), *people.values()))  # also about people who are gone
     return Renewed(evaluation, min(asked, total), in_full)
+
+
+def _with(members: BitMap, asked: BitMap, inside: BitMap) -> BitMap:
+    """The members, once it is known who of those who were asked is inside."""
+    came, went = inside - members, (members & asked) - inside
+    if not came and not went:
+        return members
+    found = members.copy()
+    found |= came
+    found -= went
+    return found
 
 
 class _Ordering:
@@ -244,7 +258,7 @@ def _classified(
     dialect: Dialect,
 ) -> tuple[dict[str, Edges], dict[str, str]]:
     """The edges to look at for each segment, and those that everybody must be asked, with the reason."""
-    looked_for, in_full = dict[str, Edges](), dict[str, str]()
+    looked_for, in_full, seen = dict[str, Edges](), dict[str, str](), dict[ir.Aggregate, Edges]()
     for name, segment in rules.segments.items():
         if name not in before.members:
             in_full[name] = "it is new"
@@ -258,7 +272,7 @@ def _classified(
             looked_for[name] = Edges()
         else:
             try:
-                looked_for[name] = edges(segment.when, then, now, dialect, ranked=settled)
+                looked_for[name] = edges(segment.when, then, now, dialect, ranked=settled, seen=seen)
             except Unsettled as reason:
                 in_full[name] = str(reason)
     return looked_for, in_full

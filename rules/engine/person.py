@@ -38,7 +38,7 @@ from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 if TYPE_CHECKING:
     import duckdb
 
-_MADE = ir.Arithmetic
+_MADE, _LITERAL, _AGGREGATE = ir.Arithmetic, ir.Literal, ir.Aggregate
 _TESTS = frozenset((ir.TextTest, ir.Matches, ir.IsKnown, ir.IsTrue, ir.InPeriod, ir.Anniversary, ir.ListTest))
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 
@@ -234,12 +234,15 @@ class Evaluator(Seen):
                 return all(found) if kind is ir.ListTestKind.ALL else any(found)
 
     def _compare(self, operator: ir.Comparison, left: ir.Value, right: ir.Value, row: Row) -> bool:
-        a, b = self.value(left, row), self.value(right, row)
-        if a is None or b is None:
+        a = self.value(left, row)
+        if a is None:
+            return False
+        b = right.value if type(right) is _LITERAL else self.value(right, row)
+        if b is None:
             return False
         x: object = a
         y: object = b
-        if isinstance(a, str) and isinstance(b, str):
+        if type(a) is str and type(b) is str:
             x, y = fold(a), fold(b)
         elif type(left) is _MADE or type(right) is _MADE or _type(left) is not _type(right):
             x, y = self._double(left, row), self._double(right, row)
@@ -278,6 +281,8 @@ class Evaluator(Seen):
     # ── values ──
 
     def value(self, node: ir.Value | ir.ScorePart, row: Row) -> Known | None:
+        if type(node) is _AGGREGATE:  # what is asked for most
+            return self.came_to(node)
         match node:
             case ir.Aggregate():
                 return self.came_to(node)
@@ -350,7 +355,7 @@ class Evaluator(Seen):
 
 
 def _type(node: ir.Value) -> Type:
-    return Type.NUMBER if isinstance(node, ir.DaysSince) else node.type
+    return Type.NUMBER if type(node) is ir.DaysSince else node.type  # type: ignore[union-attr]
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rules import ir
@@ -14,6 +15,8 @@ from rules.engine.walk import kinds_in
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+_CONSENTED = "consented_"
 
 
 def read_person(
@@ -41,11 +44,7 @@ def person_of(person: int, rows: Sequence[Row], activity: Mapping[str, Sequence[
     if not rows:
         return None
     facts = rows[0]
-    consented = {
-        name.removeprefix("consented_"): value is True
-        for name, value in facts.items()
-        if name.startswith("consented_")
-    }
+    consented = {channel: facts[name] is True for name, channel in _channels(tuple(facts))}
     lists = facts["in_lists"]
     return PersonFacts(
         person=person,
@@ -55,6 +54,13 @@ def person_of(person: int, rows: Sequence[Row], activity: Mapping[str, Sequence[
         consented=consented,
         lists=frozenset(lists) if isinstance(lists, list) else frozenset(),
     )
+
+
+@lru_cache(maxsize=64)
+def _channels(columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The columns of people that tell whether they consented to a channel, and the channel."""
+    named = (name for name in columns if name.startswith(_CONSENTED))
+    return tuple((name, name.removeprefix(_CONSENTED)) for name in named)
 
 
 def picked(kept: ByPerson, kind: str | None, person: int) -> pa.Table:

@@ -22,7 +22,7 @@ from rules.engine.reading import person_of
 from rules.engine.standing import Memory
 from rules.engine.stretches import Allowance, Lying, TooMany
 from rules.engine.tables import Span, Tables, always_read
-from rules.engine.walk import Rank, fields_in, kinds_in, nodes
+from rules.engine.walk import Rank, fields_in, kinds_in, record_kinds_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +47,7 @@ class Singly:
         self._fields, self._whole = set[str](), set[str]()
         for condition in conditions:
             self._fields |= fields_in(condition)
-            records = (one for one in nodes([condition]) if isinstance(one, ir.RecordAggregate))
-            self._whole.update(kind for one in records for kind in one.states)  # all columns make a record
+            self._whole |= record_kinds_in(condition)  # all columns make a record
         self._allowed = Allowance(MOST_VALUES)
         self._people: dict[int, PersonFacts | None] = {}
         self._activity: dict[int, dict[str, Sequence[Row]]] = {}

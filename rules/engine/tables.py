@@ -28,6 +28,10 @@ class Span:
 class ByPerson(Protocol):
     """Keeps the rows of relations in order of persons. `kind`: of activity, None: people."""
 
+    def count(self) -> int:
+        """How many people there are."""
+        ...
+
     def crossed(self, kind: str, found: Range) -> NDArray[np.int32]:
         """At least everybody with activity of the kind in the range."""
         ...

@@ -82,11 +82,18 @@ class Edges:
 
 
 def edges(
-    condition: ir.Predicate, then: Clock, now: Clock, dialect: Dialect, *, ranked: Collection[Rank] = ()
+    condition: ir.Predicate,
+    then: Clock,
+    now: Clock,
+    dialect: Dialect,
+    *,
+    ranked: Collection[Rank] = (),
+    seen: dict[ir.Aggregate, Edges] | None = None,
 ) -> Edges:
     """What may change the condition for a person of whom no row changed between the two instants, other than
-    memberships, now and before, and than who is in these `ranked`. Unsettled if that is not known."""
-    finder = _Finder(then, now, dialect, ranked)
+    memberships, now and before, and than who is in these `ranked`. Unsettled if that is not known.
+    `seen`: what was found of aggregates in other conditions, between the same two; more is added."""
+    finder = _Finder(then, now, dialect, ranked, seen)
     finder.predicate(condition)
     return finder.found
 
@@ -99,8 +106,16 @@ def value_edges(value: ir.Value, then: Clock, now: Clock, dialect: Dialect) -> E
 
 
 class _Finder:
-    def __init__(self, then: Clock, now: Clock, dialect: Dialect, ranked: Collection[Rank]) -> None:
+    def __init__(
+        self,
+        then: Clock,
+        now: Clock,
+        dialect: Dialect,
+        ranked: Collection[Rank],
+        seen: dict[ir.Aggregate, Edges] | None = None,
+    ) -> None:
         self.clocks, self.dialect, self.found, self.ranked = (then, now), dialect, Edges(), ranked
+        self._seen = {} if seen is None else seen
 
     # ── predicates ──
 
@@ -192,6 +207,15 @@ class _Finder:
                 raise Unsettled(_NOT_KNOWN)
 
     def _aggregate(self, node: ir.Aggregate) -> None:
+        seen = self._seen.get(node)
+        if seen is None:
+            before, self.found = self.found, Edges()
+            self._look_at(node)
+            seen, self.found = self.found, before
+            self._seen[node] = seen
+        self.found.merge(seen)
+
+    def _look_at(self, node: ir.Aggregate) -> None:
         if node.function not in _WINDOWED:
             raise Unsettled(_NOT_KNOWN)
         then, now = (window(node.period, clock) for clock in self.clocks)

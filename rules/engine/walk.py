@@ -94,6 +94,13 @@ def kinds_in(node: Node) -> frozenset[str]:
 
 
 @lru_cache(maxsize=4096)
+def record_kinds_in(node: Node) -> frozenset[str]:
+    """Those of them that are states of related records."""
+    found = (one for one in nodes([node]) if isinstance(one, RecordAggregate))
+    return frozenset(kind for one in found for kind in one.states)
+
+
+@lru_cache(maxsize=4096)
 def fields_in(node: Node) -> frozenset[str]:
     """The fields of people and of activity that stand in one node."""
     found: set[str] = set()

@@ -79,6 +79,11 @@ class Copy:
         """Mapped into memory. An unreadable file is an OSError or a pa.ArrowInvalid."""
         return cls(mapped(path), by)
 
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
+
     def crossed(self, found: Range) -> NDArray[np.int32]:
         """Whose activity lies in the range, once for each."""
         start, end = _places(self._ordered, found)
@@ -154,15 +159,15 @@ def arranged(rows: pa.Table, by: str = PERSON) -> pa.Table:
 def _with_order(rows: pa.Table) -> pa.Table:
     """People with, for each of their dates and instants, all of them in order and whose they are: those who
     have none at the end."""
-    for field in rows.schema:
-        if not pa.types.is_date32(field.type) and not pa.types.is_timestamp(field.type):
+    for one in rows.schema:
+        if not pa.types.is_date32(one.type) and not pa.types.is_timestamp(one.type):
             continue
-        known = pc.is_valid(rows[field.name])
-        values, whose = (numbers(rows[name].filter(known)) for name in (field.name, PERSON))
+        known = pc.is_valid(rows[one.name])
+        values, whose = (numbers(rows[name].filter(known)) for name in (one.name, PERSON))
         order = np.argsort(values, kind="stable")
         for name, found in ((_AT, values[order]), (_WHOSE, whose[order])):
             padded = np.append(found, np.zeros(len(rows) - len(found), found.dtype))
-            rows = rows.append_column(f"{name} {field.name}", pa.array(padded))
+            rows = rows.append_column(f"{name} {one.name}", pa.array(padded))
     return rows
 
 
@@ -271,6 +276,11 @@ class Indexed:
         type_ = self.columns[None][field]
         found_ = [part.rows.valued(field, type_, found) for part in self.parts.get(None, ())]
         return np.concatenate(found_) if found_ else np.array([], np.int32)
+
+    def count(self) -> int:
+        """How many people there are."""
+        every = self.parts.get(None, ())
+        return sum(p.rows.count - (0 if p.gone is None else len(np.unique(p.gone))) for p in every)
 
     def stretches(self, kind: str, people: NDArray[np.int32]) -> Sequence[Stretch]:
         """Of each of these people (ascending) where their rows of a kind lie."""

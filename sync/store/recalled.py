@@ -31,13 +31,15 @@ from rules.engine.walk import Rank
 EVALUATED = "evaluated"
 """The note on the last evaluation; none while its result is being stored."""
 FOLDER = "recalled"
-_SUFFIX = ".arrow"
-_LAYOUT = 2
+_SUFFIX, _TOLD = ".arrow", ".told"
+_LAYOUT = 3
 _MOST_PATCHED = 10
 """While no more than one of so many people differs from a file, the file stays and the others lie beside."""
+_SMALL = 1 << 16
+"""Bytes: so little that differs from a file lies with all the rest in one; of more, each has its own."""
+_ALIGNED = 64
 _PAGE = 4096
 _WORDS = _PAGE // 8
-_LARGE = 1 << 16
 _SETTLED_S = 2.0
 """What was written so recently could be written once more without looking any different."""
 _BOUNDS = ("at_least", "above", "at_most")
@@ -67,7 +69,7 @@ def named(note: object) -> File | None:
 
 @dataclass(frozen=True, slots=True)
 class Lying:
-    """Where values lie: in a file, and what differs from it in another."""
+    """Where values lie: in a file, and what differs from it in another, if that is much."""
 
     values: Values
     whole: File
@@ -90,6 +92,7 @@ class Recalled:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
         self._sound: dict[File, tuple[int, ...]] = {}
+        self._decoded: dict[File, Values] = {}
 
     def read(self, file: File | None) -> Recall:
         """Nothing, if there is no such file, or another one, or a part of it is not what it was."""
@@ -117,21 +120,25 @@ class Recalled:
         if file is not None:
             try:
                 told = self._told(file)
-                parts = [told["bitmaps"], *(part for sort in told["sorts"] for part in sort[2:] if part)]
+                parts = [part for sort in told["sorts"] for part in sort[2:] if part]
                 named = {file.name, *(name for name, _ in parts)}
             except (OSError, ValueError, KeyError, IndexError, TypeError):
                 pass  # unreadable, so that nobody can use what it names
         for path in self._folder.glob("*"):
             if path.name not in named:
                 path.unlink(missing_ok=True)
+        self._sound = {one: touched for one, touched in self._sound.items() if one.name in named}
+        self._decoded = {one: values for one, values in self._decoded.items() if one.name in named}
 
     def _keep(self, order: Order, ranks: list[Rank], memory: Memory, before: Recall) -> File:
         sorts: list[object] = []
+        pieces: list[bytes] = []
         places: dict[Sort, Mapping[Group, int]] = {}
         for sort in dict.fromkeys(map(sort_of, ranks)):
             layers = order.layers(sort)
-            whole, patched = self._lay(layers, before.files.get(sort))
+            whole, patched, patch = self._lay(layers, before.files.get(sort))
             sorts.append([*sort, whole.document(), None if patched is None else patched.document()])
+            pieces.append(patch)
             places[sort] = {group: place for place, group in enumerate(layers.names)}
         cuts = {
             rank.key: [
@@ -146,53 +153,69 @@ class Recalled:
             "sorts": sorts,
             "cuts": [[*sort_of(rank), rank.key, cuts[rank.key]] for rank in ranks],
             "memory": [[*name, len(bitmap)] for name, bitmap in zip(names, bitmaps, strict=True)],
-            "bitmaps": self._write(".bitmaps", [b"".join(bitmaps)]).document(),
+            "pieces": [*map(len, pieces), sum(map(len, bitmaps))],
         }
-        return self._write(".json", [json.dumps(told).encode()])
+        return self._write(_TOLD, [_bound([json.dumps(told).encode(), *pieces, b"".join(bitmaps)])])
 
     def _read(self, file: File) -> Recall:
-        told = self._told(file)
+        told, *patches_, bitmaps = self._told(file)
         found: dict[Sort, Lying] = {}
-        for value, by, *parts in told["sorts"]:
-            found[value, by] = self._lying(*parts, grouped=by is not None)
+        for (value, by, *parts), patch in zip(told["sorts"], patches_, strict=True):
+            found[value, by] = self._lying(*parts, patch, grouped=by is not None)
         patches = {sort: one.patch for sort, one in found.items() if one.patch is not None}
         order = Order({sort: one.values for sort, one in found.items()}, {}, patches)
         cuts: dict[str, Mapping[Group, Threshold]] = {}
         for value, by, rank, listed in told["cuts"]:
             names = order.layers((value, by)).names
             cuts[rank] = {names[place]: Threshold(*bounds) for place, *bounds in listed}
-        bitmaps = self._bytes(File(*told["bitmaps"])).to_pybytes()
-        return Recall(replace(order, cuts=cuts), _remembered(told["memory"], bitmaps), found)
+        remembered = _remembered(told["memory"], bitmaps.to_pybytes())
+        return Recall(replace(order, cuts=cuts), remembered, found)
 
-    def _lay(self, layers: Layers, before: Lying | None) -> tuple[File, File | None]:
-        """The files from which the values can be read. While few people differ from what lies there, only
-        they are written."""
+    def _lay(self, layers: Layers, before: Lying | None) -> tuple[File, File | None, bytes]:
+        """The file from which the values can be read, and what differs from it: in another file, or as a
+        piece. While few people differ from what lies there, only they are written."""
         patch = layers.patch
         if before is not None and layers.values is before.values:
-            if patch is before.patch:
-                return before.whole, before.patched
-            if patch is not None and len(patch.people) * _MOST_PATCHED < len(before.values.persons):
-                return before.whole, self._write(_SUFFIX, _encoded_patch(patch))
-        return self._write(_SUFFIX, _encoded(layers.whole())), None
+            if patch is None or (patch is before.patch and before.patched is not None):
+                return before.whole, before.patched, b""
+            if len(patch.people) * _MOST_PATCHED < len(before.values.persons):
+                piece = b"".join(_encoded_patch(patch))
+                if len(piece) <= _SMALL:
+                    return before.whole, None, piece
+                return before.whole, self._write(_SUFFIX, [piece]), b""
+        return self._write(_SUFFIX, _encoded(layers.whole())), None, b""
 
-    def _lying(self, whole: list[Any], patched: list[Any] | None, *, grouped: bool) -> Lying:
-        file = File(*whole)
-        values = _decoded(pa.BufferReader(self._bytes(file)), grouped=grouped)
-        if patched is None:
-            return Lying(values, file)
-        beside = File(*patched)
-        patch = _decoded_patch(pa.BufferReader(self._bytes(beside)), grouped=grouped)
+    def _lying(
+        self, whole: list[Any], patched: list[Any] | None, piece: pa.Buffer, *, grouped: bool
+    ) -> Lying:
+        file, beside = File(*whole), None if patched is None else File(*patched)
+        content = self._bytes(file)
+        values = self._decoded.get(file)
+        if values is None:
+            values = _decoded(pa.BufferReader(content), grouped=grouped)
+            if file in self._sound:
+                self._decoded[file] = values
+        if beside is not None:
+            piece = self._bytes(beside)
+        patch = _decoded_patch(pa.BufferReader(piece), grouped=grouped) if len(piece) else None
         return Lying(values, file, patch, beside)
 
-    def _told(self, file: File) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self._bytes(file).to_pybytes())
+    def _told(self, file: File) -> tuple[Any, ...]:
+        """What the file tells, and its pieces."""
+        content = self._bytes(file)
+        size = int.from_bytes(content[:_ALIGNED].to_pybytes(), "little")
+        told, start = json.loads(content[_ALIGNED : _ALIGNED + size].to_pybytes()), _ALIGNED + _aligned(size)
         if told["layout"] != _LAYOUT:
             raise ValueError("it is laid out otherwise")
-        return told
+        pieces: list[pa.Buffer] = []
+        for size in told["pieces"]:
+            pieces.append(content[start : start + size])
+            start += _aligned(size)
+        return (told, *pieces)
 
     def _bytes(self, file: File) -> pa.Buffer:
-        """What is in the file, mapped into memory; OSError if it is not what was written. A large one is looked
-        through once, and then again only if it was touched."""
+        """What is in the file, mapped into memory; OSError if it is not what was written. What lies there for
+        some time is looked through once, and again only if it was touched."""
         path = self._folder / file.name
         there = path.stat()
         touched = (there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns)
@@ -205,7 +228,8 @@ class Recalled:
             return found
         if _checksum(found) != file.checksum:
             raise OSError("it is not what was written")
-        if there.st_size > _LARGE and there.st_ctime + _SETTLED_S < time.time():  # of the file system, too
+        self._decoded.pop(file, None)
+        if there.st_size > _SMALL and there.st_ctime + _SETTLED_S < time.time():  # the file system's clock
             self._sound[file] = touched
         return found
 
@@ -222,6 +246,16 @@ class Recalled:
         finally:
             beside.unlink(missing_ok=True)
         return File(name, _checksum(content))
+
+
+def _bound(pieces: list[bytes]) -> bytes:
+    """The size of the first piece and all of them, each where columns may begin."""
+    sized = [len(pieces[0]).to_bytes(_ALIGNED, "little"), *pieces]
+    return b"".join(piece.ljust(_aligned(len(piece)), b"\0") for piece in sized)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNED) * _ALIGNED
 
 
 def _checksum(content: bytes | pa.Buffer) -> int:
