@@ -81,7 +81,7 @@ class Seen(ABC):
 
     def __init__(self, activity: Mapping[str, Sequence[Row]], kept: dict[str, Kept], clock: Clock) -> None:
         self.activity, self.clock, self._kept = activity, clock, kept
-        self._known: dict[str, Found] = {}
+        self._known: dict[str, tuple[Kept, Found]] = {}
 
     @abstractmethod
     def holds(self, node: ir.Predicate, row: Row) -> bool:
@@ -92,21 +92,22 @@ class Seen(ABC):
         if isinstance(node, ir.RecordAggregate):
             rows = kept_anew(present_states(node, self.every(), self.clock))
             return self._fitting(rows, node.where, window(node.period, self.clock))
-        every = self._found(node.kind).rows
-        found = every.get(node)
+        kept, every = self._found(node.kind)
+        found = every.rows.get(node)
         if found is None:
-            found = every[node] = self.fitting(node.kind, node.where, window(node.period, self.clock))
+            found = self._fitting(kept, node.where, window(node.period, self.clock))
+            every.rows[node] = found
         return found
 
     def every(self) -> Mapping[str, Sequence[Row]]:
         """All activity, by kind."""
         return self.activity
 
-    def _found(self, kind: str) -> Found:
+    def _found(self, kind: str) -> tuple[Kept, Found]:
         found = self._known.get(kind)
         if found is None:
-            by_clock = kept_of(self._kept, self.activity, kind).found
-            found = self._known[kind] = by_clock.setdefault(self.clock, Found())
+            kept = kept_of(self._kept, self.activity, kind)
+            found = self._known[kind] = kept, kept.found.setdefault(self.clock, Found())
         return found
 
     def _fitting(self, kept: Kept, where: ir.Predicate | None, inside: Range) -> Sequence[Row]:
@@ -125,7 +126,7 @@ class Seen(ABC):
         """What it comes to; None is missing."""
         if type(node) is ir.RecordAggregate:
             return self._came_to(node)
-        found = self._found(node.kind).values
+        found = self._found(node.kind)[1].values
         known = found.get(node, found)
         if known is found:
             known = found[node] = self._came_to(node)

@@ -43,7 +43,7 @@ class ActivityOffers:
         if rows and (None in goals or value.function not in (F.COUNT, F.DISTINCT, F.SLICES)):
             yield from self.without(value, rows)
 
-    def _reach(self, value: ir.Aggregate, goal: object, rows: list[Row]) -> Iterator[Offer]:
+    def _reach(self, value: ir.Aggregate, goal: object, rows: Sequence[Row]) -> Iterator[Offer]:
         if value.function is F.COUNT:
             more = _ceiling(goal) - len(rows)
             if more > 0:
@@ -172,7 +172,7 @@ class ActivityOffers:
         if found is not None:
             yield found
 
-    def rows(self, value: Feature) -> list[Row]:
+    def rows(self, value: Feature) -> Sequence[Row]:
         return self.scope.counted(value)
 
     def more(

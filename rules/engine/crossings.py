@@ -49,14 +49,17 @@ class _Finder:
 
     def ranges(self, wanted: Iterable[tuple[str, Range]]) -> dict[tuple[str, Range], BitMap]:
         """Who has activity of the kind in the range. A kind without rows may be missing."""
-        ordered = sorted(wanted, key=repr)
-        there = [item for item in ordered if item[0] in self.tables.activity]
-        found = {item: _bitmap(()) for item in ordered}
-        kept = self.tables.by_person
+        kept, activity = self.tables.by_person, self.tables.activity
         if kept is not None:
-            return found | {(kind, one): _bitmap(kept.crossed(kind, one)) for kind, one in there}
+            return {
+                (kind, one): _bitmap(kept.crossed(kind, one) if kind in activity else ())
+                for kind, one in wanted
+            }
+        ordered = sorted(wanted, key=repr)
+        there = [item for item in ordered if item[0] in activity]
+        found = {item: _bitmap(()) for item in ordered}
         queries = [
-            f"SELECT a.person AS person, {number} AS which FROM {self.tables.activity[kind]} AS a"
+            f"SELECT a.person AS person, {number} AS which FROM {activity[kind]} AS a"
             f" WHERE {' AND '.join(['a.person IS NOT NULL', *self._bounds(one)])}"
             for number, (kind, one) in enumerate(there)
         ]

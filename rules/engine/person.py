@@ -38,7 +38,7 @@ from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Type
 if TYPE_CHECKING:
     import duckdb
 
-_MADE, _LITERAL, _AGGREGATE = ir.Arithmetic, ir.Literal, ir.Aggregate
+_MADE, _LITERAL, _AGGREGATE, _FACT = ir.Arithmetic, ir.Literal, ir.Aggregate, ir.Fact
 _TESTS = frozenset((ir.TextTest, ir.Matches, ir.IsKnown, ir.IsTrue, ir.InPeriod, ir.Anniversary, ir.ListTest))
 _SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 
@@ -281,8 +281,11 @@ class Evaluator(Seen):
     # ── values ──
 
     def value(self, node: ir.Value | ir.ScorePart, row: Row) -> Known | None:
-        if type(node) is _AGGREGATE:  # what is asked for most
-            return self.came_to(node)
+        kind = type(node)
+        if kind is _AGGREGATE:  # what is asked for most
+            return self.came_to(node)  # type: ignore[arg-type]
+        if kind is _FACT:
+            return row.get(node.name)  # type: ignore[union-attr, return-value]
         match node:
             case ir.Aggregate():
                 return self.came_to(node)

@@ -133,7 +133,7 @@ class Values:
     @cached_property
     def _plain(self) -> tuple[Any, Any]:
         """Values and order as what gives Python's own numbers one by one, which is quicker."""
-        return self.values if self.values.dtype == object else memoryview(self.values), memoryview(self.order)
+        return self.values if self.values.dtype == object else self.values.data, self.order.data
 
     def groups_of(self, people: NDArray[np.uint32]) -> set[Group]:
         """The groups of these people."""

@@ -20,7 +20,7 @@ from rules.engine.person import Context, Evaluator, PersonFacts
 from rules.engine.ranks import KnownRanks, Thresholds, Values
 from rules.engine.reading import person_of
 from rules.engine.standing import Memory
-from rules.engine.stretches import Allowance, Lying, TooMany
+from rules.engine.stretches import Allowance, Lying, TooMany, listed, rows_of
 from rules.engine.tables import Span, Tables, always_read
 from rules.engine.walk import Rank, fields_in, kinds_in, record_kinds_in
 
@@ -71,11 +71,12 @@ class Singly:
         unread = BitMap.union(BitMap(), *conditions.values()) - BitMap(self._people)
         if unread:
             names = always_read(kept.names(None)) | self._fields
-            rows = kept.rows(None, np.array(unread.to_array(), np.int32), Span(), names).to_pylist()
+            table = kept.rows(None, np.array(unread.to_array(), np.int32), Span(), names)
             for person in unread:
                 self._people[person], self._activity[person] = None, {}
-            for row in rows:
-                person = row["person"]
+            whose: list[int] = table["person"].to_pylist()
+            rows = rows_of(table.column_names, map(listed, table.columns))
+            for person, row in zip(whose, rows, strict=True):
                 self._people[person] = person_of(person, [row], self._activity[person])
         wanted: dict[str, list[BitMap]] = {}
         for condition, people in conditions.items():

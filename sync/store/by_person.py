@@ -7,8 +7,6 @@ with whose they are.
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,20 +14,13 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rules.engine.periods import Range
 from rules.engine.stretches import Stretch
 from rules.engine.tables import Span
-
-PERSON = "person"
-_PLACE, _AT, _WHOSE = "lake place", "lake at", "lake whose"
-_NEVER_READ = frozenset({"content_hash", "email", "external_id", "kind"})
-"""Columns of activity that neither rules nor explanations ask for. People's fields may have such names."""
-_SEVERAL, _SAMPLE = 4, 4_000
-"""Texts of which each occurs so often on average, among the first ones too, are stored once each."""
+from sync.store.arranging import AT, PERSON, PLACE, WHOSE, arranged, mapped, numbers, whole
+from sync.store.loose import Loose, held, valued
 
 
 class Copy:
@@ -39,14 +30,15 @@ class Copy:
         """`rows`: as `arranged` makes them."""
         self._rows = rows
         there = rows.column_names
-        own = {_PLACE, _AT, _WHOSE, *(f"{name} {field}" for name in (_AT, _WHOSE) for field in there)}
+        own = {PLACE, AT, WHOSE, *(f"{name} {field}" for name in (AT, WHOSE) for field in there)}
         self.columns = [name for name in there if name not in own]
         self._found: dict[str, pa.Array] = {}
+        self._words: dict[str, list[object]] = {}
         self._persons = numbers(rows[by])
         self._at: NDArray[np.int64] | None = None
         if "at" in self.columns:
             self._at = numbers(rows["at"])
-            self._ordered, self._whose = numbers(rows[_AT]), numbers(rows[_WHOSE])
+            self._ordered, self._whose = numbers(rows[AT]), numbers(rows[WHOSE])
 
     @classmethod
     def of(cls, rows: pa.Table) -> Self:
@@ -62,7 +54,7 @@ class Copy:
     @property
     def lake_places(self) -> NDArray[np.int64]:
         """Where each row lies in the file of the lake."""
-        return numbers(self._rows[_PLACE])
+        return numbers(self._rows[PLACE])
 
     def places(self, people: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """From which row to before which other each of these people's lie."""
@@ -73,6 +65,13 @@ class Copy:
         if name not in self._found and name in self.columns:
             self._found[name] = whole(self._rows[name])
         return self._found.get(name)
+
+    def words(self, name: str) -> list[object]:
+        """The texts of a column of which each is stored once, by number."""
+        if name not in self._words:
+            column = self.column(name)
+            self._words[name] = [] if column is None else column.dictionary.to_pylist()
+        return self._words[name]
 
     @classmethod
     def open(cls, path: Path, by: str = PERSON) -> Self:
@@ -85,18 +84,18 @@ class Copy:
         return len(self._rows)
 
     def crossed(self, found: Range) -> NDArray[np.int32]:
-        """Whose activity lies in the range, once for each."""
+        """Whose activity lies in the range, as often as it does."""
         start, end = _places(self._ordered, found)
         return self._whose[start:end].astype(np.int32)
 
     def valued(self, field: str, type_: pa.DataType, found: Range) -> NDArray[np.int32]:
         """Who has a value of the type in the range; the file may lack the field."""
-        ordered, whose = f"{_AT} {field}", f"{_WHOSE} {field}"
+        ordered, whose = f"{AT} {field}", f"{WHOSE} {field}"
         if ordered not in self._rows.column_names or self._rows[field].type != type_:
-            return _valued(self._rows, field, type_, found)
-        values = numbers(self._rows[ordered])[: len(self._rows) - self._rows[field].null_count]
-        start, end = _places(values, found)
-        return numbers(self._rows[whose])[start:end].astype(np.int32)
+            return valued(self._rows, field, type_, found)
+        known = len(self._rows) - self._rows[field].null_count
+        start, end = _places(numbers(self._rows[ordered])[:known], found)
+        return numbers(self._rows[whose])[:known][start:end].astype(np.int32)
 
     def take(
         self, people: NDArray[np.int32], span: Span, columns: Collection[str], gone: NDArray[np.int64] | None
@@ -110,9 +109,9 @@ class Copy:
         low, high = low[there], high[there]
         if self._at is not None:
             if span.range.end is not None:
-                high = _bisected(self._at, low, high, _held(span.range.end))
+                high = _bisected(self._at, low, high, held(span.range.end))
             if span.range.start is not None:
-                low = _bisected(self._at, low, high, _held(span.range.start))
+                low = _bisected(self._at, low, high, held(span.range.start))
         if span.ends and gone is None:
             some = high > low
             rows = np.unique(np.concatenate([low[some], high[some] - 1]))
@@ -125,7 +124,7 @@ class Copy:
     ) -> pa.Table:
         """The rows in these places of the copy, as `take` has it."""
         if gone is not None:
-            places = numbers(self._rows[_PLACE])[rows]
+            places = numbers(self._rows[PLACE])[rows]
             rows = rows[~np.isin(places, gone)]
         wanted = [name for name in self.columns if name in columns]
         taken = self._rows.select(wanted).take(pa.array(rows))
@@ -134,109 +133,6 @@ class Copy:
                 plain = taken.column(number).cast(one.type.value_type)
                 taken = taken.set_column(number, one.name, plain)
         return taken
-
-
-def arranged(rows: pa.Table, by: str = PERSON) -> pa.Table:
-    """The rows of a file (as they lie there) in order of persons and instants, with all that a copy has.
-    `by`: the column of numbers that stands for the person."""
-    rows = rows.append_column(_PLACE, pa.array(np.arange(len(rows), dtype=np.int32)))
-    rows = rows.filter(pc.is_valid(rows[by])).combine_chunks()
-    order = np.arange(len(rows))
-    dated = "at" in rows.column_names
-    if dated:
-        at = numbers(rows["at"])
-        if np.any(np.diff(at) < 0):  # files are in order of time, nearly always
-            order = np.argsort(at, kind="stable")
-        ordered, whose = at[order], numbers(rows["person"])[order]
-    order = order[np.argsort(numbers(rows[by])[order], kind="stable")]
-    compact = pa.table({name: _compact(rows[name]) for name in rows.column_names})
-    found = compact.take(pa.array(order)).combine_chunks()
-    if dated:
-        found = found.append_column(_AT, pa.array(ordered)).append_column(_WHOSE, pa.array(whose))
-    return found
-
-
-def _with_order(rows: pa.Table) -> pa.Table:
-    """People with, for each of their dates and instants, all of them in order and whose they are: those who
-    have none at the end."""
-    for one in rows.schema:
-        if not pa.types.is_date32(one.type) and not pa.types.is_timestamp(one.type):
-            continue
-        known = pc.is_valid(rows[one.name])
-        values, whose = (numbers(rows[name].filter(known)) for name in (one.name, PERSON))
-        order = np.argsort(values, kind="stable")
-        for name, found in ((_AT, values[order]), (_WHOSE, whose[order])):
-            padded = np.append(found, np.zeros(len(rows) - len(found), found.dtype))
-            rows = rows.append_column(f"{name} {one.name}", pa.array(padded))
-    return rows
-
-
-def copied(columns: Collection[str]) -> list[str]:
-    """The columns of a file that its copy has."""
-    return [name for name in columns if "at" not in columns or name not in _NEVER_READ]
-
-
-def make(file: str, copy: Path, by: str = PERSON) -> None:
-    """Write the copy of a Parquet file. It is there whole or not at all."""
-    source = pq.ParquetFile(file)
-    found = arranged(source.read(columns=copied(source.schema_arrow.names)), by)
-    write(_with_order(found) if by == PERSON and "at" not in found.column_names else found, copy)
-
-
-def mapped(path: Path) -> pa.Table:
-    """A written table, read in place."""
-    with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_file(source).read_all()
-
-
-def write(table: pa.Table, copy: Path) -> None:
-    """Write a table as a file that is there whole or not at all."""
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    beside = copy.with_name(f"{copy.name}.{uuid.uuid4().hex}")
-    try:
-        with beside.open("wb") as sink:
-            with pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table)
-            sink.flush()
-            os.fsync(sink.fileno())
-        beside.replace(copy)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-class Loose:
-    """A file without a copy: read and searched each time, which is the cheaper the smaller it is."""
-
-    def __init__(self, path: str, count: int) -> None:
-        self._path, self.count = path, count
-
-    def crossed(self, found: Range) -> NDArray[np.int32]:
-        """As `Copy` has it."""
-        rows = pq.read_table(self._path, columns=["person", "at"])
-        rows = rows.filter(pc.is_valid(rows["person"]))
-        return numbers(rows["person"])[_inside(rows["at"], found)].astype(np.int32)
-
-    def valued(self, field: str, type_: pa.DataType, found: Range) -> NDArray[np.int32]:
-        """As `Copy` has it."""
-        there = [name for name in pq.read_schema(self._path).names if name in ("person", field)]
-        rows = pq.read_table(self._path, columns=there)
-        return _valued(rows.filter(pc.is_valid(rows["person"])), field, type_, found)
-
-    def take(
-        self, people: NDArray[np.int32], span: Span, columns: Collection[str], gone: NDArray[np.int64] | None
-    ) -> pa.Table:
-        """As `Copy` has it; all that lies in the range, not only its ends."""
-        file = pq.ParquetFile(self._path)
-        there = [name for name in file.schema_arrow.names if name in columns]
-        whose = file.read(columns=["person"])["person"]
-        inside = pc.is_in(whose, pa.array(people)).to_numpy()
-        if gone is not None:
-            inside[gone] = False
-        if inside.any() and span.range != Range(None, None):
-            inside &= _inside(file.read(columns=["at"])["at"], span.range)
-        if not inside.any():
-            return pa.table({})
-        return file.read(columns=there).filter(pa.array(inside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +165,7 @@ class Indexed:
     def crossed(self, kind: str, found: Range) -> NDArray[np.int32]:
         """At least everybody with activity of the kind in the range."""
         found_ = [part.rows.crossed(found) for part in self.parts.get(kind, ())]
-        return np.unique(np.concatenate(found_)) if found_ else np.array([], np.int32)
+        return np.concatenate(found_) if found_ else np.array([], np.int32)
 
     def valued(self, field: str, found: Range) -> NDArray[np.int32]:
         """At least everybody with a date (in days) or an instant in the range in this field of people."""
@@ -347,63 +243,10 @@ def _as(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     return column if column.type == type_ else column.cast(type_)
 
 
-def whole(column: pa.ChunkedArray) -> pa.Array:
-    """In one piece, where it lies if it is."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Whole numbers, dates or instants in place."""
-    array = whole(column)
-    plain = {pa.types.is_timestamp: pa.int64(), pa.types.is_date32: pa.int32()}
-    for is_it, type_ in plain.items():
-        if is_it(array.type):
-            array = array.view(type_)
-    found: NDArray[np.int64] = array.to_numpy(zero_copy_only=False)
-    return found
-
-
-def _compact(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """One piece; texts that occur often are numbered."""
-    if not pa.types.is_string(column.type) or len(pc.unique(column[:_SAMPLE])) * _SEVERAL > _SAMPLE:
-        return column
-    coded = column.combine_chunks().dictionary_encode()
-    if isinstance(coded, pa.ChunkedArray) or len(coded.dictionary) * _SEVERAL > len(coded):
-        return column
-    return pa.chunked_array([coded])
-
-
-def _valued(rows: pa.Table, field: str, type_: pa.DataType, found: Range) -> NDArray[np.int32]:
-    """Who has a value of the type in the range."""
-    if field not in rows.column_names:
-        return np.array([], np.int32)
-    persons, values = rows["person"], rows[field].cast(type_)
-    if values.null_count:
-        known = pc.is_valid(values)
-        persons, values = persons.filter(known), values.filter(known)
-    return numbers(persons)[_inside(values, found)].astype(np.int32)
-
-
-def _inside(at: pa.ChunkedArray, found: Range) -> NDArray[np.bool_]:
-    """Which instants, or days, lie in a range."""
-    us = numbers(at)
-    inside = np.ones(len(us), bool)
-    if found.start is not None:
-        inside &= us >= _held(found.start)
-    if found.end is not None:
-        inside &= us < _held(found.end)
-    return inside
-
-
 def _places(ordered: NDArray[np.int64], found: Range) -> tuple[int, int | None]:
     """From where to before where what is in order lies in a range."""
-    start = 0 if found.start is None else int(np.searchsorted(ordered, _held(found.start)))
-    return start, None if found.end is None else int(np.searchsorted(ordered, _held(found.end)))
-
-
-def _held(us: int) -> int:
-    """An instant as the engine can store it."""
-    return max(-(2**63), min(2**63 - 1, us))
+    start = 0 if found.start is None else int(np.searchsorted(ordered, held(found.start)))
+    return start, None if found.end is None else int(np.searchsorted(ordered, held(found.end)))
 
 
 def _bisected(

@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sync.store.by_person import PERSON, Copy, Indexed, Loose, Part, arranged, copied, make, mapped, write
+from sync.store.arranging import PERSON, arranged, copied, make, mapped, write
+from sync.store.by_person import Copy, Indexed, Part
 from sync.store.errors import no_space_is_told
 from sync.store.files import NEWER, LakeFile
+from sync.store.loose import Loose
 from sync.store.shapes import NO_SNAPSHOT
 from sync.store.whose import CONTACT, ContactPart, KeyedPart, Keys, Whose, keys_of
 

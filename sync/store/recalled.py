@@ -119,7 +119,7 @@ class Recalled:
         named: set[str] = set()
         if file is not None:
             try:
-                told = self._told(file)
+                told, *_ = self._told(file)
                 parts = [part for sort in told["sorts"] for part in sort[2:] if part]
                 named = {file.name, *(name for name, _ in parts)}
             except (OSError, ValueError, KeyError, IndexError, TypeError):
@@ -161,7 +161,7 @@ class Recalled:
         told, *patches_, bitmaps = self._told(file)
         found: dict[Sort, Lying] = {}
         for (value, by, *parts), patch in zip(told["sorts"], patches_, strict=True):
-            found[value, by] = self._lying(*parts, patch, grouped=by is not None)
+            found[value, by] = self._lying(parts, patch, grouped=by is not None)
         patches = {sort: one.patch for sort, one in found.items() if one.patch is not None}
         order = Order({sort: one.values for sort, one in found.items()}, {}, patches)
         cuts: dict[str, Mapping[Group, Threshold]] = {}
@@ -185,10 +185,9 @@ class Recalled:
                 return before.whole, self._write(_SUFFIX, [piece]), b""
         return self._write(_SUFFIX, _encoded(layers.whole())), None, b""
 
-    def _lying(
-        self, whole: list[Any], patched: list[Any] | None, piece: pa.Buffer, *, grouped: bool
-    ) -> Lying:
-        file, beside = File(*whole), None if patched is None else File(*patched)
+    def _lying(self, parts: list[Any], piece: pa.Buffer, *, grouped: bool) -> Lying:
+        """`parts`: the file, and the other one or None."""
+        file, beside = File(*parts[0]), None if parts[1] is None else File(*parts[1])
         content = self._bytes(file)
         values = self._decoded.get(file)
         if values is None:

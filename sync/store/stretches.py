@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rules.engine.stretches import TooMany
+from rules.engine.periods import instant_of
+from rules.engine.stretches import TooMany, listed, rows_of
 from rules.engine.tables import Span
-from sync.store.by_person import Copy, Part, numbers, taken
+from sync.store.arranging import numbers
+from sync.store.by_person import Copy, Part, taken
 
 Piece: TypeAlias = tuple[Copy, int, int]
 """A copy, and from which row of it to before which other."""
@@ -36,42 +38,51 @@ class Stretch:
     def known(self, name: str, start: int, end: int) -> list[object]:
         """What the column has in it, without what is missing."""
         found: list[object] = []
-        if name not in self._types:
-            return found
-        for piece in self._column(name, start, end):
-            known = piece.drop_null() if piece.null_count else piece
-            if pa.types.is_integer(known.type):
+        for copy, low, high in self._between(start, end) if name in self._types else ():
+            column = copy.column(name)
+            if column is not None and pa.types.is_integer(column.type):
+                piece = column.slice(low, high - low)
+                known = piece.drop_null() if piece.null_count else piece
                 found += known.to_numpy(zero_copy_only=False).tolist()  # much the fastest
             else:
-                found += known.to_pylist()
+                found += [one for one in _values(copy, name, low, high, self._types[name]) if one is not None]
         return found
 
     def rows(self, names: Collection[str], start: int, end: int) -> list[dict[str, object]]:
         """The rows with those of the columns that there are."""
         there = [name for name in names if name in self._types]
-        columns = [
-            [value for piece in self._column(name, start, end) for value in piece.to_pylist()]
+        pieces = list(self._between(start, end))
+        columns = (
+            [one for copy, low, high in pieces for one in _values(copy, name, low, high, self._types[name])]
             for name in there
-        ]
-        return [dict(zip(there, row, strict=True)) for row in zip(*columns, strict=True)]
+        )
+        return rows_of(there, columns)
 
-    def _column(self, name: str, start: int, end: int) -> Iterator[pa.Array]:
-        """A column from one place to before another, piece by piece."""
-        type_, before = self._types[name], 0
+    def _between(self, start: int, end: int) -> Iterator[Piece]:
+        """The pieces from one place to before another."""
+        before = 0
         for copy, low, high in self._pieces:
             first, last = max(start - before, 0), min(end - before, high - low)
             before += high - low
-            if first >= last:
-                continue
-            column = copy.column(name)
-            if column is None:
-                yield pa.nulls(last - first, type_)
-                continue
-            piece = column.slice(low + first, last - first)
-            yield piece if piece.type == type_ else piece.cast(type_)
+            if first < last:
+                yield copy, low + first, low + last
 
 
 _NONE = np.array([], np.int64)
+
+
+def _values(copy: Copy, name: str, low: int, high: int, type_: pa.DataType) -> Sequence[object]:
+    """A column from one row to before another, in a type."""
+    if name == "at":
+        return [instant_of(us) for us in copy.instants[low:high].tolist()]
+    column = copy.column(name)
+    if column is None:
+        return [None] * (high - low)
+    piece = column.slice(low, high - low)
+    if pa.types.is_dictionary(column.type) and column.type.value_type == type_:
+        words = copy.words(name)
+        return [None if number is None else words[number] for number in piece.indices.to_pylist()]
+    return listed(piece if piece.type == type_ else piece.cast(type_))
 
 
 def stretches(
@@ -83,8 +94,9 @@ def stretches(
     apart = np.zeros(len(people), bool)  # whose rows must be taken out
     for part in parts:
         if not isinstance(part.rows, Copy):
-            whose = numbers(part.rows.take(people, Span(), ["person"], part.gone)["person"])
-            apart |= np.isin(people, whose)
+            rows = part.rows.take(people, Span(), ["person"], part.gone)
+            if len(rows):
+                apart |= np.isin(people, numbers(rows["person"]))
             continue
         low, high = part.rows.places(people)
         for number in np.flatnonzero(high > low).tolist():
@@ -101,8 +113,7 @@ def stretches(
             )
     if apart.any():
         some = np.flatnonzero(apart)
-        rows = sum(high - low for number in some.tolist() for _, low, high in found[number])
-        if rows > _MOST_TAKEN:
+        if sum(high - low for number in some.tolist() for _, low, high in found[number]) > _MOST_TAKEN:
             raise TooMany
         copy = Copy.of(taken(parts, types, people[some], Span(), None))
         low, high = copy.places(people[some])

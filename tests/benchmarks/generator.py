@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rules.text import fold
-from sync.store.by_person import Copy, Indexed, Part, make
+from sync.store.arranging import make
+from sync.store.by_person import Copy, Indexed, Part
 
 AS_OF = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 ZONE = "Europe/Berlin"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from rules import ir
-from rules.engine import Evaluation, Tables, evaluate
+from rules.engine import Evaluation, Tables, evaluate, singly
 from rules.engine.incremental import Before, Changed, Renewed, renew
 from rules.engine.person import PersonFacts
 from rules.engine.relations import activity_table, people_table, relations
@@ -27,7 +27,8 @@ from rules.engine.standing import Memory, Standing
 from rules.engine.walk import nodes
 from rules.fixed import changed
 from rules.ruleset import RuleSet
-from sync.store.by_person import Copy, Indexed, Part, arranged
+from sync.store.arranging import arranged
+from sync.store.by_person import Copy, Indexed, Part
 from tests.rules.engine.agreement import rule_set
 from tests.rules.engine.generated import Nodes
 from tests.rules.engine.generated_people import AS_OF, DAY, KIND_TYPES, US, ZONE
@@ -95,8 +96,9 @@ class Walk:
             whole = plain(rules, tables)
             told = None
             if self.before is not None:
-                indexed = by_person(moment.people, tables)
-                for kept, most_singly in ((None, 0), (indexed, 0), (indexed, len(moment.people))):
+                one, two = (by_person(moment.people, tables, parted=parted) for parted in (False, True))
+                everybody = len(moment.people)
+                for kept, most_singly in ((None, 0), (two, 0), (two, everybody), (one, everybody)):
                     told = renew(
                         self.connection,
                         rules,
@@ -131,13 +133,17 @@ def changes(then: Mapping[int, PersonFacts], now: Mapping[int, PersonFacts]) -> 
     return Changed(facts, {kind: activity(kind) for kind in (*KIND_TYPES, *DEAL_KINDS)})
 
 
-def by_person(people: Sequence[PersonFacts], tables: Tables) -> Indexed:
-    """The same rows in order of persons, as the lake keeps them: in two files, with rows that are no more."""
+def by_person(people: Sequence[PersonFacts], tables: Tables, *, parted: bool = True) -> Indexed:
+    """The same rows in order of persons, as the lake keeps them: in one file, or in two, with rows that are
+    no more."""
     kinds = {kind: activity_table(people, VOCABULARY, kind=kind) for kind in tables.activity}
     found: dict[str | None, pa.Table] = {None: people_table(people, VOCABULARY), **kinds}
     parts, columns = dict[str | None, Sequence[Part]](), dict[str | None, Mapping[str, pa.DataType]]()
     for kind, rows in found.items():
         columns[kind] = dict(zip(rows.column_names, rows.schema.types, strict=True))
+        if not parted:
+            parts[kind] = [Part(Copy(arranged(rows)))]
+            continue
         half, some = len(rows) // 2, len(rows[::3])
         copy = Copy(arranged(pa.concat_tables([rows[:half], rows[::3]])))
         parts[kind] = [Part(copy, np.arange(half, half + some)), Part(Copy(arranged(rows[half:])))]
@@ -290,6 +296,46 @@ def test_one_person_s_change_is_answered_without_an_engine_also_where_people_are
         )
     found = {"buyers": BitMap([1]), "best": BitMap([1, 7]), "neither": BitMap(range(2, 7))}
     assert told.evaluation.members == found
+
+
+def test_of_whom_too_much_is_known_is_asked_an_engine(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few values may be looked at one by one, the members are the same."""
+    conditions = {
+        "spent": compiled("sum(purchase.amount) >= 5"),
+        "best": compiled("sum(purchase.amount) in top 2"),
+        "often": compiled("count(purchase) >= 2"),
+    }
+    rows = [{"at": AS_OF[0] - number * DAY, "amount": 100} for number in range(20)]
+    people = [PersonFacts(number, activity={"purchase": rows[:number]}) for number in range(1, 8)]
+    for most, engine in ((0, True), (7, True), (10**6, False)):
+        monkeypatch.setattr(singly, "MOST_VALUES", most)
+        walk = Walk(connection)
+        walk.step(Moment(AS_OF[0], conditions, people))
+        fewer = [replace(people[0], activity={"purchase": rows[:9]}), *people[1:]]
+        assert walk.before is not None
+        asked: list[object] = []
+
+        def ask(rules: RuleSet, tables: Tables, asked: list[object] = asked, **more: Any) -> Evaluation:
+            asked.append(rules)
+            return evaluate(connection, rules, tables, as_of=AS_OF[0], zone=ZONE, **more)
+
+        with relations(connection, fewer, VOCABULARY) as tables:
+            told = renew(
+                connection,
+                rule_set(conditions),
+                replace(tables, by_person=by_person(fewer, tables)),
+                before=walk.before,
+                changed=Changed(BitMap(), {"purchase": BitMap([1])}),
+                as_of=AS_OF[0],
+                zone=ZONE,
+                ask=ask,
+            )
+        assert told.evaluation.members == {
+            "spent": BitMap([1, 5, 6, 7]), "best": BitMap([1, 7]), "often": BitMap(range(1, 8)),
+        }  # fmt: skip
+        assert bool(asked) is engine
 
 
 def test_where_no_time_has_passed_nobody_is_asked_but_who_changed(

@@ -18,9 +18,10 @@ from rules.engine.reading import read_person
 from rules.engine.tables import Span, Tables
 from rules.vocabulary import Type
 from sync.store import Store
-from sync.store.by_person import Copy, Indexed, Loose
+from sync.store.by_person import Copy, Indexed
 from sync.store.copies import FOLDER
 from sync.store.files import NewFile
+from sync.store.loose import Loose
 from sync.store.shapes import INSTANT
 from sync.store.tidy import tidy
 from sync.store.whole import amend, overwrite

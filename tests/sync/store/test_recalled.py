@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -85,7 +86,12 @@ def _assert_same(one: Values, other: Values) -> None:
     assert (one.codes is None) == (other.codes is None)
 
 
-def test_what_is_damaged_anywhere_is_not_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settled_s", [-60.0, 60.0])
+def test_what_is_damaged_anywhere_is_not_read(
+    settled_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither at first, nor where it was sound when it was read before."""
+    monkeypatch.setattr("sync.store.recalled._SETTLED_S", settled_s)
     random, recalled = np.random.default_rng(2), Recalled(tmp_path)
     rank = ir.RankShare(ir.Side.TOP, 100_000, LTV, None)
     values = Values(np.arange(5000, dtype=np.uint32), random.integers(0, 10**6, 5000))
@@ -97,13 +103,16 @@ def test_what_is_damaged_anywhere_is_not_read(tmp_path: Path) -> None:
         whole = path.read_bytes()
         for place in {0, len(whole) - 1, *random.integers(0, len(whole), 20).tolist()}:
             path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            os.utime(path, ns=(place, place))  # clocks of file systems are coarse
             assert recalled.read(file) == Recall()
         if len(whole) > 3 * 4096:  # blocks of the disk, lost or in each other's place
             first, second, rest = whole[:4096], whole[4096:8192], whole[8192:]
             for torn in (second + first + rest, first + bytes(4096) + rest, first + second):
                 path.write_bytes(torn)
+                os.utime(path, ns=(len(torn), -len(torn)))
                 assert recalled.read(file) == Recall()
         path.write_bytes(whole)
+        assert recalled.read(file).order.knows(rank)
     assert recalled.read(file).order.knows(rank)
 
 
