@@ -9,17 +9,17 @@ everybody.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from pyroaring import BitMap
 
 from rules import ir
+from rules.engine.affected import classified, needs, ranks_of, stages, those, uses
 from rules.engine.crossings import crossed
-from rules.engine.dialect import Dialect
 from rules.engine.duckdb_dialect import DuckDB
 from rules.engine.evaluation import Evaluation
 from rules.engine.few import few
@@ -28,9 +28,10 @@ from rules.engine.periods import Clock
 from rules.engine.ranks import Thresholds, Values
 from rules.engine.singly import MOST_PEOPLE, Singly
 from rules.engine.standing import Memory
+from rules.engine.stretches import TooMany
 from rules.engine.tables import Tables
-from rules.engine.touched import Edges, Unsettled, edges, value_edges
-from rules.engine.walk import Rank, kinds, nodes, ranks
+from rules.engine.touched import Edges, Unsettled, value_edges
+from rules.engine.walk import Rank
 from rules.ruleset import Place, RuleSet, Segment
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Changed:
 
     def of(self, condition: ir.Predicate) -> BitMap:
         """Those of whom the condition may have changed."""
-        kinds_ = _needs(condition).kinds
+        kinds_ = needs(condition).kinds
         return self.people.union(self.people, *(b for kind, b in self.activity.items() if kind in kinds_))
 
 
@@ -116,16 +117,20 @@ def renew(
         name: (memory or Memory()).moved(one.when, before.memory) for name, one in rules.segments.items()
     }
     forgotten = {name for name, moved in remembered.items() if moved is None}
-    looked_for, in_full = _classified(rules, before, forgotten, ordering.settled(rules), then, now, dialect)
-    order = ordering.renewed(_some(rules, looked_for))
-    given = {rank: order.thresholds(rank, now) for rank in _ranks(rules.segments[n].when for n in looked_for)}
-    first, between, rest = _stages(rules, in_full)
+    looked_for, in_full = classified(
+        rules, before.members, before.versions, forgotten, ordering.settled(rules), then, now, dialect
+    )
+    order = ordering.renewed(those(rules, looked_for))
+    given = {
+        rank: order.thresholds(rank, now) for rank in ranks_of(rules.segments[n].when for n in looked_for)
+    }
+    first, between, rest = stages(rules, in_full)
     found = crossed(connection, tables, looked_for, dialect)
     people: dict[str, BitMap] = {}
     for name in looked_for:
         condition = rules.segments[name].when
-        moved = [ordering.moved(rank, order) for rank in _needs(condition).ranks]
-        used = [people[one] for one in _uses(condition) if one in people]
+        moved = [ordering.moved(rank, order) for rank in needs(condition).ranks]
+        used = [people[one] for one in uses(condition) if one in people]
         people[name] = changed.of(condition).union(found[name], *moved, *used, remembered[name] or BitMap())
     members: dict[str, BitMap] = {}
 
@@ -137,11 +142,12 @@ def renew(
         some = BitMap.union(*asked.values())
         known = {name: before.members[name] & some for name in asked}
         known |= {name: bitmap & some for name, bitmap in members.items()}
-        wanted = _some(rules, asked)
+        wanted = those(rules, asked)
         told: Mapping[str, BitMap] | None = None
         if singly.able(asked.values()):
             conditions = {name: one.when for name, one in wanted.segments.items()}
-            told = singly.members(conditions, asked, known, given)
+            with suppress(TooMany):
+                told = singly.members(conditions, asked, known, given)
         if told is None:
             with few(connection, wanted, tables, asked) as restricted:
                 told = ask(wanted, restricted, known=known, asked=asked, given=given).members
@@ -152,11 +158,11 @@ def renew(
     again(first)
     told = Evaluation({}, 0, {})
     if between:
-        told = ask(_some(rules, between), tables, known=members, asked={}, given=given)
+        told = ask(those(rules, between), tables, known=members, asked={}, given=given)
         for name in between:
             members[name] = told.members[name]
         for name in rest:
-            for one in _uses(rules.segments[name].when):
+            for one in uses(rules.segments[name].when):
                 moved_ = members[one] ^ before.members[one] if one in between else people[one]
                 people[name] |= moved_
         again(rest)
@@ -208,7 +214,7 @@ class _Ordering:
 
     def settled(self, rules: RuleSet) -> Collection[Rank]:
         """The ranks of which it is known whose values may have changed."""
-        for rank in _ranks(one.when for one in rules.segments.values()):
+        for rank in ranks_of(one.when for one in rules.segments.values()):
             if self.before.order.knows(rank):
                 value = aged(rank.value) or rank.value
                 try:
@@ -221,7 +227,7 @@ class _Ordering:
 
     def renewed(self, rules: RuleSet) -> Order:
         """The order now, as far as these rules need it."""
-        wanted = _ranks(one.when for one in rules.segments.values())
+        wanted = ranks_of(one.when for one in rules.segments.values())
         if not wanted:
             return Order()
         names = {rank: f"rank {number}" for number, rank in enumerate(wanted)}
@@ -234,7 +240,8 @@ class _Ordering:
         fresh: dict[Sort, Values] | None = None
         people = {sort: np.array(whom.to_array(), np.uint32) for sort, whom in self._asked.items()}
         if self.singly.able(asked.values()):
-            fresh = self.singly.values(wanted, self._asked, self.before.order)
+            with suppress(TooMany):
+                fresh = self.singly.values(wanted, self._asked, self.before.order)
         if fresh is None and asked:
             place = Place("", 0, 0)
             each = {n: Segment(n, n, rank, "", place) for rank, n in names.items() if n in asked}
@@ -246,84 +253,3 @@ class _Ordering:
     def moved(self, rank: Rank, order: Order) -> BitMap:
         """Whoever may be in where they were not, or the reverse."""
         return self._asked[sort_of(rank)] | order.moved(rank, self.before.order, self.then, self.now)
-
-
-def _classified(
-    rules: RuleSet,
-    before: Before,
-    forgotten: Collection[str],
-    settled: Collection[Rank],
-    then: Clock,
-    now: Clock,
-    dialect: Dialect,
-) -> tuple[dict[str, Edges], dict[str, str]]:
-    """The edges to look at for each segment, and those that everybody must be asked, with the reason."""
-    looked_for, in_full, seen = dict[str, Edges](), dict[str, str](), dict[ir.Aggregate, Edges]()
-    for name, segment in rules.segments.items():
-        if name not in before.members:
-            in_full[name] = "it is new"
-        elif before.versions.get(name) != segment.version:
-            in_full[name] = "its rule is another"
-        elif any(used not in before.members for used in _uses(segment.when)):
-            in_full[name] = "it uses a segment that is new"
-        elif name in forgotten:
-            in_full[name] = "what it remembers is not known of the last time"
-        elif then == now and all(rank in settled for rank in _needs(segment.when).ranks):
-            looked_for[name] = Edges()
-        else:
-            try:
-                looked_for[name] = edges(segment.when, then, now, dialect, ranked=settled, seen=seen)
-            except Unsettled as reason:
-                in_full[name] = str(reason)
-    return looked_for, in_full
-
-
-def _stages(rules: RuleSet, in_full: Collection[str]) -> tuple[list[str], list[str], list[str]]:
-    """(What depends on no segment that everybody is asked; those, and what lies between two of them; what
-    depends on them): each only uses what is in front of it, or of its own."""
-    above: set[str] = set()  # uses one of them, or is one
-    for name, segment in rules.segments.items():
-        if name in in_full or not above.isdisjoint(_uses(segment.when)):
-            above.add(name)
-    below: set[str] = set()  # is used by one of them, or is one
-    for name in reversed(list(rules.segments)):
-        if name in in_full or name in below:
-            below |= {name, *_uses(rules.segments[name].when)}
-    names = list(rules.segments)
-    return (
-        [name for name in names if name not in above],
-        [name for name in names if name in above and name in below],
-        [name for name in names if name in above and name not in below],
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Needs:
-    """What the answer to a condition depends on: the other segments whose members it needs, comparisons of
-    people with people, kinds of activity."""
-
-    segments: frozenset[str]
-    ranks: tuple[Rank, ...]
-    kinds: frozenset[str]
-
-
-@lru_cache(maxsize=10_000)
-def _needs(condition: ir.Predicate) -> _Needs:
-    found = nodes([condition], inside_aggregates=False)
-    used = {node.segment for node in found if isinstance(node, ir.InSegment | ir.HeldSegment)}
-    return _Needs(frozenset(used), tuple(ranks([condition])), frozenset(kinds([condition])))
-
-
-def _uses(condition: ir.Predicate) -> frozenset[str]:
-    """The other segments whose membership a condition needs."""
-    return _needs(condition).segments
-
-
-def _ranks(conditions: Iterable[ir.Predicate]) -> list[Rank]:
-    """As `ranks`, of conditions that were looked at before."""
-    found = {rank for condition in conditions for rank in _needs(condition).ranks}
-    return sorted(found, key=lambda node: node.key)
-
-
-def _some(rules: RuleSet, names: Collection[str]) -> RuleSet:
-    return RuleSet({name: segment for name, segment in rules.segments.items() if name in names})

@@ -20,7 +20,7 @@ from rules.engine.person import Context, Evaluator, PersonFacts
 from rules.engine.ranks import KnownRanks, Thresholds, Values
 from rules.engine.reading import person_of
 from rules.engine.standing import Memory
-from rules.engine.stretches import Allowance, Lying, TooMany, listed, rows_of
+from rules.engine.stretches import Allowance, Lying, listed, rows_of
 from rules.engine.tables import Span, Tables, always_read
 from rules.engine.walk import Rank, fields_in, kinds_in, record_kinds_in
 
@@ -96,22 +96,10 @@ class Singly:
         asked: Mapping[str, BitMap],
         known: Mapping[str, BitMap],
         given: Mapping[Rank, Thresholds],
-    ) -> dict[str, BitMap] | None:
-        """Of those who are asked of each segment (each after those that it uses), who is in; None: they did
-        too much for that. `known`: the members of other segments, and of these as far as nobody is asked;
-        `given`: where ranks cut."""
-        try:
-            return self._members(conditions, asked, known, given)
-        except TooMany:
-            return None
-
-    def _members(
-        self,
-        conditions: Mapping[str, ir.Predicate],
-        asked: Mapping[str, BitMap],
-        known: Mapping[str, BitMap],
-        given: Mapping[Rank, Thresholds],
     ) -> dict[str, BitMap]:
+        """Of those who are asked of each segment (each after those that it uses), who is in. `known`: the
+        members of other segments, and of these as far as nobody is asked; `given`: where ranks cut. TooMany,
+        if they did too much for that."""
         from pyroaring import BitMap
 
         needed: dict[ir.Node, BitMap] = {}
@@ -159,17 +147,12 @@ class Singly:
 
     def values(
         self, ranks: Collection[Rank], people: Mapping[Sort, BitMap], before: Order
-    ) -> dict[Sort, Values] | None:
-        """What these people are compared by, as an `Order` keeps it of everybody; None: they did too much."""
+    ) -> dict[Sort, Values]:
+        """What these people are compared by, as an `Order` keeps it of everybody. TooMany, as above."""
         first = {sort_of(rank): rank for rank in ranks}
         wanted = {sort: rank for sort, rank in first.items() if people[sort]}
-        try:
-            self._look_at({rank: people[sort] for sort, rank in wanted.items()})
-            return {
-                sort: self._values(rank, people[sort], before.values[sort]) for sort, rank in wanted.items()
-            }
-        except TooMany:
-            return None
+        self._look_at({rank: people[sort] for sort, rank in wanted.items()})
+        return {sort: self._values(rank, people[sort], before.values[sort]) for sort, rank in wanted.items()}
 
     def _values(self, rank: Rank, people: BitMap, before: Values) -> Values:
         since, context = aged(rank.value), Context(self.clock)

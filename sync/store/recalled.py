@@ -12,21 +12,30 @@ import logging
 import os
 import time
 import uuid
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from pyroaring import BitMap
 
 from rules.engine.layers import Layers, Patch
 from rules.engine.order import Order, Sort, sort_of
 from rules.engine.ranks import Group, Threshold, Values
-from rules.engine.standing import Memory, Standing
+from rules.engine.standing import Memory
 from rules.engine.walk import Rank
+from sync.store.recalled_form import (
+    ALIGNED,
+    aligned,
+    bound,
+    checksum,
+    decoded,
+    decoded_patch,
+    encoded,
+    encoded_patch,
+    memory_listed,
+    memory_of,
+)
 
 EVALUATED = "evaluated"
 """The note on the last evaluation; none while its result is being stored."""
@@ -37,9 +46,6 @@ _MOST_PATCHED = 10
 """While no more than one of so many people differs from a file, the file stays and the others lie beside."""
 _SMALL = 1 << 16
 """Bytes: so little that differs from a file lies with all the rest in one; of more, each has its own."""
-_ALIGNED = 64
-_PAGE = 4096
-_WORDS = _PAGE // 8
 _SETTLED_S = 2.0
 """What was written so recently could be written once more without looking any different."""
 _BOUNDS = ("at_least", "above", "at_most")
@@ -147,7 +153,7 @@ class Recalled:
             ]
             for rank in ranks
         }
-        names, bitmaps = _listed(memory)
+        names, bitmaps = memory_listed(memory)
         told = {
             "layout": _LAYOUT,
             "sorts": sorts,
@@ -155,7 +161,7 @@ class Recalled:
             "memory": [[*name, len(bitmap)] for name, bitmap in zip(names, bitmaps, strict=True)],
             "pieces": [*map(len, pieces), sum(map(len, bitmaps))],
         }
-        return self._write(_TOLD, [_bound([json.dumps(told).encode(), *pieces, b"".join(bitmaps)])])
+        return self._write(_TOLD, [bound([json.dumps(told).encode(), *pieces, b"".join(bitmaps)])])
 
     def _read(self, file: File) -> Recall:
         told, *patches_, bitmaps = self._told(file)
@@ -168,7 +174,7 @@ class Recalled:
         for value, by, rank, listed in told["cuts"]:
             names = order.layers((value, by)).names
             cuts[rank] = {names[place]: Threshold(*bounds) for place, *bounds in listed}
-        remembered = _remembered(told["memory"], bitmaps.to_pybytes())
+        remembered = memory_of(told["memory"], bitmaps.to_pybytes())
         return Recall(replace(order, cuts=cuts), remembered, found)
 
     def _lay(self, layers: Layers, before: Lying | None) -> tuple[File, File | None, bytes]:
@@ -179,11 +185,11 @@ class Recalled:
             if patch is None or (patch is before.patch and before.patched is not None):
                 return before.whole, before.patched, b""
             if len(patch.people) * _MOST_PATCHED < len(before.values.persons):
-                piece = b"".join(_encoded_patch(patch))
+                piece = b"".join(encoded_patch(patch))
                 if len(piece) <= _SMALL:
                     return before.whole, None, piece
                 return before.whole, self._write(_SUFFIX, [piece]), b""
-        return self._write(_SUFFIX, _encoded(layers.whole())), None, b""
+        return self._write(_SUFFIX, encoded(layers.whole())), None, b""
 
     def _lying(self, parts: list[Any], piece: pa.Buffer, *, grouped: bool) -> Lying:
         """`parts`: the file, and the other one or None."""
@@ -191,25 +197,25 @@ class Recalled:
         content = self._bytes(file)
         values = self._decoded.get(file)
         if values is None:
-            values = _decoded(pa.BufferReader(content), grouped=grouped)
+            values = decoded(pa.BufferReader(content), grouped=grouped)
             if file in self._sound:
                 self._decoded[file] = values
         if beside is not None:
             piece = self._bytes(beside)
-        patch = _decoded_patch(pa.BufferReader(piece), grouped=grouped) if len(piece) else None
+        patch = decoded_patch(pa.BufferReader(piece), grouped=grouped) if len(piece) else None
         return Lying(values, file, patch, beside)
 
     def _told(self, file: File) -> tuple[Any, ...]:
         """What the file tells, and its pieces."""
         content = self._bytes(file)
-        size = int.from_bytes(content[:_ALIGNED].to_pybytes(), "little")
-        told, start = json.loads(content[_ALIGNED : _ALIGNED + size].to_pybytes()), _ALIGNED + _aligned(size)
+        size = int.from_bytes(content[:ALIGNED].to_pybytes(), "little")
+        told, start = json.loads(content[ALIGNED : ALIGNED + size].to_pybytes()), ALIGNED + aligned(size)
         if told["layout"] != _LAYOUT:
             raise ValueError("it is laid out otherwise")
         pieces: list[pa.Buffer] = []
         for size in told["pieces"]:
             pieces.append(content[start : start + size])
-            start += _aligned(size)
+            start += aligned(size)
         return (told, *pieces)
 
     def _bytes(self, file: File) -> pa.Buffer:
@@ -225,7 +231,7 @@ class Recalled:
                 found = source.read_buffer()
         if self._sound.get(file) == touched:
             return found
-        if _checksum(found) != file.checksum:
+        if checksum(found) != file.checksum:
             raise OSError("it is not what was written")
         self._decoded.pop(file, None)
         if there.st_size > _SMALL and there.st_ctime + _SETTLED_S < time.time():  # the file system's clock
@@ -244,91 +250,4 @@ class Recalled:
             beside.replace(self._folder / name)
         finally:
             beside.unlink(missing_ok=True)
-        return File(name, _checksum(content))
-
-
-def _bound(pieces: list[bytes]) -> bytes:
-    """The size of the first piece and all of them, each where columns may begin."""
-    sized = [len(pieces[0]).to_bytes(_ALIGNED, "little"), *pieces]
-    return b"".join(piece.ljust(_aligned(len(piece)), b"\0") for piece in sized)
-
-
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNED) * _ALIGNED
-
-
-def _checksum(content: bytes | pa.Buffer) -> int:
-    """Of the sums of pages, in their order, and of what is left: several times as fast as over every byte."""
-    pages = len(content) // _PAGE
-    words = np.frombuffer(content, np.uint64, pages * _WORDS)
-    sums = np.einsum("ij->i", words.reshape(pages, _WORDS))
-    return zlib.crc32(memoryview(content)[pages * _PAGE :], zlib.crc32(sums))
-
-
-def _encoded(values: Values) -> list[pa.Buffer]:
-    """As Arrow streams, the names of the groups after the values: also those that do not occur."""
-    columns = {
-        "person": pa.array(values.persons),
-        "value": pa.array(values.values),
-        "order": pa.array(values.order),
-    }
-    if values.codes is None:
-        return [_stream(pa.table(columns))]
-    columns["code"] = pa.array(values.codes)
-    return [_stream(pa.table(columns)), _stream(pa.table({"name": pa.array(values.names)}))]
-
-
-def _encoded_patch(patch: Patch) -> list[pa.Buffer]:
-    """As the values, after the people it is about."""
-    return [_stream(pa.table({"person": pa.array(patch.people)})), *_encoded(patch.fresh)]
-
-
-def _stream(table: pa.Table) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """In one piece, where it lies if it is."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _decoded(source: pa.BufferReader, *, grouped: bool) -> Values:
-    columns = {name: column.to_numpy() for name, column in _read(source).items()}
-    persons, values, order = columns["person"], columns["value"], columns["order"]
-    if not grouped:
-        return Values(persons, values, placed=order)
-    names = _read(source)["name"]
-    return Values(persons, values, columns["code"], tuple(names.to_pylist()), order)
-
-
-def _decoded_patch(source: pa.BufferReader, *, grouped: bool) -> Patch:
-    return Patch(_read(source)["person"].to_numpy(), _decoded(source, grouped=grouped))
-
-
-def _read(source: pa.BufferReader) -> dict[str, pa.Array]:
-    """The columns of the next stream."""
-    table = pa.ipc.open_stream(source).read_all()
-    return {name: _whole(table[name]) for name in table.column_names}
-
-
-def _listed(memory: Memory) -> tuple[list[list[str]], list[bytes]]:
-    """Names and contents of its bitmaps."""
-    found = {("held", key): bitmap for key, bitmap in memory.held.items()}
-    for segment, one in memory.standing.items():
-        found |= {("members", segment): one.members, ("recent", segment): one.held}
-    return [list(name) for name in found], [bitmap.serialize() for bitmap in found.values()]
-
-
-def _remembered(listed: Iterable[tuple[str, str, int]], content: bytes) -> Memory:
-    found, start = dict[tuple[str, str], BitMap](), 0
-    for sort, name, size in listed:
-        found[sort, name] = BitMap.deserialize(content[start : start + size])
-        start += size
-    segments = [name for sort, name in found if sort == "members"]
-    return Memory(
-        {name: Standing(found["members", name], found["recent", name]) for name in segments},
-        {name: bitmap for (sort, name), bitmap in found.items() if sort == "held"},
-    )
+        return File(name, checksum(content))
