@@ -43,6 +43,8 @@ class Singly:
     def __init__(
         self, tables: Tables, conditions: Iterable[ir.Predicate], clock: Clock, memory: Memory, most: int
     ) -> None:
+        from pyroaring import BitMap
+
         self.tables, self.clock, self.memory, self.most = tables, clock, memory, most
         self._fields, self._whole = set[str](), set[str]()
         for condition in conditions:
@@ -50,6 +52,7 @@ class Singly:
             self._whole |= record_kinds_in(condition)  # all columns make a record
         self._allowed = Allowance(MOST_VALUES)
         self._people: dict[int, PersonFacts | None] = {}
+        self._with_facts = BitMap()
         self._activity: dict[int, dict[str, Sequence[Row]]] = {}
 
     def able(self, asked: Collection[BitMap]) -> bool:
@@ -68,27 +71,37 @@ class Singly:
 
         kept = self.tables.by_person
         assert kept is not None  # noqa: S101 - or nobody is looked at
-        unread = BitMap.union(BitMap(), *conditions.values()) - BitMap(self._people)
-        if unread:
-            names = always_read(kept.names(None)) | self._fields
-            table = kept.rows(None, np.array(unread.to_array(), np.int32), Span(), names)
-            for person in unread:
-                self._people[person], self._activity[person] = None, {}
-            whose: list[int] = table["person"].to_pylist()
-            rows = rows_of(table.column_names, map(listed, table.columns))
-            for person, row in zip(whose, rows, strict=True):
-                self._people[person] = person_of(person, [row], self._activity[person])
+        names = {*kept.names(None)}
+        asking = (people for one, people in conditions.items() if not names.isdisjoint(fields_in(one)))
+        asked_for_facts = BitMap.union(BitMap(), *asking) - self._with_facts
+        self._read(asked_for_facts, always_read(names) | (self._fields & names))
+        self._with_facts |= asked_for_facts
+        self._read(BitMap.union(BitMap(), *conditions.values()) - BitMap(self._people), always_read(names))
         wanted: dict[str, list[BitMap]] = {}
         for condition, people in conditions.items():
             for kind in kinds_in(condition) & self.tables.activity.keys():
                 wanted.setdefault(kind, []).append(people)
         for kind, asked in wanted.items():
             some = [n for n in BitMap.union(*asked) if kind not in self._activity[n] and self._people[n]]
-            names = set(kept.names(kind))
+            columns = {*kept.names(kind)}
             if kind not in self._whole:
-                names &= {"at", *self._fields}
+                columns &= {"at", *self._fields}
             for person, stretch in zip(some, kept.stretches(kind, np.array(some, np.int32)), strict=True):
-                self._activity[person][kind] = Lying(stretch, names, self._allowed)
+                self._activity[person][kind] = Lying(stretch, columns, self._allowed)
+
+    def _read(self, people: BitMap, names: Collection[str]) -> None:
+        """Reads these columns of these people."""
+        if not people:
+            return
+        assert self.tables.by_person is not None  # noqa: S101 - or nobody is looked at
+        table = self.tables.by_person.rows(None, np.array(people.to_array(), np.int32), Span(), names)
+        for person in people:
+            self._people[person] = None
+            self._activity.setdefault(person, {})
+        whose: list[int] = table["person"].to_pylist()
+        rows = rows_of(table.column_names, map(listed, table.columns))
+        for person, row in zip(whose, rows, strict=True):
+            self._people[person] = person_of(person, [row], self._activity[person])
 
     def members(
         self,

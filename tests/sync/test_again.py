@@ -279,7 +279,7 @@ def test_whoever_lost_what_the_last_evaluation_went_by_asks_everybody_once(
     assert in_full() == remembering
     assert in_full() == set()
     kinds = sorted({path.suffix for path in folder.iterdir()})
-    assert kinds == [".arrow", ".bitmaps", ".json"]
+    assert kinds == [".arrow", ".told"]
     for suffix in kinds:
         for damage in (
             lambda found: found[:-1],

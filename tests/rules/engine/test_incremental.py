@@ -315,10 +315,10 @@ def test_of_whom_too_much_is_known_is_asked_an_engine(
         walk.step(Moment(AS_OF[0], conditions, people))
         fewer = [replace(people[0], activity={"purchase": rows[:9]}), *people[1:]]
         assert walk.before is not None
-        asked: list[object] = []
+        whom: list[object] = []
 
-        def ask(rules: RuleSet, tables: Tables, asked: list[object] = asked, **more: Any) -> Evaluation:
-            asked.append(rules)
+        def ask(rules: RuleSet, tables: Tables, whom: list[object] = whom, **more: Any) -> Evaluation:
+            whom.append(tables)
             return evaluate(connection, rules, tables, as_of=AS_OF[0], zone=ZONE, **more)
 
         with relations(connection, fewer, VOCABULARY) as tables:
@@ -335,7 +335,7 @@ def test_of_whom_too_much_is_known_is_asked_an_engine(
         assert told.evaluation.members == {
             "spent": BitMap([1, 5, 6, 7]), "best": BitMap([1, 7]), "often": BitMap(range(1, 8)),
         }  # fmt: skip
-        assert bool(asked) is engine
+        assert bool(whom) is engine
 
 
 def test_where_no_time_has_passed_nobody_is_asked_but_who_changed(
