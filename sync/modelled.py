@@ -33,10 +33,12 @@ def modelled(
     """The facts of every model that is on; `problem(key, message)` is told what one is made of in vain."""
     found: dict[str, Field] = {}
     for name, model in settings.models.items():
-        _Needs(f"models.{name}", kinds, types, problem).check(model)
         where = told_by(name, versions.get(name))
         facts = facts_of(model, currency=settings.business.currency, source=where)
         found.update((fact.name, fact) for fact in facts)
+    by_others = {name: fact.type for name, fact in found.items() if fact.model != SendTimeSettings.name}
+    for name, model in settings.models.items():
+        _Needs(f"models.{name}", kinds, types, by_others, problem).check(model)
     return found
 
 
@@ -47,6 +49,7 @@ class _Needs:
     key: str
     kinds: Mapping[str, Kind]
     types: Mapping[str, Type]
+    told: Mapping[str, Type]  # by models that are made before those that may ask for it
     problem: Complain
 
     def check(self, model: ModelSettings) -> None:
@@ -64,9 +67,10 @@ class _Needs:
             self.fact("created", model.created, _TIMES)
         elif isinstance(model, SendTimeSettings):
             self.activity({"sent": model.sent, "click": model.click})
-            for key, fact in {"zone": model.zone, "group": model.group}.items():
-                if fact:
-                    self.fact(key, fact, {Type.TEXT})
+            if model.zone:
+                self.fact("zone", model.zone, {Type.TEXT})
+            if model.group and self.told.get(model.group) is not Type.TEXT:
+                self.fact("group", model.group, {Type.TEXT})
         elif isinstance(model, ChannelSettings):
             self.channels(model)
 

@@ -158,8 +158,8 @@ class LeadSettings(ModelSettings):
 class SendTimeSettings(ModelSettings):
     """`sent`, `click`, `message`: as for engagement. `within_s`: a click so long after its delivery counts.
     `zone`: the text fact that names a person's time zone, None: `timezone` if there is such a fact, "":
-    everybody lives in `home`, the business's zone. `group`: a text fact; people with the same value of it are
-    a group whose hours the personal ones are held near."""
+    everybody lives in `home`, the business's zone. `group`: a text fact, also of another model; people with
+    the same value of it are a group whose hours the personal ones are held near."""
 
     sent: str = "email_sent"
     click: str = "email_click"

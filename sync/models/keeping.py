@@ -10,14 +10,16 @@ import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from rules.vocabulary import Field, Type
-from sync.config.modelling import ModelSettings
+from sync.config.modelling import ModelSettings, SendTimeSettings
 from sync.facts import facts_of, of_clusterings
 from sync.models.channel import PreferredChannel
 from sync.models.churn import Churn
@@ -78,11 +80,12 @@ def keep(
     with closing(store.lake.connect()) as database:
         log = Log(store.lake, database, as_of=as_of)
         new: dict[str, ModelVersion] = {}
-        for name, model in models.items():
+        for name, model in sorted(models.items(), key=lambda one: isinstance(one[1], SendTimeSettings)):
             versions = stored.get(name, [])
             why = "it was asked for" if name in asked else due(model, versions, as_of=as_of)
             if why is not None:
                 new[name] = version_of(name, model, _MODELS[name].fit(log, model), versions, why, as_of)
+            _tell(log, model, used(model, [*([new[name]] if name in new else []), *versions]))
         before = {name: used(model, stored.get(name, ())) for name, model in models.items()}
         now = {
             name: used(model, [*([new[name]] if name in new else []), *stored.get(name, ())])
@@ -106,6 +109,21 @@ def keep(
         old = old_edges(kept.used["rfm"].document["parameters"], log)
         kept.notices += [f"model rfm: {notice.message}" for notice in old]
     return kept
+
+
+def _tell(log: Log, model: ModelSettings, version: ModelVersion | None) -> None:
+    """Let the models that come after it ask for its texts, if it is in use."""
+    if version is None:
+        return
+
+    def told(fact: str, people: NDArray[np.int32]) -> NDArray[np.object_]:
+        return (
+            _MODELS[model.name].score(log, model, version.document["parameters"], people)[fact].astype(object)
+        )
+
+    for fact in facts_of(model, currency="", source=""):
+        if fact.type is Type.TEXT:
+            log.told[fact.name] = partial(told, fact.name)
 
 
 def _is(one: ModelVersion, other: ModelVersion | None) -> bool:

@@ -32,7 +32,10 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Log:
-    """The lake's activity up to an instant. Use it with one session of DuckDB, and close that afterwards."""
+    """The lake's activity up to an instant. Use it with one session of DuckDB, and close that afterwards.
+
+    `told`: texts that models in use tell, for models that come after them: fact → of these people, their own.
+    """
 
     def __init__(self, lake: Lake, database: duckdb.DuckDBPyConnection, *, as_of: dt.datetime) -> None:
         self.lake, self.database = lake, database
@@ -40,6 +43,7 @@ class Log:
         self.today = self.as_of_us // DAY_US
         self._kept: dict[Hashable, object] = {}
         self._tables = 0
+        self.told: dict[str, Callable[[NDArray[np.int32]], NDArray[np.object_]]] = {}
 
     def people(self) -> Iterator[NDArray[np.int32]]:
         """Everybody's numbers, ascending, in pieces."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rules.models.columns import Bools, Ints
 from rules.models.local_hours import zone_of
+from rules.text import fold
 from sync.config.modelling import SendTimeSettings
 from sync.models.log import Log
 from sync.store.shapes import quoted
@@ -20,7 +21,8 @@ ZONE = "timezone"
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """People of one bucket, ascending. zone: the place in `zones`, -1: not known."""
+    """People of one bucket, ascending. zone: the place in `zones`, -1: not known. group: "": in none, as
+    everybody is while the model that tells the groups is not in use."""
 
     person: NDArray[np.int32]
     suppressed: Bools
@@ -39,7 +41,8 @@ def zone_fact(log: Log, settings: SendTimeSettings) -> str | None:
 def whose_of(log: Log, settings: SendTimeSettings, people: NDArray[np.int32]) -> Whose:
     """Of these people (ascending, of one bucket)."""
     fact = zone_fact(log, settings)
-    group = "NULL::VARCHAR" if settings.group is None else quoted(f"{settings.group}__ci")
+    column = f"{settings.group}__ci"
+    group = quoted(column) if column in log.lake.columns("people") else "NULL::VARCHAR"
     zone = "NULL::VARCHAR" if fact is None else quoted(fact)
     table = log.database.sql(
         f"""SELECT coalesce(suppressed, false) AS suppressed, {zone} AS zone, coalesce({group}, '') AS named
@@ -53,4 +56,7 @@ def whose_of(log: Log, settings: SendTimeSettings, people: NDArray[np.int32]) ->
         zones = sorted({each for each in known if each is not None})
         places = np.array([-1 if each is None else zones.index(each) for each in known] + [-1])
         place = places[coded.indices.fill_null(len(known)).to_numpy()]
-    return Whose(people, table["suppressed"].to_numpy(), place, zones, table["named"].to_pylist())
+    named = table["named"].to_pylist()
+    if settings.group in log.told:
+        named = [fold(each or "") for each in log.told[settings.group](people).tolist()]
+    return Whose(people, table["suppressed"].to_numpy(), place, zones, named)

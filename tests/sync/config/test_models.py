@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from rules.models.groups import Group
 from rules.vocabulary import Type
 from sync.config import ConfigError
 from sync.config.modelling import (
+    ChannelKinds,
+    ChannelSettings,
     ClvSettings,
     ContactRules,
     EngagementSettings,
@@ -22,6 +25,7 @@ from sync.config.modelling import (
     OffersSettings,
     ProductTable,
     RfmSettings,
+    SendTimeSettings,
 )
 from sync.vocabulary import build
 from tests.sync.config.platforms import load_text, problems_of
@@ -83,6 +87,15 @@ stock = "pieces"
 [models.offers.contact]
 most = 3
 within = "14 days"
+[models.send_time]
+within = "2 days"
+zone = ""
+group = "country"
+[models.channel]
+half_life = "60 days"
+[models.channel.channels.email]
+[models.channel.channels.sms]
+sent = "text_out"
 """,
     )
     assert found == {
@@ -105,6 +118,11 @@ within = "14 days"
             table=ProductTable(str(tmp_path / "shop/products.csv"), margin="kept", stock="pieces"),
             contact=ContactRules(most=3, within_s=14 * 86_400),
         ),
+        "send_time": SendTimeSettings(within_s=2 * 86_400, zone="", group="country"),
+        "channel": ChannelSettings(
+            half_life_s=60 * 86_400,
+            channels=(ChannelKinds.usual("email"), replace(ChannelKinds.usual("sms"), sent="text_out")),
+        ),
     }
 
 
@@ -120,6 +138,15 @@ within = "14 days"
             "[models.engagement.points]\nemail_click = -1",
             "models.engagement.points.email_click: must be 0 or",
         ),
+        (
+            "[models.channel.channels.sms]",
+            "models.channel.channels: names one channel; a preferred one can only be found among two or more",
+        ),
+        (
+            "[models.channel.channels.sms]\nsend = 'text_out'\n[models.channel.channels.email]",
+            'models.channel.channels.sms.send: unknown key; did you mean "sent"?',
+        ),
+        ("[models.send_time]\nwithin = 'soon'", "models.send_time.within: must be a time such as"),
         ("[models.lead]", "models.lead: features names the facts that tell who somebody is"),
         (
             "[models.lead]\nfeatures = ['country']\n[models.lead.points.city]\nrome = 3",
@@ -203,6 +230,19 @@ def test_facts_of_models_are_names_with_type_unit_and_version(tmp_path: Path) ->
             ),
         ),
         (
+            "[models.send_time]\nclick = 'purchase'\nzone = 'contry'\ngroup = 'rfm.group'",
+            (
+                'models.send_time.sent: no connection gives the activity "email_sent"',
+                'models.send_time.zone: there is no fact "contry"; did you mean "country"?',
+                'models.send_time.group: there is no fact "rfm.group"',
+            ),
+        ),
+        (
+            "[models.channel.channels.email]\nsent = 'purchase'\n"
+            "[models.channel.channels.sms]\nclick = 'purchase'",
+            ('models.channel.channels.sms.sent: no connection gives the activity "sms_sent"',),
+        ),
+        (
             "[models.lifecycle]\n[fields.lifecycle]\nfrom = ['shop.first']",
             ('models.lifecycle: it gives the fact "lifecycle", but that has another meaning already',),
         ),
@@ -215,6 +255,18 @@ def test_a_model_of_what_is_not_there_is_told_where_it_is_written(
         build(load_text(tmp_path, TWO + section), STREAMS)
     told = [str(problem) for problem in caught.value.problems]
     assert [message in one for message, one in zip(messages, told, strict=True)] == [True] * len(messages)
+
+
+def test_hours_are_those_of_the_business_where_nothing_else_is_said(tmp_path: Path) -> None:
+    config = TWO.replace("[business]\n", '[business]\nzone = "Europe/Vienna"\n') + "[models.send_time]\n"
+    found = load_text(tmp_path, config).models
+    assert found["send_time"] == SendTimeSettings(home="Europe/Vienna")
+
+
+def test_a_group_may_be_the_fact_of_another_model_that_is_on(tmp_path: Path) -> None:
+    config = "[models.send_time]\nsent = 'purchase'\nclick = 'purchase'\ngroup = 'rfm.group'\n[models.rfm]\n"
+    vocabulary, _ = build(load_text(tmp_path, TWO + config), STREAMS)
+    assert vocabulary.fields["send_hour"].type is Type.NUMBER
 
 
 def test_a_column_with_the_name_of_a_models_fact_is_told(tmp_path: Path) -> None:

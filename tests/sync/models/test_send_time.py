@@ -12,7 +12,7 @@ import pytest
 
 from rules.models.send_time import Counts, best_hour, fit, rates
 from rules.vocabulary import NUMBER_SCALE
-from sync.config.modelling import SendTimeSettings
+from sync.config.modelling import LifecycleSettings, SendTimeSettings
 from sync.models.keeping import Kept, keep
 from sync.models.words import words
 from sync.store import Store
@@ -148,6 +148,20 @@ def test_the_hour_of_a_group_is_used_where_personal_ones_add_nothing(lake_store:
     told = words("send_time", version.document, currency="EUR")
     assert "by country: de 9:00 to 10:00, us 20:00 to 21:00" in told
     assert not version.document["baseline"]["own"]["low"] > 0
+
+
+def test_the_group_may_be_what_another_model_tells(lake_store: Store) -> None:
+    """The lifecycle, which is made in the same run: half of the people bought lately, the others never."""
+    put(lake_store, letters("group"))
+    bought = pd.DataFrame({"person": range(1, PEOPLE + 1, 2), "at": NOW - dt.timedelta(days=9), "amount": 5})
+    put_activity(lake_store, "purchase", bought)
+    models = {"send_time": SendTimeSettings(group="lifecycle"), "lifecycle": LifecycleSettings(force=True)}
+    found = keep(lake_store, models, as_of=NOW, currency="EUR")
+    parameters = found.used["send_time"].document["parameters"]
+    assert parameters["group_hours"] == {"new": 9, "prospect": 20}
+    assert hours(lake_store)[[1, 2]].tolist() == [9, 20]
+    told = facts(lake_store, "lifecycle")["lifecycle"]
+    assert told[[1, 2]].tolist() == ["New", "Prospect"]
 
 
 def test_without_a_fact_of_zones_hours_are_the_businesss(lake_store: Store) -> None:
