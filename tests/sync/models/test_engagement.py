@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
@@ -13,6 +14,8 @@ import pyarrow as pa
 from rules.models.engagement import NEVER_FADING, Deliveries, Events, engagement
 from sync.config.modelling import DAY_S, EngagementSettings
 from sync.models.keeping import Kept, keep
+from sync.models.log import Log
+from sync.models.sending import Sending
 from sync.models.words import words
 from sync.store import Store
 from sync.store.models import ModelState
@@ -183,3 +186,15 @@ def test_points_of_the_config_are_kept_with_the_version(lake_store: Store) -> No
     assert usual.document["parameters"]["points"] == {"email_click": 1.0, "purchase": 3.0}
     assert usual.version == 2
     assert NEVER_FADING > 1e6
+
+
+def test_two_readings_of_one_log_do_not_disturb_each_other(lake_store: Store) -> None:
+    """A version and the one before it are asked about one bucket of people after the other."""
+    put(lake_store, channel())
+    with closing(lake_store.lake.connect()) as database:
+        log = Log(lake_store.lake, database, as_of=NOW)
+        first = Sending(log, MONTH, {"email_click": Decimal(1)})
+        before = first.faded([30.0], until=log.today).points[30.0]
+        second = Sending(log, MONTH, {"email_click": Decimal(3)})
+        assert np.allclose(second.faded([30.0], until=log.today).points[30.0], 3 * before)
+        assert first.faded([30.0], until=log.today).points[30.0].tolist() == before.tolist()
