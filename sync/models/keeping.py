@@ -206,6 +206,13 @@ def _differing(a: pa.Array, b: pa.Array) -> int:
     return len(a) - int(pc.sum(pc.or_(same, both_missing)).as_py() or 0)
 
 
+def _guesses_used(version: ModelVersion) -> Iterator[str]:
+    """Where the fact is that of the naive guess, for the guess does better."""
+    for one in version.document["notices"]:
+        if one["code"].endswith(".baseline_wins") and one["severity"] != "refusal":
+            yield one["message"]
+
+
 def _notices(
     models: Settings,
     new: Mapping[str, ModelVersion],
@@ -222,6 +229,7 @@ def _notices(
                 f"model {name}: version {fitted.version} made, because {fitted.document['why']}, of"
                 f" {made_of(fitted.document['data'])}{changed}"
             )
+            yield from (f"model {name}: {message}" for message in _guesses_used(fitted))
         if using is None:
             versions = [*([fitted] if fitted else []), *before.get(name, ())]
             yield f"model {name} is not in use, its facts are missing: {reason(models[name], versions)}"

@@ -50,6 +50,7 @@ def told(found: Judged) -> tuple[float, float, float]:
     return found.auc, found.brier, found.ece
 
 
+@pytest.mark.long
 def test_telco_is_told_as_well_as_published() -> None:
     found = judge(*five_folds(dict(SETTINGS)))
     assert told(found) == pytest.approx((0.846, 0.135, 0.008), abs=0.003)
@@ -65,7 +66,7 @@ def test_telco_is_told_by_the_usual_settings_as_badly_as_published() -> None:
 def test_what_is_kept_as_json_tells_bit_for_bit_what_scikit_learn_does() -> None:
     """Categories, unknown numbers and categories that were never seen included."""
     frame, churned = telco()
-    seen, others = np.arange(0, 2_000), np.arange(2_000, 4_000)
+    seen, others = np.arange(0, 1_200), np.arange(2_000, 3_000)
     found = fit(rows(frame, seen), churned[seen])
     written = json.dumps(found.document(), allow_nan=False)
     kept = read_trees(json.loads(written))
@@ -80,7 +81,7 @@ def test_what_is_kept_as_json_tells_bit_for_bit_what_scikit_learn_does() -> None
     expected = model.predict_proba(later.astype(as_categories))[:, 1]
     given = rows(later, np.arange(len(later)))
     assert (kept.of(given) == expected).all()
-    assert len(kept.trees) == model.n_iter_ > 20
+    assert len(kept.trees) == model.n_iter_ > 10
     assert any(tree.levels for tree in kept.trees)
     assert len(written) < 300_000
 
@@ -96,7 +97,7 @@ def test_a_number_that_is_only_known_or_not_parts_people_by_that() -> None:
 
 def test_trees_do_not_depend_on_the_number_of_threads() -> None:
     frame, churned = telco()
-    some = np.arange(1_000)
+    some = np.arange(600)
     with threadpool_limits(limits=2):
         one = fit(rows(frame, some), churned[some])
     assert one == fit(rows(frame, some), churned[some])

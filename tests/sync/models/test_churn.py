@@ -136,13 +136,13 @@ def test_boosted_trees_are_used_where_they_miss_by_less(lake_store: Store) -> No
     weighted sum of logarithms has a hump."""
     draw = np.random.default_rng(12)
     rows = []
-    for person in range(1, 601):
+    for person in range(1, 361):
         gap, leaves = [(30, False), (10, True), (3, False)][person % 3]
         days = np.arange(draw.integers(400, 480), 0, -gap)
         rows.append(pd.DataFrame({"person": person, "day": days[: draw.integers(4, 40)] if leaves else days}))
     made = pd.concat(rows, ignore_index=True)
     made["at"] = [NOW - dt.timedelta(days=int(day)) for day in made.pop("day")]
-    put_people(lake_store, range(1, 601))
+    put_people(lake_store, range(1, 361))
     put_activity(lake_store, "purchase", made.assign(amount=1_000))
     model = {"churn": ChurnSettings(days=60)}
     (version,) = keep(lake_store, model, as_of=NOW, currency="EUR").fitted

@@ -103,12 +103,15 @@ def test_limits_that_fixed_ones_beat_give_way_to_them_unless_forced(lake_store: 
     person = np.concatenate([np.tile(np.arange(600), 2), np.tile(np.arange(600, 640), len(quick))])
     put_orders(lake_store, person + 1, np.concatenate([slow, quick.ravel()]), np.full(len(person), 1_000))
     model = LifecycleSettings()
-    (version,) = kept(lake_store, model).fitted
+    done = kept(lake_store, model)
+    (version,) = done.fitted
     parameters, baseline = version.document["parameters"], version.document["baseline"]
     assert version.state is ModelState.FITTED
     assert baseline["naive_auc"] > baseline["again_auc"]
     assert parameters["at_risk"] > 140
-    assert "told better by fixed limits of 40 and 90 days" in by_code(version, "lifecycle.baseline_wins")
+    message = by_code(version, "lifecycle.baseline_wins")
+    assert "told better by fixed limits of 40 and 90 days" in message
+    assert done.notices[1:] == [f"model lifecycle: {message}"]
     assert "At risk after 40 days without an order, Lapsed after 90" in " ".join(
         words("lifecycle", version.document, currency="EUR")
     )
