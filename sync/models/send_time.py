@@ -117,7 +117,7 @@ class SendTime:
         if parameters["by"] == PERSON:
             early, late = _counts(_outcomes(log, settings), whose, split=log.today)
             own = Counts(early.sends + late.sends, early.clicks + late.clicks)
-            hour = np.where(whose.zone >= 0, _own_hours(usual, whose, own), hour)
+            hour = _own_hours(usual, whose, own)  # whose zone is not known has no counts, so the group's
         return {"send_hour": np.where(whose.suppressed, np.nan, hour * float(NUMBER_SCALE))}
 
 

@@ -102,8 +102,9 @@ def test_who_unsubscribed_complained_or_bounced_is_never_given_that_channel(lake
     clicked = kinds["email_click"].groupby("person")["at"].max()
     soft = int(clicked[clicked.index <= 100].idxmax())  # clicked after the bounce
     hard = int(clicked[(clicked.index <= 100) & (clicked.index != soft)].index[0])
+    lately = pd.Timestamp(NOW) - pd.Timedelta(days=5)
     kinds["email_click"] = kinds["email_click"][
-        (kinds["email_click"]["person"] != hard) | (kinds["email_click"]["at"] < late)
+        (kinds["email_click"]["person"] != hard) | (kinds["email_click"]["at"] < lately)
     ]
     left = [each for each in (20, 21, 22, 23) if each not in (soft, hard)]
     for kind, people in {
@@ -112,7 +113,8 @@ def test_who_unsubscribed_complained_or_bounced_is_never_given_that_channel(lake
         "email_bounce": [soft, hard],
         "sms_unsubscribe": left[:1],
     }.items():
-        kinds[kind] = pd.DataFrame({"person": people, "at": late, "campaign": "c"})
+        at = [lately if each == hard else late for each in people]
+        kinds[kind] = pd.DataFrame({"person": people, "at": at, "campaign": "c"})
     put(lake_store, kinds)
     (version,) = kept(lake_store).fitted
     found = channels(lake_store)
