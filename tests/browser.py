@@ -1,7 +1,7 @@
 """A real browser for tests: Chromium without a window, asked over two pipes; nothing listens on a port.
 
-It speaks the Chrome DevTools Protocol (https://chromedevtools.github.io/devtools-protocol/): JSON with a 0 byte
-after each message, to the browser's file descriptor 3, from its 4.
+It speaks the Chrome DevTools Protocol (https://chromedevtools.github.io/devtools-protocol/): JSON with a 0
+byte after each message, to the browser's file descriptor 3, from its 4.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Tab:
 
 @contextmanager
 def browser(profile: Path) -> Iterator[Tab]:
-    """A tab of a fresh browser that keeps its files in `profile`; skips the test where no browser is found."""
+    """A tab of a fresh browser that keeps its files in `profile`; skips the test where none is found."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip(f"no browser is installed ({', '.join(NAMES)} are looked for): apt install chromium")
@@ -104,7 +104,8 @@ def browser(profile: Path) -> Iterator[Tab]:
     started = subprocess.Popen(
         ["/bin/bash", "-c", f'exec "$@" 3<&{to_it} 4>&{from_it}', "browser", program, *_OPTIONS,
          f"--user-data-dir={profile}"],
-        pass_fds=(to_it, from_it), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+        pass_fds=(to_it, from_it), start_new_session=True,
+        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(to_it)
     os.close(from_it)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sync.run.worth import Evaluation, Mean
 
 _SHOWN = 5
+MOST_DAYS = 36_500
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     context: typer.Context,
-    days: Annotated[int, typer.Option(min=1, help="compare with how it was so many days ago")] = 30,
+    days: Annotated[
+        int, typer.Option(min=1, max=MOST_DAYS, help="compare with how it was so many days ago")
+    ] = 30,
     smallest: Annotated[int, typer.Option(min=1, help="segments with fewer people are too small")] = 100,
     weight: Annotated[
         list[str] | None,

@@ -61,15 +61,11 @@ def quality(
 
 
 def _list(look: Looked, to: Path, *, rule: str | None, values: bool, output: Format) -> None:
-    from sync.run.findings import rows, write_rows
+    from sync.run.findings import rows, write_file, write_rows
 
     found = rows(look, rule=rule, values=values)
     if str(to) != "-":
-        import os
-
-        # personal values may stand in it: its owner's alone
-        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", newline="") as file:
-            count = write_rows(found, file, values=values)
+        count = write_file(found, to, values=values)
         if output is Format.JSON:
             emit_json({"file": str(to), "rows": count})
         else:

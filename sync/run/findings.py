@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from pyroaring import BitMap
@@ -128,6 +131,35 @@ def write_rows(found: Iterator[dict[str, object]], to: TextIO, *, values: bool) 
         writer.writerow([cell(_plain(row[name])) for name in columns])
         count += 1
     return count
+
+
+def write_file(found: Iterator[dict[str, object]], to: Path, *, values: bool) -> int:
+    """The same into a file, in one step; its owner alone may read it, for personal values may stand in it.
+
+    An earlier list is replaced. UserError, and nothing is written, if any other file is there, or the folder
+    takes none.
+    """
+    real = to.resolve()
+    fresh = real.with_name(f".{real.name}.{secrets.token_hex(4)}")
+    try:
+        if real.is_dir():
+            raise UserError(f"{to} is a folder; name a file in it with --rows")
+        if real.exists() and not _ours(real):
+            raise UserError(f"{to} is no list of findings; name another file with --rows")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
+            count = write_rows(found, file, values=values)
+        fresh.replace(real)
+    except OSError as error:
+        raise UserError(f"findings could not be written to {to}: {error.strerror or error}") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    return count
+
+
+def _ours(file: Path) -> bool:
+    begins = ",".join(f'"{name}"' for name in ROWS).encode()
+    with file.open("rb") as there:
+        return there.read(len(begins)) == begins
 
 
 def _plain(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from rules.models.columns import InputError
@@ -41,6 +42,8 @@ def weights_of(given: Mapping[str, float]) -> dict[str, float]:
         if name not in WEIGHTS:
             near = did_you_mean(name, WEIGHTS) or f"; there are {', '.join(WEIGHTS)}"
             raise UserError(f"there is no criterion {name}{near}")
+        if not 0 <= given[name] < math.inf:
+            raise UserError(f"--weight {name}={given[name]:g}: give a number of 0 or more, such as 0.3")
     weights = {**WEIGHTS, **given}
     try:
         shares(weights)

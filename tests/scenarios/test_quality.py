@@ -87,6 +87,32 @@ def test_values_are_shown_to_whoever_asks_and_to_nobody_else(firm: Company) -> N
     assert "most likely gmail.com" in rows["email-typo"]["fix"]
 
 
+def test_a_list_is_its_owners_alone_and_replaces_nothing_but_a_list(firm: Company) -> None:
+    planted(firm)
+    firm.run()
+    to = firm.folder / "findings.csv"
+    assert firm.segsync("quality", "--rows", str(to), "--show-values").code == 0
+    assert to.stat().st_mode & 0o777 == 0o600
+    first = to.read_text(encoding="utf-8")
+    to.chmod(0o644)  # whoever made it readable did so for what stood in it then
+    assert firm.segsync("quality", "--rows", str(to), "--rule", "nope").code == 1
+    assert to.read_text(encoding="utf-8") == first
+    assert firm.segsync("quality", "--rows", str(to), "--rule", "email-typo").code == 0
+    assert to.stat().st_mode & 0o777 == 0o600
+    assert len(to.read_text(encoding="utf-8")) < len(first)
+    config = firm.folder / "config.toml"
+    before = config.read_bytes()
+    for path, told in (
+        (config, "no list of findings"),
+        (firm.folder, "is a folder"),
+        (firm.folder / "no" / "such.csv", "could not be written"),
+    ):
+        answer = firm.segsync("quality", "--rows", str(path))
+        assert (answer.code, told in answer.err) == (1, True), answer.said
+    assert config.read_bytes() == before
+    assert not list(firm.folder.glob(".*csv*"))
+
+
 def test_before_the_first_pull_the_report_says_what_comes_first(firm: Company) -> None:
     planted(firm)
     answer = firm.segsync("quality")

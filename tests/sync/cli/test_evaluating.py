@@ -83,10 +83,13 @@ def test_words_that_make_no_sense_are_told_with_what_would(segsync: Segsync) -> 
     for words, told in (
         (("--weight", "sise=1"), 'did you mean "size"?'),
         (("--weight", "size"), "NAME=NUMBER"),
-        (("--weight", "size=-1"), "0 or more"),
+        (("--weight", "size=-1"), "--weight size=-1: give a number of 0 or more"),
+        (("--weight", "size=inf"), "--weight size=inf: give a number of 0 or more"),
+        (("--weight", "size=nan"), "--weight size=nan: give a number of 0 or more"),
         (("--nps", "contry"), 'did you mean "country"?'),
         (("--csat", "country"), "from 1 to 5"),
     ):
         answer = segsync("evaluate", *words)
         assert (answer.code, told in answer.err) == (1, True), answer.said
-    assert segsync("evaluate", "--days", "0").code == 2
+    for days in ("0", "99999999999"):
+        assert segsync("evaluate", "--days", days).code == 2

@@ -1,4 +1,4 @@
-"""The report in a real browser: what it fetches, whether it fits a phone, and what a screen reader is told."""
+"""The report in a real browser: what it fetches, whether it fits a phone, what a screen reader is told."""
 
 from __future__ import annotations
 
