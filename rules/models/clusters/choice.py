@@ -189,7 +189,8 @@ def cloud_stability(
         held, _ = stability(cloud, k, seed=seed, draws=draws, starts=effort.starts)
         return float(held.min())
 
-    return most_stable(matrix, least, seed=seed, count=effort.clouds * among, against=against)
+    first = effort.clouds
+    return most_stable(matrix, least, seed=seed, first=first, count=first * among, against=against)
 
 
 def _notices(chosen: Tried) -> Iterable[Notice]:

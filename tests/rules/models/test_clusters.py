@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rules.models.clusters.centres import assigned, distances, fit
+from rules.models.clusters.centres import MANY, assigned, distances, fit
 from rules.models.clusters.choice import (
-    ENOUGH,
     Effort,
     Verdict,
     best_overlaps,
@@ -59,16 +58,20 @@ def test_clouds_are_as_many_people_spread_and_related_as_the_real_ones() -> None
 
     def least(cloud: Floats, number: int) -> float:
         seen.append(cloud)
-        return number / 100
+        return stable[number]
 
-    assert most_stable(few, least, seed=3, count=40, against=1.0) == 0.39
+    stable = [number * 7 % 40 / 100 for number in range(40)]
+    assert most_stable(few, least, seed=3, first=20, count=40, against=0.5) == 0.39
     together = np.concatenate(seen)
     assert [len(cloud) for cloud in seen] == [len(few)] * 40
     assert np.allclose(np.cov(together, rowvar=False), np.cov(few, rowvar=False), atol=0.8)
     assert np.allclose(together.mean(axis=0), few.mean(axis=0), atol=0.2)
     seen.clear()
-    assert most_stable(few, least, seed=3, count=40, against=0.12) == 0.12
-    assert len(seen) == 13
+    assert most_stable(few, least, seed=3, first=20, count=40, against=0.12) == stable[2]
+    assert len(seen) == 3
+    seen.clear()
+    assert most_stable(few, least, seed=3, first=20, count=40, against=0.99) == max(stable[:20])
+    assert len(seen) == 20  # far beyond all of them: others would say the same
 
 
 def test_however_many_numbers_are_tried_a_cloud_passes_others_once_in_twenty_times() -> None:
@@ -79,7 +82,7 @@ def test_however_many_numbers_are_tried_a_cloud_passes_others_once_in_twenty_tim
         real = random.beta(8, 3, size=tried)
         limits = [
             most_stable(
-                matrix, lambda *_: random.beta(8, 3), seed=1, count=ENOUGH.clouds * tried, against=float(one)
+                matrix, lambda *_: random.beta(8, 3), seed=1, first=20, count=20 * tried, against=float(one)
             )
             for one in real
         ]
@@ -150,6 +153,15 @@ def test_distances_are_those_of_numpy() -> None:
     matrix, _ = planted(50)
     expected = np.linalg.norm(matrix[:, None, :] - MIDDLES[None, :, :], axis=2)
     assert np.allclose(distances(matrix, MIDDLES), expected)
+
+
+def test_among_very_many_people_every_centre_is_the_mean_of_all_of_its_people() -> None:
+    matrix, _ = planted(MANY + 20_000)
+    centres = fit(matrix, 4, seed=1)
+    found = assigned(matrix, centres)
+    means = np.array([matrix[found == at].mean(axis=0) for at in range(4)])
+    assert np.allclose(centres, means, atol=1e-3)
+    assert distances(centres, MIDDLES).min(axis=1).max() < 0.05
 
 
 def test_ids_follow_the_centres_whatever_their_new_numbers() -> None:

@@ -36,14 +36,14 @@ def clustering(folder: Path, more: str = "") -> Clustering:
     return found.clusterings["a"]
 
 
-def blobs(centres: np.ndarray, *, each: int = 150, seed: int = 1) -> People:
+def blobs(centres: np.ndarray, *, each: int = 60, seed: int = 1) -> People:
     """So many people around each centre, in turn."""
     random = np.random.default_rng(seed)
     points = np.repeat(centres, each, axis=0) + random.normal(size=(each * len(centres), 2))
     return People(np.arange(len(points)), {"x": points[:, 0], "y": points[:, 1]}, {})
 
 
-def ids_of(parameters: Mapping[str, Any] | None, people: People, *, each: int = 150) -> list[int]:
+def ids_of(parameters: Mapping[str, Any] | None, people: People, *, each: int = 60) -> list[int]:
     """The id of the cluster of everybody around each centre."""
     assert parameters is not None
     by = frozen(parameters)
@@ -57,11 +57,11 @@ def test_without_k_as_many_clusters_are_found_as_there_are(tmp_path: Path) -> No
     assert found is not None
     assert (found["k"], found["wanted"], found["natural"], found["ids"]) == (3, None, True, [1, 2, 3])
     assert [one["k"] for one in found["tried"]] == [2, 3, 4, 5, 6, 7, 8]
-    assert [one["people"] for one in found["clusters"]] == [150] * 3
+    assert [one["people"] for one in found["clusters"]] == [60] * 3
 
 
 def test_a_cut_through_people_without_structure_is_called_one(tmp_path: Path) -> None:
-    fit = find(clustering(tmp_path, "k = 3\n"), blobs(CENTRES[:1], each=450), before=None, next_id=1)
+    fit = find(clustering(tmp_path, "k = 3\n"), blobs(CENTRES[:1], each=180), before=None, next_id=1)
     assert fit.parameters is not None
     assert (fit.parameters["k"], fit.parameters["natural"]) == (3, False)
     assert "cluster.not_natural" in [notice.code for notice in fit.notices]
