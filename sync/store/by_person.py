@@ -128,11 +128,11 @@ class Copy:
             rows = rows[~np.isin(places, gone)]
         wanted = [name for name in self.columns if name in columns]
         taken = self._rows.select(wanted).take(pa.array(rows))
-        for number, one in enumerate(taken.schema):
-            if pa.types.is_dictionary(one.type):
-                plain = taken.column(number).cast(one.type.value_type)
-                taken = taken.set_column(number, one.name, plain)
-        return taken
+        plain = [
+            column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+            for column in taken.columns
+        ]
+        return pa.table(plain, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +211,11 @@ def taken(
     """The rows of these people (ascending) in the span, with `person` and at most these columns."""
     names = [name for name in types if columns is None or name in columns or name == "person"]
     fields = pa.schema([(name, types[name]) for name in names])
-    taken = [part.rows.take(people, span, names, part.gone) for part in parts]
-    return pa.concat_tables([fields.empty_table(), *(filled(one, fields) for one in taken if len(one))])
+    every = (part.rows.take(people, span, names, part.gone) for part in parts)
+    found = [one for one in every if len(one)]
+    if len(found) == 1 and found[0].schema.equals(fields):
+        return found[0]
+    return pa.concat_tables([fields.empty_table(), *(filled(one, fields) for one in found)])
 
 
 def _beside(found: pa.Table, told: pa.Table) -> pa.Table:
