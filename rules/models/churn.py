@@ -206,8 +206,8 @@ class Gain:
             return ()
         message = (
             "Boosting does not beat logistic, which is used: the squared error (Brier) of boosted trees is"
-            f" smaller by {self.mean:+.4f}, and the interval ({self.low:+.4f} to {self.high:+.4f}) is not"
-            " wholly above 0."
+            f" {abs(self.mean):.4f} {'smaller' if self.mean > 0 else 'larger'} (95 % interval of the difference"
+            f" {-self.high:+.4f} to {-self.low:+.4f}); it would have to be smaller by more than chance."
         )
         evidence = {"gain": self.mean, "low": self.low, "high": self.high}
         return (Notice("churn.no_gain", Severity.NOTE, message, evidence),)
