@@ -59,6 +59,7 @@ WHY: Mapping[str, str] = {
     "few_answers": "fewer than 30 answered",
     "no_campaigns": "no campaign with a cost and a holdout is in the config",
     "not_over": "no campaign is over yet, or the last one was over a year ago",
+    "unknown": "no run has computed the segment or the holdout that [campaigns] names",
     "not_kept": "who was in it, and who was held out, when the campaign started is not known",
     "uneven": "the holdout is not of the size that was planned, so it does not stand for the others",
     "few_held": "fewer than 30 of its people were held out",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from zoneinfo import ZoneInfo
 
+import duckdb
 import numpy as np
 from pyroaring import BitMap
 
@@ -28,20 +29,33 @@ from sync.store import Run
 from sync.store.kpis import Kpi, Left
 
 
-def keep(workspace: Workspace, run: Run, members: Mapping[str, BitMap]) -> bool:
-    """Measure and keep it, in place of what the run kept before it was resumed. False: it is not due."""
-    kpis = workspace.store.kpis
-    before = kpis.before(run.id)
+def keep(workspace: Workspace, run: Run, members: Mapping[str, BitMap]) -> list[str]:
+    """Measure if it is due, and keep it in place of what the run kept before it was resumed.
+
+    Returns what is to be told: that it failed holds no run up, for nobody's list rests on it.
+    """
+    before = workspace.store.kpis.before(run.id)
     if not _due(workspace, run, before=None if before is None else before[1]):
-        return False
+        return []
+    try:
+        found = _measure(workspace, run, members, before=None if before is None else before[0])
+    except duckdb.Error as error:
+        return [
+            f"segments were not measured ({type(error).__name__}); `segsync kpis` has no values of this run"
+        ]
+    workspace.store.kpis.save(run.id, found)
+    return []
+
+
+def _measure(
+    workspace: Workspace, run: Run, members: Mapping[str, BitMap], *, before: int | None
+) -> dict[str, list[Kpi]]:
     with closing(workspace.store.lake.connect()) as database:
         log = Log(workspace.store.lake, database, as_of=run.as_of)
-        earlier = {} if before is None else kpis.left_by(before[0])
+        earlier = {} if before is None else workspace.store.kpis.left_by(before)
         measuring = _Measuring(workspace, log, earlier)
         versions = workspace.store.segments.current()
-        found = {name: list(measuring.of(name, versions[name], those)) for name, those in members.items()}
-    kpis.save(run.id, found)
-    return True
+        return {name: list(measuring.of(name, versions[name], those)) for name, those in members.items()}
 
 
 def _due(workspace: Workspace, run: Run, *, before: dt.datetime | None) -> bool:

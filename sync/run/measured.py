@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MILLIONTHS = 1_000_000
 REVENUE_DAYS = 365
 """Revenue is that of so many days."""
+_NO_AMOUNT = ""
+"""No field is called so: an order counts, with the value 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,15 @@ def measured(workspace: Workspace, database: duckdb.DuckDBPyConnection) -> Measu
 
 
 def order_model(workspace: Workspace) -> OrderModel:
-    """What the models call an order; else the usual."""
+    """What the models call an order; else the usual, whose amount counts only where it is money."""
     models = workspace.settings.models.values()
-    return next((one for one in models if isinstance(one, OrderModel)), OrderModel())
+    found = next((one for one in models if isinstance(one, OrderModel)), None)
+    if found is not None:
+        return found  # the vocabulary has made sure that it holds
+    usual = OrderModel()
+    kind = workspace.vocabulary()[0].kinds.get(usual.activity)
+    amount = None if kind is None else kind.fields.get(usual.amount)
+    return usual if amount is not None and amount.type is Type.MONEY else OrderModel(amount=_NO_AMOUNT)
 
 
 def column(database: duckdb.DuckDBPyConnection, relation: str, name: str, *, unit: int) -> Column:

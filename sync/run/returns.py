@@ -51,6 +51,7 @@ class Returns:
 
     def __init__(self, store: Store, log: Log, settings: CampaignSettings, orders: OrderModel) -> None:
         self._store, self._log, self._settings, self._orders = store, log, settings, orders
+        self._known = set(store.segments.current())
         self.campaigns = self._over()
         self._sent = [self._read(one) for one in self.campaigns]
 
@@ -96,6 +97,8 @@ class Returns:
     def _read(self, campaign: Campaign) -> _Sent:
         then = self._store.kpis.left_at(campaign.started)
         nothing = np.zeros(0)
+        if not {campaign.segment, campaign.holdout or campaign.segment} <= self._known:
+            return _Sent("unknown", then, BitMap(), BitMap(), nothing, nothing)
         audience, held = then.get(campaign.segment), self._held(campaign, then)
         if audience is None or held is None:
             return _Sent("not_kept", then, BitMap(), BitMap(), nothing, nothing)

@@ -154,9 +154,9 @@ class Pipeline:
                 remember(
                     self.store, rules, evaluation, run_id=self.report.run_id, as_of=self.as_of, folder=folder
                 )
-            keep_kpis(self.workspace, self.run, evaluation.members)
+            untold = keep_kpis(self.workspace, self.run, evaluation.members)
         self.report.evaluation = assigned.document()
-        self.report.notices += assigned.notices
+        self.report.notices += [*assigned.notices, *untold]
         self.report.people = evaluation.people
         self.report.segments = {name: len(members) for name, members in evaluation.members.items()}
         return rules, evaluation.members

@@ -69,9 +69,10 @@ def followed(orders: pd.DataFrame, today: pd.Timestamp, days: int) -> float | No
     return 1 - still
 
 
-def points(shop: Planted, segment: str, *more: str) -> list[dict[str, Any]]:
-    (found,) = shop.asked(" ".join(["kpis", segment, *more]))["segments"]
-    return found["points"]  # type: ignore[no-any-return]
+def measured(shop: Planted, *words: str) -> dict[str, list[dict[str, Any]]]:
+    """Segment → its points."""
+    found = shop.asked(" ".join(["kpis", *words]))["segments"]
+    return {one["segment"]: one["points"] for one in found}
 
 
 def test_each_day_is_measured_once_and_the_numbers_are_those_of_pandas(tmp_path: Path) -> None:
@@ -86,8 +87,9 @@ def test_each_day_is_measured_once_and_the_numbers_are_those_of_pandas(tmp_path:
     shop.export()
     shop.run(later)
     after = in_pandas(shop, later)
+    found = measured(shop)
     for name in ("germans", "lately"):
-        first, second = points(shop, name)
+        first, second = found[name]
         assert [one["run"] for one in (first, second)] == [1, 3]
         for point, (_, expected) in ((first, before[name]), (second, after[name])):
             told = {key: point["kpis"][key]["value"] for key in expected}
@@ -100,32 +102,40 @@ def test_each_day_is_measured_once_and_the_numbers_are_those_of_pandas(tmp_path:
         assert second["kpis"]["roi"]["not_measured"] == "no_campaigns"
     assert after["lately"][0] - before["lately"][0], "somebody entered, else nothing was compared"
     assert before["lately"][0] - after["lately"][0], "and somebody left"
-    assert [one["run"] for one in points(shop, "lately", f"--since {later:%Y-%m-%d}")] == [3]
+    only = measured(shop, "lately", f"--since {later:%Y-%m-%d}")
+    assert {name: [one["run"] for one in some] for name, some in only.items()} == {"lately": [3]}
     shown = shop.told("kpis lately")
     assert "Trends" in shown
     assert "▁█" in shown
 
 
-def test_a_run_that_is_taken_up_again_counts_once_and_config_says_how_often(tmp_path: Path) -> None:
+def test_a_run_that_is_taken_up_again_counts_once_and_an_amount_without_money_holds_no_run_up(
+    tmp_path: Path,
+) -> None:
     shop = Planted(tmp_path, rules=RULES, each=10)
-    shop.config.write_text(CONFIG + '[kpis]\neach = "run"\n', "utf-8")
+    text = CONFIG.replace('types = { amount = "money" }\n', "")
+    shop.config.write_text(text + '[kpis]\neach = "run"\n', "utf-8")
     with Workspace.open(shop.config) as workspace, begin(workspace, "run", as_of=NOW) as pipeline:
         pipeline.pull()
         pipeline.identify()
         pipeline.assign()
         pipeline.assign()
     shop.run(NOW + dt.timedelta(hours=1))
-    found = points(shop, "germans")
-    assert [one["run"] for one in found] == [1, 2]
-    assert found[0]["kpis"]["entered"]["not_measured"] == "first", "not compared with itself"
-    shop.config.write_text(CONFIG + '[kpis]\neach = "never"\n', "utf-8")
-    shop.run(NOW + 2 * DAY)
-    assert [one["run"] for one in points(shop, "germans")] == [1, 2]
+    first, second = measured(shop)["germans"]
+    assert (first["run"], second["run"]) == (1, 2), "both of one day, each once"
+    assert first["kpis"]["entered"]["not_measured"] == "first", "not compared with itself"
+    this_year = {number for number in shop.orders if number % 2} - shop.of("lapsed")
+    assert (first["kpis"]["revenue"]["value"], first["kpis"]["revenue"]["people"]) == (0, len(this_year))
     shop.ruled(RULES.replace('country = "DE"', 'country in ["DE", "AT"]'))
-    shop.config.write_text(CONFIG, "utf-8")
+    shop.config.write_text(text, "utf-8")
     shop.run(NOW + 3 * DAY)
-    assert points(shop, "germans")[-1]["kpis"]["left"]["not_measured"] == "edited"
-    assert points(shop, "lately")[-1]["kpis"]["left"]["value"] == 0
+    found = measured(shop)
+    assert found["germans"][-1]["kpis"]["left"]["not_measured"] == "edited"
+    assert found["lately"][-1]["kpis"]["left"]["people"] == found["lately"][-2]["kpis"]["size"]["value"]
+    shop.config.write_text(text + '[kpis]\neach = "never"\n', "utf-8")
+    with Workspace.open(shop.config) as workspace, begin(workspace, "run", as_of=NOW + 9 * DAY) as pipeline:
+        pipeline.assign()
+    assert [one["run"] for one in measured(shop)["germans"]] == [1, 2, 3]
 
 
 MEASURED = (
@@ -228,28 +238,31 @@ def test_return_is_measured_from_the_holdout_alone_and_satisfaction_told_with_wh
     shop.run(NOW)
     customers(["FR" if n % 2 else "DE" for n in numbers])  # half of them move: they count as they were
     shop.run(NOW + 40 * DAY)
-    first, last = (one["kpis"] for one in points(shop, "mailable"))
+    found = measured(shop)
+    first, last = (one["kpis"] for one in found["mailable"])
     assert first["roi"]["not_measured"] == "not_over"
     assert last["roi"]["value"] == pytest.approx(-3_046 / 6_720)
     assert last["roi"]["people"] == 2_240
     low, high = last["roi"]["low"], last["roi"]["high"]
     assert low < -3_046 / 6_720 < high < 0
-    small = points(shop, "small")[-1]["kpis"]["roi"]
+    small = found["small"][-1]["kpis"]["roi"]
     assert (small["value"], small["not_measured"], small["people"]) == (None, "few_held", 0)
     scores = pd.Series([score for _, score, old in answered if not old])
     assert first["nps"]["value"] == pytest.approx(100 * ((scores >= 9).mean() - (scores <= 6).mean()))
     assert (first["nps"]["people"], first["nps_response"]["people"]) == (91, 400)
     assert first["nps_response"]["value"] == 90 / 400
     assert first["nps_promoters"]["low"] < (scores >= 9).mean() < first["nps_promoters"]["high"]
-    hidden = points(shop, "small")[-1]["kpis"]["nps"]
     judged = shop.asked("evaluate")
     worth = {one["segment"]: one for one in judged["segments"]}
     assert worth["mailable"]["roi"]["value"] == last["roi"]["value"]
     assert (worth["small"]["roi"], worth["small"]["roi_not_measured"]) == (None, "few_held")
     told = {one["code"]: one["message"] for one in judged["warnings"]}
     assert "not measured for small:" in told["eval.unmeasured_roi"]
-    assert hidden["people"] == last["nps"]["people"] == 45
-    # of a holdout that is not of the size that was planned, nothing is said
-    shop.config.write_text(MEASURED.replace("share = 0.1", "share = 0.3"), "utf-8")
-    shop.run(NOW + 42 * DAY)
-    assert points(shop, "mailable")[-1]["kpis"]["roi"]["not_measured"] == "uneven"
+    assert last["nps"]["people"] == 45, "who is in it now"
+    for mistaken, code in (
+        (MEASURED.replace('segment = "mailable"', 'segment = "mailabel"'), "unknown"),
+        (MEASURED.replace("share = 0.1", "share = 0.3"), "uneven"),
+    ):
+        shop.config.write_text(mistaken, "utf-8")
+        segments = shop.asked("evaluate")["segments"]
+        assert {one["roi_not_measured"] for one in segments} == {code}
