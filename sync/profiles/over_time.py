@@ -41,6 +41,7 @@ def over_time(points: Sequence[Point], *, everybody: int, id_: str, currency: st
     if not names:
         return
     yield "<h3>Over time</h3>"
+    yield '<p class="quiet">Each line runs from the lowest to the highest that was measured, not from 0.</p>'
     for name in names:
         yield from _chart(told, name, id_, currency)
     shown = told[-MOST_ROWS:]

@@ -105,12 +105,8 @@ class Kpis:
 
     def before(self, run_id: int) -> tuple[int, dt.datetime] | None:
         """The latest run before this one that measured anything, and its instant."""
-        query = (
-            select(runs.c.id, runs.c.as_of)
-            .where(runs.c.id.in_(select(segment_kpis.c.run_id).where(segment_kpis.c.run_id < run_id)))
-            .order_by(runs.c.id.desc())
-            .limit(1)
-        )
+        last = select(func.max(segment_kpis.c.run_id)).where(segment_kpis.c.run_id < run_id).scalar_subquery()
+        query = select(runs.c.id, runs.c.as_of).where(runs.c.id == last)
         with self._database.reading() as database:
             row = database.execute(query).first()
         return None if row is None else (row.id, row.as_of)
