@@ -11,8 +11,10 @@ import pytest
 
 from sync.run.pipeline import begin
 from sync.run.workspace import Workspace
-from tests.scenarios.planted import CONFIG, NOW, Planted
+from tests.scenarios.planted import CONFIG as TEMPLATE
+from tests.scenarios.planted import NOW, Planted
 
+CONFIG = TEMPLATE.replace("DATABASE", Planted.database)
 RULES = """
 [[segment]]
 id = "germans"
