@@ -206,7 +206,7 @@ class Gain:
             return ()
         message = (
             "Boosting does not beat logistic, which is used: the squared error (Brier) of boosted trees is"
-            f" {abs(self.mean):.4f} {'smaller' if self.mean > 0 else 'larger'} (95 % interval of the difference"
+            f" {abs(self.mean):.4f} {'smaller' if self.mean > 0 else 'larger'} (95 % interval"
             f" {-self.high:+.4f} to {-self.low:+.4f}); it would have to be smaller by more than chance."
         )
         evidence = {"gain": self.mean, "low": self.low, "high": self.high}
