@@ -112,7 +112,8 @@ def profile(
         means = mine.moments.mean, all_.moments.mean
         total = share_of = None
         if one.part is Part.VALUE:
-            total, every = means[0] * mine.moments.count, means[1] * all_.moments.count
+            # no more digits than the means have: 34,496.03, and not 34,496.0299827
+            total, every = (float(f"{one.moments.mean * one.moments.count:.9g}") for one in (mine, all_))
             share_of = total / every if every else None
         measured.append(
             Measured(

@@ -20,9 +20,11 @@ AGE = Number("age", "age", Part.WHO, "age", "years")
 COUNTRY = Category("country", "country", Part.WHO, "")
 
 
-def made(inside: int, everybody: int = 1000, *, with_age: int = 100, german: int = 80) -> Profile:
+def made(
+    inside: int, everybody: int = 1000, *, with_age: int = 100, german: int = 80, spend: float = 90.0
+) -> Profile:
     mine = {
-        "spend": Measure(Moments(inside, 90.0, 400.0), 85.0),
+        "spend": Measure(Moments(inside, spend, 400.0), 85.0),
         "age": Measure(Moments(with_age, 41.0, 100.0), 40.0),
     }
     all_ = {
@@ -70,6 +72,11 @@ def test_a_number_or_level_that_few_of_them_have_is_kept_back() -> None:
     told = document(made(100, with_age=29, german=29), sentence="")
     assert [one["fact"] for one in told["numbers"]] == ["spend"]
     assert told["levels"] == []
+
+
+def test_a_total_has_no_digits_that_its_mean_does_not_know() -> None:
+    told = document(made(351, spend=98.2792877), sentence="")  # of 34,496.03 in all, to nine digits
+    assert [one["total"] for one in told["numbers"] if one["fact"] == "spend"] == [34496.03]
 
 
 def test_what_names_or_reaches_a_person_is_never_looked_at_whatever_a_platform_calls_it() -> None:
