@@ -59,6 +59,8 @@ class Changed:
 
     def of(self, condition: ir.Predicate) -> BitMap:
         """Those of whom the condition may have changed."""
+        if not self.activity:
+            return self.people
         kinds_ = needs(condition).kinds
         return self.people.union(self.people, *(b for kind, b in self.activity.items() if kind in kinds_))
 
@@ -139,9 +141,7 @@ def renew(
         members.update({name: before.members[name] for name in names if name not in asked})
         if not asked:
             return
-        some = BitMap.union(*asked.values())
-        known = {name: before.members[name] & some for name in asked}
-        known |= {name: bitmap & some for name, bitmap in members.items()}
+        known = {name: before.members[name] for name in asked} | members
         wanted = those(rules, asked)
         told: Mapping[str, BitMap] | None = None
         if singly.able(asked.values()):
@@ -149,6 +149,8 @@ def renew(
             with suppress(TooMany):
                 told = singly.members(conditions, asked, known, given)
         if told is None:
+            some = BitMap.union(*asked.values())
+            known = {name: bitmap & some for name, bitmap in known.items()}
             with few(connection, wanted, tables, asked) as restricted:
                 told = ask(wanted, restricted, known=known, asked=asked, given=given).members
         for name, whom in asked.items():

@@ -34,6 +34,7 @@ class Copy:
         self.columns = [name for name in there if name not in own]
         self._found: dict[str, pa.Array] = {}
         self._words: dict[str, list[object]] = {}
+        self._dates: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         self._persons = numbers(rows[by])
         self._at: NDArray[np.int64] | None = None
         if "at" in self.columns:
@@ -93,9 +94,12 @@ class Copy:
         ordered, whose = f"{AT} {field}", f"{WHOSE} {field}"
         if ordered not in self._rows.column_names or self._rows[field].type != type_:
             return valued(self._rows, field, type_, found)
-        known = len(self._rows) - self._rows[field].null_count
-        start, end = _places(numbers(self._rows[ordered])[:known], found)
-        return numbers(self._rows[whose])[:known][start:end].astype(np.int32)
+        if field not in self._dates:
+            known = len(self._rows) - self._rows[field].null_count
+            self._dates[field] = numbers(self._rows[ordered])[:known], numbers(self._rows[whose])[:known]
+        values, persons = self._dates[field]
+        start, end = _places(values, found)
+        return persons[start:end].astype(np.int32)
 
     def take(
         self, people: NDArray[np.int32], span: Span, columns: Collection[str], gone: NDArray[np.int64] | None
