@@ -18,7 +18,9 @@ from connectors.base import AudienceKind, Stream
 from sync.push import CARRIER
 from sync.store import Store
 from sync.store.ledger import AudienceRow
-from sync.store.shapes import literal
+
+_READ = ("contact", "address", "external_id", "deleted")
+"""The columns of contacts that are looked at."""
 
 
 def must_look(store: Store, connection: str, segments: Iterable[str]) -> bool:
@@ -78,14 +80,15 @@ def observe(store: Store, connection: str, told: pa.Table) -> None:
     database = store.lake.connect()
     try:
         database.register("told", told)
-        contacts, links = store.lake.relation("contacts"), store.lake.relation("links")
+        contacts = store.lake.relation("contacts", connection, only=_READ)
+        links = store.lake.relation("links", only=("contact", "person"))
         # records that are written to under one address (a converted lead and its contact) are one place
         database.execute(
             f"""CREATE TEMP TABLE here AS
             SELECT person, coalesce(nullif(address, ''), contacts.external_id) AS place,
                 contacts.external_id AS external_id
             FROM {contacts} AS contacts JOIN {links} AS links USING (contact)
-            WHERE contacts.connection = {literal(connection)} AND NOT coalesce(deleted, false)"""
+            WHERE NOT coalesce(deleted, false)"""
         )
         database.execute(
             """CREATE TEMP TABLE seen AS

@@ -223,7 +223,7 @@ def _identify(
                 )
         result.people = lake.rows("people")
         result.kept_out = (kept_out.remembered(store) or kept_out.KeptOut()).sentences()
-        result.living = living_contacts(database, contacts)
+        result.living = living_contacts(database, lake.relation("contacts", only=("connection", "deleted")))
     finally:
         database.close()
     if store.notes.get(REATTACH):

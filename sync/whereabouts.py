@@ -14,9 +14,22 @@ from sync.deliver import Address, AddressBook, Named
 from sync.identify.addresses import addresses_sql
 from sync.identify.sql import text_literal
 
+READ = (
+    "contact",
+    "connection",
+    "external_id",
+    "address",
+    "changed_at",
+    "deleted",
+    "email_consent",
+    "content_hash",
+)
+"""The columns of contacts that are looked at."""
+
 
 class Whereabouts:
-    """Looks people up by connection. `contacts` and `links` are relations `database` can read."""
+    """Looks people up by connection. `contacts` (with the columns READ) and `links` are relations `database`
+    can read."""
 
     def __init__(self, database: duckdb.DuckDBPyConnection, *, contacts: str, links: str) -> None:
         self._database = database

@@ -23,7 +23,7 @@ from sync.run.marking import mark_audiences
 from sync.run.workspace import Workspace
 from sync.store import Lease, LeaseLost, Run, Step, Store, StoreError, Task, TaskState
 from sync.store.leases import Stop
-from sync.whereabouts import Whereabouts
+from sync.whereabouts import READ, Whereabouts
 
 POLL_S = 0.5
 """How often we look whether another process is done with its task, or dead."""
@@ -163,7 +163,7 @@ def push_part(
 def whereabouts(store: Store, database: Any) -> Whereabouts:
     """Who is where, by the lake as it is now; `database` is a DuckDB connection of the lake."""
     lake = store.lake
-    return Whereabouts(database, contacts=lake.relation("contacts"), links=lake.relation("links"))
+    return Whereabouts(database, contacts=lake.relation("contacts", only=READ), links=lake.relation("links"))
 
 
 PARTS: Mapping[Step, Part] = {Step.PULL: pull_part, Step.PUSH: push_part}

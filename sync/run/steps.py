@@ -44,7 +44,7 @@ from sync.store.moves import finish_moves
 from sync.store.optouts import StoredOptOut
 from sync.store.plans import PlannedBatch
 from sync.store.values import Money
-from sync.whereabouts import Whereabouts
+from sync.whereabouts import READ, Whereabouts
 
 FRESH = dt.timedelta(minutes=10)
 """A run that is taken up again so long after it began does not rely on what it read before."""
@@ -263,7 +263,7 @@ class Pipeline:
                 suppressed=suppressed_people(database, lake.relation("people")),
                 people=lake.rows("people"),
                 whereabouts=Whereabouts(
-                    database, contacts=lake.relation("contacts"), links=lake.relation("links")
+                    database, contacts=lake.relation("contacts", only=READ), links=lake.relation("links")
                 ),
                 sources=sources,
                 limits=brake_limits(self.workspace.settings),

@@ -265,10 +265,10 @@ class Workspace:
         lake = self.store.lake
         snapshot = lake.snapshots().get("contacts", NO_SNAPSHOT)
         if self._listed is None or self._listed[0] != snapshot:
+            contacts = lake.relation("contacts", snapshot=snapshot, only=("connection", "lists"))
             with closing(lake.connect()) as database:
                 rows = database.execute(
-                    "SELECT DISTINCT connection || ':' || unnest(lists)"
-                    f" FROM {lake.relation('contacts', snapshot=snapshot)} WHERE len(lists) > 0"
+                    f"SELECT DISTINCT connection || ':' || unnest(lists) FROM {contacts} WHERE len(lists) > 0"
                 ).fetchall()
             self._listed = snapshot, frozenset(row[0] for row in rows)
         return self._listed[1]

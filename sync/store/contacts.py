@@ -181,6 +181,7 @@ def _joined(pages: Iterable[StoredPage]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
+_COMPARED = ("contact", "external_id", "stream", "content_hash", "deleted")
 _FIXED = ("external_id", "address", "changed_at", "deleted", "email_consent", "lists")
 
 
@@ -189,10 +190,11 @@ def _find_changes(
 ) -> None:
     """Temp tables `known` (what the lake has), `compared` (each latest record against it), `gone`."""
     only = "" if complete else "SEMI JOIN latest USING (external_id)"
+    there = store.lake.relation("contacts", connection, only=_COMPARED)
     database.execute(
         f"""CREATE TEMP TABLE known AS
         SELECT contact, external_id, stream, content_hash, coalesce(deleted, false) AS deleted
-        FROM {store.lake.relation("contacts", connection)} AS lake {only}"""
+        FROM {there} AS lake {only}"""
     )
     database.execute(
         """CREATE TEMP TABLE compared AS

@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -105,20 +105,31 @@ class Lake:
                 engine.close()
             self._engines.clear()
 
-    def relation(self, table: str, kind: str | None = None, *, snapshot: int | None = None) -> str:
+    def relation(
+        self,
+        table: str,
+        kind: str | None = None,
+        *,
+        snapshot: int | None = None,
+        only: Collection[str] | None = None,
+    ) -> str:
         """SQL to put after FROM: the files of the current (or the given) snapshot; `kind`: one partition.
 
-        Has every column of the table; a table, partition or column without data reads as typed nothing.
+        Has every column of the table, or `only` those named (a table has hundreds, and each costs as much to
+        plan as to read a few rows); a table, partition or column without data reads as typed nothing.
         """
         found = self._all(table, kind, snapshot)  # of one snapshot, whatever others commit now
         files = [file for file in found if not file.positions]
-        columns = self.columns(table)
+        columns = {name: t for name, t in self.columns(table).items() if only is None or name in only}
         if not files:
             nothing = ", ".join(f"NULL::{duckdb_type(t)} AS {quoted(n)}" for n, t in columns.items())
             return f"(SELECT {nothing} WHERE false)"
         there = frozenset().union(*(file.columns for file in files))
         read = reading(files, (file for file in found if file.positions))
         missing = [f"NULL::{duckdb_type(t)} AS {quoted(n)}" for n, t in columns.items() if n not in there]
+        if only is not None:
+            wanted = [quoted(name) for name in columns if name in there]
+            return f"(SELECT {', '.join([*wanted, *missing])} FROM {read})"
         return f"(SELECT *, {', '.join(missing)} FROM {read})" if missing else read
 
     def files(

@@ -14,7 +14,7 @@ from pyiceberg.table.metadata import TableMetadata
 from sync.store import Store, StoreError
 from sync.store.shapes import SHAPES
 from sync.store.tidy import tidy
-from sync.store.whole import overwrite
+from sync.store.whole import amend, overwrite
 from tests.sync.store.records import ORDERS, commit, read
 
 
@@ -51,6 +51,20 @@ def test_a_whole_table_is_written_only_where_it_differs(store: Store) -> None:
     assert read(store, "people", order="person")[0]["lists"] is None
     assert overwrite(store.lake, "people", people())
     assert store.lake.rows("people") == 0
+
+
+def test_a_relation_of_some_columns_has_those_of_the_whole_one(lake_store: Store) -> None:
+    lake = lake_store.lake
+    overwrite(lake, "people", people(*range(1, 9), name=[f"n{number}" for number in range(8)]))
+    amend(lake, "people", people(2, 9, city=["Oslo", None]), gone=[5])  # newer rows, and rows that are gone
+    assert lake.positions("people")
+    database = lake.connect()
+    for some in (["person"], ["city", "person"], ["in_lists", "name"]):
+        query = f"SELECT {', '.join(some)} FROM"
+        narrow = lake.relation("people", only=some)
+        whole = database.sql(f"{query} {lake.relation('people')} ORDER BY ALL").to_arrow_table()
+        assert database.sql(f"{query} {narrow} ORDER BY ALL").to_arrow_table() == whole
+        assert {row[0] for row in database.execute(f"DESCRIBE FROM {narrow}").fetchall()} == set(some)
 
 
 def test_an_old_snapshot_can_still_be_read(lake_store: Store) -> None:
