@@ -117,7 +117,7 @@ class ActivityOffers:
                 held = self.scope.holds(condition)
                 yield from islice(ways(condition, not held, self.scope), _WAYS)
             case ir.Earned():
-                yield from self._least(leaf, target, lambda n: self.more(value, n), _TRIED)
+                yield from self._least(leaf, target, lambda n: iter(self.more(value, n)), _TRIED)
                 rows = _oldest(self.rows(value))
                 yield from self._least(leaf, target, lambda n: self.without(value, rows[:n]), len(rows))
             case ir.Fact(name, type_) if type_ in (Type.NUMBER, Type.MONEY):
@@ -137,9 +137,11 @@ class ActivityOffers:
                 rows = _oldest(self.rows(value))
                 if function is F.SUM:
                     field = value.field or ""
-                    yield from self._least(leaf, target, lambda n: self.more(value, 1, {field: n}), 10**13)
+                    yield from self._least(
+                        leaf, target, lambda n: iter(self.more(value, 1, {field: n})), 10**13
+                    )
                 else:
-                    yield from self._least(leaf, target, lambda n: self.more(value, n), _TRIED)
+                    yield from self._least(leaf, target, lambda n: iter(self.more(value, n)), _TRIED)
                 yield from self._least(leaf, target, lambda n: self.without(value, rows[:n]), len(rows))
             case ir.Aggregate(_, _, _, _, _, type_):
                 dated = type_ in (Type.DATE, Type.DATETIME)
@@ -183,13 +185,13 @@ class ActivityOffers:
         *,
         at: dt.datetime | None = None,
         fresh: str | None = None,
-    ) -> Iterator[Offer]:
+    ) -> tuple[Offer, ...]:
         """n more of what the value counts."""
         if not 0 < n <= _MOST:
-            return
+            return ()
         own = None if fields is None else tuple([(name, type(one), one) for name, one in fields.items()])
         key = value, n, own, at, fresh, self.clock.now
-        yield from self.scope.thought_of(key, lambda: tuple(self._more(value, n, fields, at, fresh)))
+        return self.scope.thought_of(key, lambda: self._more(value, n, fields, at, fresh))
 
     def _more(
         self,
@@ -198,7 +200,7 @@ class ActivityOffers:
         fields: Mapping[str, object] | None,
         at: dt.datetime | None,
         fresh: str | None,
-    ) -> Iterator[Offer]:
+    ) -> tuple[Offer, ...]:
         found = window(value.period, self.clock)
         kind = value.kind
         given = {name: (one, _of_field(value)) for name, one in (fields or {}).items()}
@@ -206,8 +208,7 @@ class ActivityOffers:
             kind, fresh = value.states[-1], value.identity
             given[value.identity] = "new", Type.TEXT
         made = self._made(value.where, found, given, at)
-        if made is not None:
-            yield (More(kind, n, made[1], (made[0],) * n, fresh),)
+        return () if made is None else ((More(kind, n, made[1], (made[0],) * n, fresh),),)
 
     def _made(
         self,

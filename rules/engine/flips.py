@@ -157,7 +157,11 @@ def _all(parts: Sequence[tuple[ir.Predicate, bool]], scope: Scope) -> Iterator[W
         yield ()
         return
     (part, target), *rest = parts
-    for way in islice(ways(part, target, scope), _EACH):
+    found = islice(ways(part, target, scope), _EACH)
+    if not rest:
+        yield from found
+        return
+    for way in found:
         for others in _all(rest, scope.plus(way) if way else scope):
             yield (*way, *others)
 

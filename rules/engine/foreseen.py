@@ -21,7 +21,7 @@ class Foreseen(Evaluator):
 
     def __init__(self, one: Evaluator, edits: Sequence[Edit]) -> None:
         self._one, self._edits = one, edits
-        self.context, self.clock, self._conditions = one.context, one.clock, one._conditions
+        self.context, self.clock, self.conditions = one.context, one.clock, one.conditions
         self.person = known_of(one.person, edits)
         self._inside = {}
         self._more, gone = activity_of(edits)

@@ -103,18 +103,13 @@ def _placed(latitude: ir.Fact, longitude: ir.Fact, point: tuple[int | None, int 
     return SetFact(latitude.name, north, latitude), SetFact(longitude.name, east, longitude)
 
 
-def whole(value: ir.Value) -> Type:
-    """The type of a value."""
-    return Type.NUMBER if isinstance(value, ir.DaysSince) else value.type
-
-
 def _compared(
     leaf: ir.Compare, side: ir.Value, other: ir.Value, target: bool, scope: Scope
 ) -> Iterator[Offer]:
     if isinstance(side, _MADE_OF):
         yield from _made_of(leaf, side, target, scope)
         return
-    bound, type_ = scope.value(other), whole(side)
+    bound, type_ = scope.value(other), side.type
     if bound is None:
         known = scope.value(side)
         goal = _anything(other, scope) if known is None else known
@@ -127,10 +122,10 @@ def _compared(
     if type_ in _SCALES and isinstance(bound, int | float | Fraction):
         if isinstance(other, ir.Arithmetic):
             exact = Fraction(bound) * _SCALES[type_]
-        elif whole(other) is type_:
+        elif other.type is type_:
             exact = Fraction(bound)
         else:
-            exact = Fraction(bound) * _SCALES[type_] / _SCALES[whole(other)]
+            exact = Fraction(bound) * _SCALES[type_] / _SCALES[other.type]
         step = NUMBER_SCALE if _counts(side) else 1
         yield from reach(side, _around(exact, scope.value(side), step), scope)
         if not target:
@@ -162,7 +157,7 @@ def _around(exact: Fraction, known: Known | None, step: int = 1) -> list[int]:
 
 
 def _one_of(value: ir.Value, options: tuple[ir.Literal, ...], target: bool, scope: Scope) -> Iterator[Offer]:
-    if whole(value) is Type.TEXT:
+    if value.type is Type.TEXT:
         yield from _text(value, [str(one.value) for one in options], target, scope)
     elif target:
         yield from reach(value, [one.value for one in options], scope)
@@ -185,7 +180,7 @@ def _text(value: ir.Value, texts: Sequence[str], target: bool, scope: Scope) -> 
 
 
 def _anything(value: ir.Value, scope: Scope) -> object:
-    match whole(value):
+    match value.type:
         case Type.DATE:
             return date_of(scope.clock.today)
         case Type.DATETIME:
@@ -198,7 +193,7 @@ def _days_ago(inner: ir.Value, goal: object, scope: Scope) -> list[object]:
     """The moments of so many days (millionths) ago; of dates those around it."""
     if not isinstance(goal, int):
         return [None]
-    if whole(inner) is Type.DATE:
+    if inner.type is Type.DATE:
         day = scope.clock.today - goal // NUMBER_SCALE
         return [date_of(day + more) for more in (0, -1, 1)]
     try:
@@ -208,8 +203,8 @@ def _days_ago(inner: ir.Value, goal: object, scope: Scope) -> list[object]:
 
 
 def _moments(value: ir.Value, period: ir.Period, target: bool, scope: Scope) -> list[object]:
-    dates = whole(value) is Type.DATE
-    found = resolve(period, scope.clock, whole(value))
+    dates = value.type is Type.DATE
+    found = resolve(period, scope.clock, value.type)
     here = scope.clock.today if dates else scope.clock.now
     start, end = found.start, found.end
     inside = [None if end is None else end - 1, start, here]
@@ -239,7 +234,7 @@ def _days(
     first = days(dt.date(year, 1, 1))
     every = (date_of(day) for day in range(first, first + 365))
     found = [*islice((day for day in every if ((day.month * 100 + day.day) in fitting) is target), 1)]
-    if whole(value) is Type.DATETIME:
+    if value.type is Type.DATETIME:
         found = [dt.datetime.combine(day, dt.time(12), tzinfo=dt.UTC) for day in found]
     return [*found] if target else [*found, None]
 
@@ -262,9 +257,9 @@ def _ranked(rank: Rank, scope: Scope) -> Iterator[Offer]:
         if isinstance(value, ir.Arithmetic | ir.Score):
             yield from ActivityOffers(scope).made_of(rank, value, not scope.holds(rank))
             return
-        if whole(value) is Type.DATETIME:
+        if value.type is Type.DATETIME:
             yield from reach(value, [instant_of(one) for one in _around(exact, exact)], scope)
-        elif whole(value) is Type.DATE:
+        elif value.type is Type.DATE:
             yield from reach(value, [date_of(one) for one in _around(exact, exact)], scope)
         elif isinstance(value, ir.Aggregate) and value.function is ir.AggregateFunction.AVG:
             yield from reach(value, _around(exact * _SCALES[value.type], None), scope)

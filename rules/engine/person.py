@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _MADE, _LITERAL, _AGGREGATE, _FACT = ir.Arithmetic, ir.Literal, ir.Aggregate, ir.Fact
 _TESTS = frozenset((ir.TextTest, ir.Matches, ir.IsKnown, ir.IsTrue, ir.InPeriod, ir.Anniversary, ir.ListTest))
-_SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
+SCALES = {Type.NUMBER: NUMBER_SCALE, Type.MONEY: MONEY_SCALE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Evaluator(Seen):
         """`conditions`: segment → condition; then whether the person is in others is worked out when asked,
         whatever the context says."""
         super().__init__(person.activity, person.kept, context.clock)
-        self.person, self.context, self._conditions = person, context, conditions
+        self.person, self.context, self.conditions = person, context, conditions
         self._inside: dict[str, bool] = {}
 
     # ── predicates; `row` is the person's facts, or one activity inside a `where` ──
@@ -244,18 +244,18 @@ class Evaluator(Seen):
         y: object = b
         if type(a) is str and type(b) is str:
             x, y = fold(a), fold(b)
-        elif type(left) is _MADE or type(right) is _MADE or _type(left) is not _type(right):
+        elif left.type is not right.type or type(left) is _MADE or type(right) is _MADE:
             x, y = self._double(left, row), self._double(right, row)
             if x is None or y is None:
                 return False
         return compared(operator, x, y)
 
     def _in_segment(self, segment: str) -> bool:
-        if self._conditions is None:
+        if self.conditions is None:
             assert self.context.in_segment is not None, "needs the other segments"  # noqa: S101
             return self.context.in_segment(segment)
         if segment not in self._inside:
-            self._inside[segment] = self.holds(self._conditions[segment], self.person.facts)
+            self._inside[segment] = self.holds(self.conditions[segment], self.person.facts)
         return self._inside[segment]
 
     def _held(self, node: ir.HeldSegment) -> bool:
@@ -267,15 +267,16 @@ class Evaluator(Seen):
 
     def ranked(self, rank: Rank, row: Row) -> tuple[Known, object] | None:
         value = self.value(rank.value, row)
-        if value is None:
-            return None
         if isinstance(rank.value, ir.Aggregate) and rank.value.function is ir.AggregateFunction.AVG:
             value = self._double(rank.value, row)  # averages rank as doubles in major units
-        elif isinstance(value, dt.date):
+        return self.ranked_by(rank, value, None if rank.by is None else self.value(rank.by, row))
+
+    def ranked_by(self, rank: Rank, value: Known | None, group: Known | None) -> tuple[Known, object] | None:
+        """Under what somebody with this value, and of this group, is ranked; None: not ranked."""
+        if isinstance(value, dt.date):
             value = ordinal(value)
         if rank.by is None or value is None:
             return None if value is None else (value, None)
-        group = self.value(rank.by, row)
         return None if group is None else (value, comparable(group))
 
     # ── values ──
@@ -323,21 +324,7 @@ class Evaluator(Seen):
         return total
 
     def _arithmetic(self, node: ir.Arithmetic, row: Row) -> float | None:
-        left, right = self._double(node.left, row), self._double(node.right, row)
-        if left is None or right is None:
-            return None
-        match node.operator:
-            case ir.Operator.ADD:
-                result = left + right
-            case ir.Operator.SUBTRACT:
-                result = left - right
-            case ir.Operator.MULTIPLY:
-                result = left * right
-            case ir.Operator.DIVIDE:
-                if right == 0:
-                    return None
-                result = left / right
-        return result if math.isfinite(result) else None
+        return calculated(node.operator, self._double(node.left, row), self._double(node.right, row))
 
     def _double(self, node: ir.Value, row: Row) -> float | None:
         """A number in major units."""
@@ -345,11 +332,11 @@ class Evaluator(Seen):
             known = numbers(node, self.rows(node))
             if not known:
                 return None
-            return float(sum(known)) / float(len(known) * _SCALES[node.type])
+            return float(sum(known)) / float(len(known) * SCALES[node.type])
         value = self.value(node, row)
         if value is None or isinstance(node, ir.Arithmetic):
             return value  # type: ignore[return-value]
-        return float(value) / float(_SCALES[_type(node)])  # type: ignore[arg-type]
+        return float(value) / float(SCALES[node.type])  # type: ignore[arg-type]
 
     def _day(self, value: Known) -> int:
         """The day of a date, or of an instant in the business zone."""
@@ -357,8 +344,22 @@ class Evaluator(Seen):
         return local_day(found, self.clock.zone) if isinstance(value, dt.datetime) else found
 
 
-def _type(node: ir.Value) -> Type:
-    return Type.NUMBER if type(node) is ir.DaysSince else node.type  # type: ignore[union-attr]
+def calculated(operator: ir.Operator, left: float | None, right: float | None) -> float | None:
+    """As `ir.Arithmetic` says, of numbers in major units."""
+    if left is None or right is None:
+        return None
+    match operator:
+        case ir.Operator.ADD:
+            result = left + right
+        case ir.Operator.SUBTRACT:
+            result = left - right
+        case ir.Operator.MULTIPLY:
+            result = left * right
+        case ir.Operator.DIVIDE:
+            if right == 0:
+                return None
+            result = left / right
+    return result if math.isfinite(result) else None
 
 
 @cache

@@ -11,9 +11,9 @@ from rules import ir
 from rules.engine.activity import Known, Row
 from rules.engine.edits import Edit, Fewer, More, SetFact, applied
 from rules.engine.foreseen import Foreseen
-from rules.engine.foretold import foretold
+from rules.engine.foretold import Foretold
 from rules.engine.periods import Clock
-from rules.engine.person import Context, Evaluator, PersonFacts, fits, observed
+from rules.engine.person import Context, Evaluator, PersonFacts
 from rules.engine.walk import Feature
 
 MOST_ASKED = 600
@@ -70,10 +70,13 @@ class PersonScope:
         self.root = self if root is None else root
         if root is None:
             self._asked, self._made = 0, _Made()
+            self._foretold: dict[
+                tuple[int, ...], Foretold
+            ] = {}  # by the ids of whom and edits, which it keeps
         self._one = self._evaluator()
 
     def _evaluator(self) -> Evaluator:
-        if self.root._twice and any(isinstance(edit, Fewer) for edit in self.edits):
+        if self._mixed_up(self.edits):
             return Evaluator(self.person, self.context, self.conditions)
         one = self._at(self.clock)
         return Foreseen(one, self.edits) if self.edits else one
@@ -91,6 +94,7 @@ class PersonScope:
     def begin(self) -> None:
         """The next condition is asked about; nothing was asked for it yet."""
         self.root._asked = 0
+        self.root._foretold.clear()
         if self.root._made.rows > MOST_KEPT:
             self.root._made = _Made()
             self.root._ways.clear()
@@ -143,7 +147,13 @@ class PersonScope:
 
     def after(self, edits: Sequence[Edit], node: ir.Predicate) -> bool:
         """Whether a predicate is true of the person with more edits."""
-        told = self._foretold(edits, node, self._one)
+        told = None
+        if not self._mixed_up(edits):
+            key = id(self._one), *map(id, edits)
+            foretold = self.root._foretold.get(key)
+            if foretold is None:
+                foretold = self.root._foretold[key] = Foretold(self._one, tuple(edits))
+            told = foretold.holds(node)
         if told is None:
             return self.plus(edits).holds(node)
         self.root._asked += 1
@@ -151,16 +161,15 @@ class PersonScope:
 
     def later(self, clock: Clock, edits: Sequence[Edit], node: ir.Predicate) -> bool:
         """Whether a predicate is true at another instant, with these edits of the person as they are."""
-        told = self._foretold(edits, node, self._at(clock))
+        told = None if self._mixed_up(edits) else Foretold(self._at(clock), edits).holds(node)
         if told is None:
             return self._with(tuple(edits), self._at(clock).context).holds(node)
         self.root._asked += 1
         return told
 
-    def _foretold(self, edits: Sequence[Edit], node: ir.Predicate, one: Evaluator) -> bool | None:
-        if len(edits) != 1 or (isinstance(edits[0], Fewer) and self.root._twice):
-            return None
-        return foretold(node, edits[0], one)
+    def _mixed_up(self, edits: Sequence[Edit]) -> bool:
+        """Whether some of it would be gone of activity whose rows cannot be told apart."""
+        return self.root._twice and any(isinstance(edit, Fewer) for edit in edits)
 
     def _at(self, clock: Clock) -> Evaluator:
         """The person as they are, at an instant."""
@@ -254,14 +263,15 @@ class RowScope:
     def __init__(self, row: Row, context: Context) -> None:
         self.row, self.context, self.clock = row, context, context.clock
         self.spent = False
+        self._one = Evaluator(PersonFacts(0, row), context)
 
     def holds(self, node: ir.Predicate) -> bool:
         """Whether a predicate over its fields is true."""
-        return fits(node, self.row, self.context)
+        return self._one.holds(node, self.row)
 
     def value(self, node: ir.Value | ir.ScorePart) -> Known | None:
         """A value of its fields."""
-        return observed(node, PersonFacts(0, self.row), self.context)
+        return self._one.value(node, self.row)
 
     def plus(self, edits: Sequence[Edit]) -> RowScope:
         """With other fields."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from rules.ir.nodes import Node
 from rules.ir.periods import Period
@@ -90,6 +90,7 @@ class DaysSince(Node):
     days between it and today in the business zone. Negative in the future."""
 
     value: Value
+    type: ClassVar[Type] = Type.NUMBER
 
 
 class Operator(StrEnum):
@@ -144,11 +145,7 @@ class Score(Node):
     parts: tuple[Earned | Granted, ...]
     at_least: int | None
     at_most: int | None
-
-    @property
-    def type(self) -> Type:
-        """A score is a number."""
-        return Type.NUMBER
+    type: ClassVar[Type] = Type.NUMBER
 
 
 Value: TypeAlias = Literal | Fact | Aggregate | DaysSince | Arithmetic | Score

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from rules import ir
 from rules.engine.edits import Edit, Fewer, More, applied
 from rules.engine.flips import nearest
-from rules.engine.foretold import foretold
+from rules.engine.foretold import Foretold
 from rules.engine.offers import offers
 from rules.engine.periods import Clock
 from rules.engine.person import Context, Evaluator, PersonFacts
@@ -81,7 +81,7 @@ def test_a_number_more_is_foretold_without_trying_and_is_what_trying_finds() -> 
     for text_ in texts:
         condition = compiled(text_)
         for edit in edits:
-            found = foretold(condition, edit, one)
+            found = Foretold(one, (edit,)).holds(condition)
             told += found is not None
             if found is not None:
                 assert found is true("it", applied(BUYER, (edit,)), {"it": condition}, NOW), (text_, edit)
@@ -110,7 +110,7 @@ def test_what_is_foretold_of_all_values_is_what_making_the_person_finds() -> Non
         condition = compiled(text_)
         for edit in edits:
             wanted = true("it", applied(BUYER, (edit,)), {"it": condition}, NOW)
-            assert foretold(condition, edit, one) is wanted, (text_, edit)
+            assert Foretold(one, (edit,)).holds(condition) is wanted, (text_, edit)
 
 
 def test_activity_in_any_order_counts_the_same() -> None:
