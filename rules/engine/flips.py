@@ -58,7 +58,9 @@ def nearest(predicate: ir.Predicate, scope: PersonScope) -> Flip | None:
     for way in islice(ways(predicate, target, scope), _ALL):
         if best is not None and least_cost(way) >= cost(best):
             continue
-        if any(beyond(way, one) for one in turning) or scope.after(way, predicate) is not target:
+        if turning and any(beyond(way, one) for one in turning):
+            continue
+        if scope.after(way, predicate) is not target:
             continue
         turning.append(way)
         less = _least(way, predicate, target, scope)
@@ -141,8 +143,7 @@ def _tried(leaf: ir.Predicate, target: bool, scope: Scope) -> Iterator[Way]:
             return
         if not offer or not all(map(storable, offer)):
             continue
-        sure = any(beyond(offer, one) for one in taken)
-        if sure or scope.after(offer, leaf) is target:
+        if (taken and any(beyond(offer, one) for one in taken)) or scope.after(offer, leaf) is target:
             taken.append(offer)
             yield offer
 

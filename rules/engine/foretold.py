@@ -13,6 +13,7 @@ from rules.engine.person import SCALES, Evaluator, calculated
 from rules.vocabulary import NUMBER_SCALE
 
 _TESTS = frozenset((ir.InPeriod, ir.IsKnown, ir.IsTrue, ir.TextTest, ir.Anniversary, ir.ListTest))
+_OF_ACTIVITY = frozenset((More, Fewer))
 _RANKS = frozenset((ir.RankShare, ir.RankCount, ir.Quintile))
 
 
@@ -148,10 +149,10 @@ class Foretold:
         """What activity comes to, of whose kind one edit at most changes some."""
         found: More | Fewer | None = None
         for edit in self.edits:
-            if isinstance(edit, More | Fewer) and edit.kind == node.kind:
+            if type(edit) in _OF_ACTIVITY and edit.kind == node.kind:  # type: ignore[union-attr]
                 if found is not None:
                     return _UNTOLD
-                found = edit
+                found = edit  # type: ignore[assignment]
         if found is None:
             return self.one.came_to(node)
         return self._more(node, found) if isinstance(found, More) else self._fewer(node, found)
