@@ -8,13 +8,15 @@ from itertools import islice, pairwise, permutations
 from hypothesis import HealthCheck, given, settings
 
 from rules import ir
-from rules.engine.edits import Edit, Fewer, More, applied
+from rules.engine.edits import Edit, Fewer, More, SetConsent, SetFact, SetSuppressed, applied
 from rules.engine.flips import nearest
 from rules.engine.foretold import Foretold
 from rules.engine.offers import offers
 from rules.engine.periods import Clock
 from rules.engine.person import Context, Evaluator, PersonFacts
+from rules.engine.ranks import KnownRanks, Threshold
 from rules.engine.scopes import PersonScope
+from rules.engine.walk import ranks
 from rules.engine.words import said
 from tests.rules.engine.generated_people import DAY, ZONE
 from tests.rules.engine.test_ahead import NOW, compiled, true, worlds
@@ -111,6 +113,44 @@ def test_what_is_foretold_of_all_values_is_what_making_the_person_finds() -> Non
         for edit in edits:
             wanted = true("it", applied(BUYER, (edit,)), {"it": condition}, NOW)
             assert Foretold(one, (edit,)).holds(condition) is wanted, (text_, edit)
+
+
+def test_several_edits_ranks_arithmetic_and_segments_are_foretold_as_making_the_person_finds() -> None:
+    texts = ["count(purchase) in top 2", "score in top 10%", "sum(purchase.amount) in top 2 by country",
+             "score / count(purchase) >= 0.5", "sum(purchase.amount) / count(purchase) < 12",
+             'country in ["DE", "AT"]', "consented to email and not suppressed"]  # fmt: skip
+    conditions = {text: compiled(text) for text in texts}
+    conditions["buyers"] = compiled("count(purchase) >= 4 and score >= 3")
+    conditions["in"] = buyer = ir.InSegment("buyers")
+    conditions["out"] = ir.And((ir.Not(buyer), compiled("score > 1")))
+    bounds = {
+        rank: {
+            None: Threshold(at_least=4_000_000),
+            "fr": Threshold(above=3_100),
+            "de": Threshold(above=9_000),
+        }
+        for rank in ranks(conditions.values())
+    }
+    context = Context(Clock(NOW, ZONE), KnownRanks(bounds))
+    score, country = (compiled(text).left for text in ("score = 1", 'country = "FR"'))  # type: ignore[union-attr]
+    amount = "amount", 500, compiled("ltv = 1").left.type  # type: ignore[union-attr]
+    singles: list[Edit] = [More("purchase", n, (amount,), (NOW,)) for n in (1, 2)]
+    singles += [Fewer("purchase", (0,)), Fewer("purchase", (0, 1, 2))]
+    singles += [SetFact("score", n, score) for n in (None, 1_000_000, 9_000_000)]  # type: ignore[arg-type]
+    singles += [SetFact("country", name, country) for name in (None, "De")]  # type: ignore[arg-type]
+    singles += [SetConsent("email", True), SetConsent("email", False), SetSuppressed(True)]
+    one = Evaluator(BUYER, context, conditions)
+    for edits in [*((edit,) for edit in singles), *permutations(singles, 2)]:
+        of_purchases = sum(isinstance(edit, More | Fewer) for edit in edits)
+        made = Evaluator(applied(BUYER, edits), context, conditions)
+        for condition in conditions.values():
+            found = Foretold(one, edits).holds(condition)
+            assert found is made.holds(condition, made.person.facts) or (
+                found is None and of_purchases > 1
+            ), (
+                condition,
+                edits,
+            )
 
 
 def test_activity_in_any_order_counts_the_same() -> None:
