@@ -167,6 +167,10 @@ def demo(
     from sync.demo.company import demo as play
     from sync.demo.files import CONFIG
 
+    if report is not None:
+        from sync.run.profiling import check_place
+
+        check_place(report, option="--report", otherwise="")  # not after minutes of work
     documents, judged = [], None
     with tempfile.TemporaryDirectory(prefix="segsync-demo-") as temporary, progress(output) as shown:
         place = folder or Path(temporary) / "company"

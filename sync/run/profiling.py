@@ -62,10 +62,8 @@ def write_report(text: str, to: Path, *, force: bool = False) -> None:
     real = to.resolve()
     fresh = real.with_name(f".{real.name}.{secrets.token_hex(4)}")
     try:
-        if real.is_dir():
-            raise UserError(f"{to} is a folder; name a file in it with --out")
-        if real.exists() and not force and not _ours(real):
-            raise UserError(f"{to} is no report of segsync; name another with --out, or add --force")
+        if not (force and real.is_file()):
+            check_place(to)
         with fresh.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
@@ -77,9 +75,26 @@ def write_report(text: str, to: Path, *, force: bool = False) -> None:
         fresh.unlink(missing_ok=True)
 
 
+def check_place(to: Path, *, option: str = "--out", otherwise: str = ", or add --force") -> None:
+    """UserError if no report can be written there: for whoever makes one for long. `option`: of the command;
+    `otherwise`: what else helps where another file is there."""
+    if to.is_dir():
+        raise UserError(f"{to} is a folder; name a file in it with {option}")
+    if not to.resolve().parent.is_dir():
+        raise UserError(
+            f"the report could not be written to {to}: its folder is not there; make it, or name another with"
+            f" {option}"
+        )
+    if to.exists() and not _ours(to):
+        raise UserError(f"{to} is no report of segsync; name another with {option}{otherwise}")
+
+
 def _ours(file: Path) -> bool:
-    with file.open("rb") as there:
-        return GENERATOR.encode() in there.read(1000)
+    try:
+        with file.open("rb") as there:
+            return GENERATOR.encode() in there.read(1000)
+    except OSError:
+        return False  # not to be read, so not known to be one
 
 
 def _made(workspace: Workspace, chosen: dict[str, Membership], figures: Figures) -> Iterator[Profile]:

@@ -14,6 +14,22 @@ from sync.errors import UserError
 from tests.scenarios.company import command
 
 
+def test_where_no_report_can_be_written_is_told_before_the_demo_begins(tmp_path: Path) -> None:
+    other = tmp_path / "mine.html"
+    other.write_text("<p>not a report</p>", encoding="utf-8")
+    places = {
+        other: "no report of segsync",
+        tmp_path: "is a folder",
+        tmp_path / "no" / "r.html": "could not be written",
+    }
+    for place, told in places.items():
+        folder = tmp_path / "company"
+        words = ("--people", "10", "--folder", str(folder), "--report", str(place))
+        answer = command("demo", *words, config=tmp_path / "config.toml")
+        assert (answer.code, told in answer.err, "--report" in answer.err) == (1, True, True), answer.said
+        assert not folder.exists()
+
+
 def test_the_demos_company_is_judged_and_the_report_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
