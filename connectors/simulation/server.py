@@ -5,6 +5,7 @@ Standard library only, and bound to loopback only.
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 import threading
@@ -238,16 +239,24 @@ def run_forever(
     control: bool = False,
     faults: Path | None = None,
 ) -> None:
-    """Serve until interrupted (Ctrl-C); calls `announce` with the address as soon as it answers.
+    """Serve until told to end (Ctrl-C or SIGTERM); calls `announce` with the address as soon as it answers.
+
+    Only in the main thread, which is the one that is told.
 
     Raises FaultsFileError for a faults file that cannot be understood, OSError for a port in use.
     """
     if faults is not None:
         simulation.faults.load_file(faults)
-    with serve(simulation, port=port, control=control) as address:
-        announce(address)
-        try:
-            while True:  # not for ever at once: a signal in the moment before would be noticed by nobody
+    told: list[int] = []
+    # A handler that notes it, no exception: one that rises in a finaliser is thrown away. Shells have Ctrl-C
+    # ignored by what a script starts in the background.
+    endings = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda one, _: told.append(one)) for number in endings}
+    try:
+        with serve(simulation, port=port, control=control) as address:
+            announce(address)
+            while not told:
                 time.sleep(0.5)
-        except KeyboardInterrupt:
-            return
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -110,8 +110,11 @@ def test_help_takes_well_under_a_second() -> None:
     assert after.ru_utime - before.ru_utime < 0.9
 
 
-def test_simulate_serves_any_client_until_it_is_stopped() -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_simulate_serves_any_client_until_it_is_stopped(ending: signal.Signals) -> None:
+    """Also from the background of a script, where shells have Ctrl-C ignored."""
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN);"
         "import sys; sys.argv = ['segsync', 'simulate', 'mailchimp', '--people', '3', '--format', 'json'];"
         "from sync.cli import main; main()"
     )
@@ -129,7 +132,7 @@ def test_simulate_serves_any_client_until_it_is_stopped() -> None:
     )
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         assert json.load(answer)["id"] == told["list"]
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     _, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
 
