@@ -115,11 +115,12 @@ def try_worth(
 ) -> tuple[Bands, Worth]:
     """`before` and `later`: (people, items) of everybody who had bought before, those who bought nothing
     later included. Each half of the people is judged by bands, and by a best single offer, of the other."""
-    has = before.toarray() > 0
-    new = (later.toarray() > 0) & ~has
+    has = (before > 0).astype(np.float64)  # sparse: people times products is more than memory
+    new = (later > 0).astype(np.float64)
+    new = new - new.multiply(has)
     places, scores = offers.leading(before, most=CANDIDATES, offered=items.offered)
     rows = np.arange(len(places))
-    taken = new[rows[:, None], places] & (scores > 0)
+    taken = _at(new, np.broadcast_to(rows[:, None], places.shape), places) & (scores > 0)
     personal, single = np.zeros(len(rows)), np.zeros(len(rows))
     drawn = np.random.default_rng(SEED).permutation(len(rows)) % 2
     for half in (0, 1):
@@ -130,9 +131,10 @@ def try_worth(
         chosen, _ = choose(places[mine], scores[mine], chances, items)
         personal[mine] = _brought(chosen, new[mine], items)
         best = _single(new[others], has[others], items)
-        single[mine] = (
-            _brought(np.where(has[mine][:, best], -1, best), new[mine], items) if best >= 0 else 0.0
-        )
+        if best >= 0:
+            there = np.full(int(mine.sum()), best)
+            there[_at(has[mine], np.arange(len(there)), there)] = -1
+            single[mine] = _brought(there, new[mine], items)
     off = personal - single
     half_width = Z95 * float(off.std(ddof=1)) / np.sqrt(len(off))
     best = _single(new, has, items)
@@ -146,16 +148,23 @@ def try_worth(
     )
 
 
-def _brought(chosen: Ints, new: Bools, items: Items) -> Floats:
+def _at(table: sparse.csr_array, rows: Ints, columns: Ints) -> Bools:
+    """Whether there is something in these places."""
+    found = table[rows.ravel(), columns.ravel()]
+    flat: Bools = (found.toarray() if sparse.issparse(found) else np.asarray(found)).ravel() > 0
+    return flat.reshape(rows.shape)
+
+
+def _brought(chosen: Ints, new: sparse.csr_array, items: Items) -> Floats:
     """What the chosen offers (-1: none) brought those who then bought `new` things."""
     rows = np.arange(len(chosen))
-    worth = new[rows, chosen] * np.nan_to_num(items.margin)[chosen] - items.cost[chosen]
+    worth = _at(new, rows, np.maximum(chosen, 0)) * np.nan_to_num(items.margin)[chosen] - items.cost[chosen]
     return np.where(chosen >= 0, worth, 0.0)
 
 
-def _single(new: Bools, has: Bools, items: Items) -> int:
+def _single(new: sparse.csr_array, has: sparse.csr_array, items: Items) -> int:
     """The place of the item that brings most if everybody who lacks it is offered it; -1 if none pays."""
-    lacking = (~has).sum(axis=0)
+    lacking = has.shape[0] - has.sum(axis=0)
     worth = new.sum(axis=0) * np.nan_to_num(items.margin) - lacking * items.cost
     worth = np.where(items.offered, worth, -np.inf)
     best = int(worth.argmax())
