@@ -30,6 +30,7 @@ from sync.store.catalog import NAMESPACE, StoreCatalog
 from sync.store.commits import MOST_MANIFESTS, POSITION_IDS, Overwrite, Transaction, data_file, positions_file
 from sync.store.copies import Copies
 from sync.store.database import Database
+from sync.store.engines import engine_of, enough
 from sync.store.errors import StoreError, no_space_is_told
 from sync.store.files import GONE, LakeFile, NewFile, lake_file, reading, snapshot_files
 from sync.store.shapes import (
@@ -44,8 +45,6 @@ from sync.store.shapes import (
     quoted,
 )
 
-MOST_MIB = 1536
-"""For one DuckDB connection, unless the config says more."""
 ROW_GROUP = 122_880
 """Rows per row group: DuckDB's own unit, so that both cores find work in one file."""
 _PROPERTIES = {
@@ -88,11 +87,11 @@ class Lake:
         UTC, and no extension is ever fetched."""
         temporary = self.folder / "temporary"
         temporary.mkdir(exist_ok=True)
-        limit = memory_limit or self.memory_limit or _enough()
+        limit = memory_limit or self.memory_limit or enough()
         with self._starting:  # an engine takes a thousand times as long to start as a session
             engine = self._engines.get((limit, self.threads))
             if engine is None:
-                engine = self._engines[limit, self.threads] = _engine(temporary, limit, self.threads)
+                engine = self._engines[limit, self.threads] = engine_of(temporary, limit, self.threads)
         session = engine.cursor()
         session.execute("SET TimeZone = 'UTC'")
         session.execute("SET enable_progress_bar = false")
@@ -385,22 +384,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _engine(temporary: Path, memory_limit: str, threads: int | None) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "temp_directory": str(temporary / uuid.uuid4().hex),
-        "memory_limit": memory_limit,
-        "preserve_insertion_order": "true",
-    }
-    if threads:
-        config["threads"] = str(threads)
-    return duckdb.connect(config=config)
-
-
-def _enough() -> str:
-    """More makes nothing faster with a million people, and what is larger spills into the lake's folder."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return f"{min(max(512, int(total * 0.6) >> 20), MOST_MIB)}MiB"
