@@ -1,7 +1,8 @@
 """One segment beside everybody, put together from counts. Pure: numbers in, documents out.
 
 Nothing is told of fewer than 30 people: of no smaller segment, of no number or level that fewer of its people
-have, and of no segment that leaves out so few, for the difference to everybody would tell of these.
+or of the others have, and of no segment that leaves out so few: the difference to everybody would tell of
+these.
 """
 
 from __future__ import annotations
@@ -131,6 +132,8 @@ def profile(
         traits += [] if trait is None else [trait]
     shared = []
     for level, both in zip(levels, inside.levels, strict=True):
+        if 0 < level.people - both < SUPPORT:
+            continue  # the difference of the two shares would tell of the few others who have it
         trait = level_trait(
             level.category.name,
             level.level,

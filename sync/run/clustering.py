@@ -10,9 +10,9 @@ from typing import Any
 from rules import ir
 from rules.language import Loaded, Problem
 from rules.language.problems import Severity, suggest
-from rules.ruleset import Clustering
+from rules.ruleset import CLUSTER, Clustering
 from rules.text import clean, fold
-from rules.vocabulary import Vocabulary
+from rules.vocabulary import Field, Vocabulary
 from sync.assign import IDENTIFIED
 from sync.clusters.standing import (
     Decisions,
@@ -166,19 +166,35 @@ def warnings(
 
     `in_force`: they are the rules of the config, not edited ones beside them.
     """
-    if loaded.ruleset is None or not loaded.ruleset.clusterings:
+    if loaded.ruleset is None:
         return ()
+    told = [one for one in told_facts(loaded, vocabulary) if _of_a_clustering(one[0])]
+    mine = {one.fact: one for one in loaded.ruleset.clusterings.values()}
+    beside = {} if all(fact.model in mine for fact, _, _ in told) else _beside(workspace)
     stored, found = by_model(workspace.store), set[Problem]()
-    by_fact = {one.fact: one for one in loaded.ruleset.clusterings.values()}
-    for fact, part, place in told_facts(loaded, vocabulary):
-        clustering = by_fact.get(fact.model or "")
+    for fact, part, place in told:
+        model = fact.model or ""
+        clustering = mine.get(model, beside.get(model))
         if clustering is None:
             continue
         versions, decided = stored.get(clustering.fact, []), decisions(workspace.store, clustering.id)
-        message = _unseen(clustering, versions, decided, fact.name, part, in_force=in_force)
+        there = in_force or model not in mine
+        message = _unseen(clustering, versions, decided, fact.name, part, in_force=there)
         if message is not None:
             found.add(Problem(place.file, place.line, place.column, message, Severity.WARNING))
     return tuple(sorted(found))
+
+
+def _of_a_clustering(fact: Field) -> bool:
+    return (fact.model or "").startswith(CLUSTER)
+
+
+def _beside(workspace: Workspace) -> Mapping[str, Clustering]:
+    """Fact → the clustering in force, which a lone rule file may name; of rules with errors `check` tells."""
+    try:
+        return {one.fact: one for one in known_clusterings(workspace).values()}
+    except UserError:
+        return {}
 
 
 def _unseen(

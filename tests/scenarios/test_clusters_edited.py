@@ -61,6 +61,19 @@ def test_a_file_without_a_clustering_is_read_beside_those_in_force(running: Plan
     assert "no errors" in running.told(f"check {running.folder / 'rules' / 'more.toml'}")
 
 
+def test_a_file_alone_is_told_of_clusters_that_are_not_there(running: Planted) -> None:
+    """As it is told beside the others: both files that lie in the rules folder, and edited ones elsewhere."""
+    wrong = ALONE.replace("bargain hunters", "whales")
+    mine = running.folder / "rules" / "more.toml"
+    mine.write_text(wrong.replace('"hunters"', '"whales"'))
+    elsewhere = running.edited(wrong) / "rules.toml"
+    for file in (mine, elsewhere, ""):
+        told = running.told(f"check {file}")
+        assert 'warning: no accepted cluster of value is called "whales"; there are ' in told, file
+    running.told("clusters reject value --cluster 1 --cluster 2 --cluster 3")
+    assert "no cluster of value was accepted; `segsync clusters show" in running.told(f"check {elsewhere}")
+
+
 def test_another_clustering_gives_nobody_the_clusters_of_the_one_in_force(running: Planted) -> None:
     found = differing(running, running.edited(OTHER_ID), code=HELD)
     assert (found["before"], found["after"], found["leave"]) == (30, 0, 30)

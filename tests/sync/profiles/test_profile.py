@@ -74,6 +74,14 @@ def test_a_number_or_level_that_few_of_them_have_is_kept_back() -> None:
     assert told["levels"] == []
 
 
+def test_a_level_that_few_others_have_is_kept_back() -> None:
+    """300 have it in all: everybody's share minus the segment's would tell of the few who are not in it."""
+    for german, told in ((270, True), (271, False), (299, False), (300, True)):
+        found = document(made(400, german=german), sentence="")
+        assert bool(found["levels"]) is told, german
+        assert any(one["level"] == "DE" for one in found["apart"]) is told, german
+
+
 def test_a_total_has_no_digits_that_its_mean_does_not_know() -> None:
     told = document(made(351, spend=98.2792877), sentence="")  # of 34,496.03 in all, to nine digits
     assert [one["total"] for one in told["numbers"] if one["fact"] == "spend"] == [34496.03]
