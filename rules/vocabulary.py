@@ -93,4 +93,5 @@ class Vocabulary:
     places: Mapping[str, Place] = field(default_factory=dict)  # no name is also a field, kind or record
     records: Mapping[str, Record] = field(default_factory=dict)  # no name is also one of `kinds`
     connections: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Connection → audience kinds it takes as destination; checked in `to`. Empty mapping: not checked."""
+    """Connection → audience kinds it takes as destination, none if it is only read from; checked in `to`.
+    Empty mapping: not checked."""

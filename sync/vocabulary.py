@@ -98,7 +98,7 @@ def build(
         lists=frozenset(lists),
         currency=settings.business.currency,
         zone=settings.business.zone,
-        connections=dict(audiences or {}),
+        connections={} if audiences is None else {**dict.fromkeys(streams, frozenset()), **audiences},
     )
     return vocabulary, tuple(specs.values())
 

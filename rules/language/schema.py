@@ -98,7 +98,8 @@ def _key(key: Key, vocabulary: Vocabulary | None) -> Schema:
 
 def _target(vocabulary: Vocabulary | None) -> Schema:
     table = _table(keys.TARGET, None)
-    connections = sorted(vocabulary.connections) if vocabulary else []
+    known = vocabulary.connections if vocabulary else {}
+    connections = sorted(name for name, kinds in known.items() if kinds)
     name: Schema = {"enum": connections} if connections else {"type": "string"}
     properties = table["properties"]
     if connections and isinstance(properties, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 from rules.language import keys
 from rules.language.checks.scores import PointsText, ScoreText
@@ -87,11 +88,11 @@ def _number(table: Table, key: str, most: int) -> int | None:
     if value is None:
         return None
     number = Decimal(str(value))
-    scaled = number * NUMBER_SCALE
+    scaled = Fraction(number) * NUMBER_SCALE
     if abs(number) > most:
         table.report(key, f"{key} is beyond {most}", on_value=True)
-    elif scaled != int(scaled):
+    elif scaled.denominator != 1:
         table.report(key, f"{key} has more than 6 decimals", on_value=True)
     else:
-        return int(scaled)
+        return scaled.numerator
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from rules import ir
 from rules.language.checks.scope import TYPE_WORDS, Scope
 from rules.language.checks.values import check_value, type_of
@@ -156,11 +158,11 @@ def _rank_number(node: tree.Ranked, number: tree.Number, scope: Scope) -> int | 
 
 def _ppm(percent: tree.Number, scope: Scope) -> int | None:
     """Percent → parts per million."""
-    ppm = percent.number * _PPM_PER_PERCENT
+    ppm = Fraction(percent.number) * _PPM_PER_PERCENT
     if not 0 < ppm <= 100 * _PPM_PER_PERCENT:
         scope.report(percent.at, "a share lies above 0% and is at most 100%")
         return None
-    if ppm != int(ppm):
+    if ppm.denominator != 1:
         scope.report(percent.at, "a share has at most 4 decimals")
         return None
-    return int(ppm)
+    return ppm.numerator

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rules import ir
 from rules.language.checks.scope import TYPE_WORDS, Scope
+from rules.language.checks.values import millionths
 from rules.language.problems import suggest
 from rules.language.syntax import tree
-from rules.vocabulary import NUMBER_SCALE, Place, Type
+from rules.vocabulary import Place, Type
 
 _EXAMPLE = "location within 50 km of (48.14, 11.58)"
 
@@ -30,7 +31,7 @@ def check_near(node: tree.Near, scope: Scope) -> ir.Predicate | None:
     place = place_of(node.place, scope)
     if place is None:
         _no_place(node, scope)
-    distance = _scaled(node.distance, scope)
+    distance = millionths(node.distance, scope)
     if distance is not None and distance <= 0:
         scope.report(node.distance.at, "a distance is more than 0")
         distance = None
@@ -66,16 +67,8 @@ def _no_place(node: tree.Near, scope: Scope) -> None:
         scope.report(of.at, message)
 
 
-def _scaled(number: tree.Number, scope: Scope) -> int | None:
-    scaled = number.number * NUMBER_SCALE
-    if scaled != int(scaled):
-        scope.report(number.at, f"{number.number} has more than 6 decimals")
-        return None
-    return int(scaled)
-
-
 def _degrees(number: tree.Number, most: int, what: str, scope: Scope) -> int | None:
     if abs(number.number) > most:
         scope.report(number.at, f"{what} lies between -{most} and {most}")
         return None
-    return _scaled(number, scope)
+    return millionths(number, scope)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
 
 _GROUP_START = re.compile(r"\((\?(?:P<\w+>|:|[ims]+\)|[ims]+:))?")
 _ESCAPES = frozenset("dDwWsSbBAntrfv")
@@ -52,7 +57,28 @@ def pattern_problem(pattern: str) -> str | None:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         return f"not a regular expression: {error}"
+    return _refused(pattern)
+
+
+@lru_cache(maxsize=4096)
+def _refused(pattern: str) -> str | None:
+    """What RE2 itself has against a pattern, such as repeats inside repeats that make more than it takes."""
+    import duckdb  # which has RE2; only where a rule has a pattern
+
+    with _asked().cursor() as connection:
+        try:
+            connection.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
+        except duckdb.Error as error:
+            reason = str(error).partition("Error: ")[2] or str(error)
+            return f"not a regular expression of RE2: {reason}"
     return None
+
+
+@lru_cache(maxsize=1)
+def _asked() -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect(config={"threads": 1})
 
 
 def _times(repeat: re.Match[str]) -> int:

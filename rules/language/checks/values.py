@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 from rules import ir
 from rules.language.checks.scope import TYPE_WORDS, Scope
@@ -13,6 +14,8 @@ from rules.text import clean, fold
 from rules.vocabulary import MONEY_SCALE, NUMBER_SCALE, Kind, Record, Type
 
 _LARGEST = 2**63 - 1
+_LONGEST = 40
+"""Digits of a number shown in a message."""
 _CENT = NUMBER_SCALE // MONEY_SCALE
 _AMOUNTS = (Type.NUMBER, Type.MONEY)
 _ORDERED = (Type.NUMBER, Type.MONEY, Type.DATE, Type.DATETIME)
@@ -78,14 +81,11 @@ def literal(node: tree.Tree, scope: Scope) -> ir.Literal | None:
                 return None
             return ir.Literal(fold(text), Type.TEXT)
         case tree.Number(at, number):
-            scaled = number * NUMBER_SCALE
-            if scaled != int(scaled):
-                scope.report(at, f"{number} has more than 6 decimals")
+            scaled = millionths(node, scope)
+            if scaled is not None and abs(scaled) > _LARGEST:
+                scope.report(at, f"{_shown(number)} is too large")
                 return None
-            if abs(scaled) > _LARGEST:
-                scope.report(at, f"{number} is too large")
-                return None
-            return ir.Literal(int(scaled), Type.NUMBER)
+            return None if scaled is None else ir.Literal(scaled, Type.NUMBER)
         case tree.Day(_, day):
             return ir.Literal(day, Type.DATE)
         case tree.Instant(_, instant):
@@ -96,6 +96,23 @@ def literal(node: tree.Tree, scope: Scope) -> ir.Literal | None:
             if not isinstance(node, tree.Broken):
                 scope.report(node.at, "only fixed values may stand here")
             return None
+
+
+def millionths(node: tree.Number, scope: Scope) -> int | None:
+    """A number as a whole number of millionths, however many digits it has; None and a finding if it is none.
+
+    In fractions: decimals are rounded to 28 digits when they are multiplied.
+    """
+    scaled = Fraction(node.number) * NUMBER_SCALE
+    if scaled.denominator != 1:
+        scope.report(node.at, f"{_shown(node.number)} has more than 6 decimals")
+        return None
+    return scaled.numerator
+
+
+def _shown(number: Decimal) -> str:
+    text = str(number)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def as_money(value: ir.Value, at: int, scope: Scope) -> ir.Value | None:

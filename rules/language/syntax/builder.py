@@ -113,7 +113,7 @@ class Builder:
     def _minus(self, children: list[Child]) -> tree.Tree:
         of = self.build(children[1])
         if isinstance(of, tree.Number):
-            return tree.Number(_at(children[0]), -of.number)
+            return tree.Number(_at(children[0]), of.number.copy_negate())
         return tree.Minus(_at(children[0]), of)
 
     # ── conditions ──
@@ -332,7 +332,7 @@ class Builder:
 
 def _degrees(words: list[Child]) -> tree.Number:
     number = _as_number(words[-1])
-    return number if len(words) == 1 else tree.Number(_at(words[0]), -number.number)
+    return number if len(words) == 1 else tree.Number(_at(words[0]), number.number.copy_negate())
 
 
 def _without_not(children: list[Child]) -> tuple[list[Child], Callable[[tree.Tree], tree.Tree]]:

@@ -39,6 +39,8 @@ BAD = {
     "[[:alpha:]]": r"write \[ for a bracket inside [...]",
     "a(?i)b": "put (?i) and the like at the very start of the pattern",
     "(a": "not a regular expression: missing ), unterminated subpattern at position 0",
+    "(a{1000}){1000}": "not a regular expression of RE2: invalid repetition size: {1000}",
+    r"[\b]": r"not a regular expression of RE2: invalid escape sequence: \b",
     "*a": "not a regular expression: nothing to repeat at position 0",
 }
 
@@ -75,7 +77,23 @@ PIECES = [
     "{",
     "}",
 ]
-PIECES += ["\\d", "\\w", "\\s", "\\b", "\\.", "\\-", "(?i)", "(?s)", ",", "1", "\\", ":", "&&", "(?P<n>"]
+PIECES += [
+    "{40}",
+    "\\d",
+    "\\w",
+    "\\s",
+    "\\b",
+    "\\.",
+    "\\-",
+    "(?i)",
+    "(?s)",
+    ",",
+    "1",
+    "\\",
+    ":",
+    "&&",
+    "(?P<n>",
+]
 
 
 @settings(max_examples=examples(1500), deadline=None, derandomize=True)

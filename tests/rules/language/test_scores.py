@@ -112,6 +112,9 @@ WRONG = {
     "points = [{ when = 'email_click', points = 0 }]": "a.toml:6:44: 0 points change nothing",
     "points = [{ when = 'email_click', points = 1000000 }]": "a.toml:6:44: points is beyond 100000",
     "points = [{ when = 'email_click', points = 0.0000001 }]": "a.toml:6:44: points has more than 6 decimals",
+    f"points = [{{ when = 'email_click', points = 0.{'9' * 30} }}]": (
+        "a.toml:6:44: points has more than 6 decimals"
+    ),
     "points = [{ when = 'email_click', points = 1, at_most_per_day = 0 }]": (
         "a.toml:6:65: at_most_per_day lies between 1 and 10000"
     ),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from connectors.base import FieldType, RecordStates, Stream, StreamField, StreamKind
+from rules.language import json_schema, load
 from rules.vocabulary import Type
 from sync.config import ConfigError, Settings
 from sync.fields import FieldSpec
@@ -181,6 +183,21 @@ def test_lists_and_audience_kinds_come_from_outside(tmp_path: Path) -> None:
     )
     assert vocabulary.lists == {"newsletter:Spring"}
     assert vocabulary.connections["newsletter"] == {"tag"}
+
+
+def test_where_nothing_is_a_destination_a_rule_is_told_so(tmp_path: Path) -> None:
+    """`plan` refuses such rules, so `check` must not pass them."""
+    settings = load_text(tmp_path, TWO)
+    vocabulary, _ = build(settings, {"shop": STREAMS["shop"]}, audiences={})
+    rules = tmp_path / "to.toml"
+    rules.write_text(
+        '[[segment]]\nid = "a"\nwhen = "country is known"\nto = ["shop", "newsleter"]\n', "utf-8"
+    )
+    assert [str(each) for each in load(rules, vocabulary).problems] == [
+        'to.toml:4:7: nothing can be written to the connection "shop"',
+        'to.toml:4:15: unknown connection "newsleter"',
+    ]
+    assert '"enum": []' not in json.dumps(json_schema(vocabulary))
 
 
 def test_the_description_has_a_row_for_every_name_with_source_and_fill_rate(tmp_path: Path) -> None:
