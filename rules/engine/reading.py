@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from rules import ir
 from rules.engine.activity import Row
 from rules.engine.person import PersonFacts
-from rules.engine.tables import ByPerson, Span, Tables
+from rules.engine.tables import Tables
 from rules.engine.walk import kinds_in
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
 _CONSENTED = "consented_"
 
@@ -30,12 +29,14 @@ def read_person(
     number. Where rows are kept by person, they are picked there, and no others are looked at."""
     kept = tables.by_person
     read = sorted(frozenset[str]().union(*map(kinds_in, conditions)) & tables.activity.keys())
+    rows: Sequence[Row]
+    activity: Mapping[str, Sequence[Row]]
     if kept is None:
         rows = _rows(connection, tables.people, person)
         activity = {kind: _rows(connection, tables.activity[kind], person) for kind in read if rows}
     else:
-        rows = picked(kept, None, person).to_pylist()
-        activity = {kind: picked(kept, kind, person).to_pylist() for kind in read if rows}
+        rows = kept.of(None, person)
+        activity = {kind: kept.of(kind, person) for kind in read if rows}
     return person_of(person, rows, activity)
 
 
@@ -61,13 +62,6 @@ def _channels(columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """The columns of people that tell whether they consented to a channel, and the channel."""
     named = (name for name in columns if name.startswith(_CONSENTED))
     return tuple((name, name.removeprefix(_CONSENTED)) for name in named)
-
-
-def picked(kept: ByPerson, kind: str | None, person: int) -> pa.Table:
-    """The rows of a person, of a kind of activity or of people."""
-    import numpy as np
-
-    return kept.rows(kind, np.array([person], np.int32), Span(), None)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, relation: str, person: int) -> list[dict[str, object]]:

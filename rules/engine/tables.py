@@ -50,6 +50,10 @@ class ByPerson(Protocol):
         """The rows of these people (ascending), with `person` and at most these columns; None: all."""
         ...
 
+    def of(self, kind: str | None, person: int) -> Sequence[Mapping[str, object]]:
+        """The rows of one person, column → value, with all columns."""
+        ...
+
     def stretches(self, kind: str, people: NDArray[np.int32]) -> Sequence[Stretch]:
         """Of each of these people (ascending) where their rows of a kind lie. TooMany, of `stretches`, if it
         is not worth while to pick them."""

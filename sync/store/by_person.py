@@ -123,6 +123,31 @@ class Copy:
             rows = _listed(low, high)
         return self.at(rows, columns, gone)
 
+    def alone(
+        self, person: NDArray[np.int32], types: Mapping[str, pa.DataType], gone: NDArray[np.int64] | None
+    ) -> list[dict[str, object]]:
+        """The rows of one person (alone in `person`) with these columns."""
+        low, high = (int(place[0]) for place in self.places(person))
+        if gone is not None and low < high:
+            return listed(self.take(person, Span(), types, gone), types)
+        return self.between(low, high, types)
+
+    def between(self, low: int, high: int, types: Mapping[str, pa.DataType]) -> list[dict[str, object]]:
+        """The rows in these places, read where they lie: for so few of them no table is made."""
+        if low >= high:
+            return []
+        values = [self._values(name, type_, low, high - low) for name, type_ in types.items()]
+        return [dict(zip(types, row, strict=True)) for row in zip(*values, strict=True)]
+
+    def _values(self, name: str, type_: pa.DataType, low: int, count: int) -> list[object]:
+        column = self.column(name)
+        if column is None:
+            return [None] * count
+        plain = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        found = column.slice(low, count)
+        values: list[object] = (found if plain == type_ else found.cast(plain).cast(type_)).to_pylist()
+        return values
+
     def at(
         self, rows: NDArray[np.int64], columns: Collection[str], gone: NDArray[np.int64] | None
     ) -> pa.Table:
@@ -193,6 +218,15 @@ class Indexed:
         columns = self.columns[kind]
         return {**columns, **self.facts} if kind is None else columns
 
+    def of(self, kind: str | None, person: int) -> list[dict[str, object]]:
+        """The rows of one person, with all columns."""
+        whom = np.array([person], np.int32)
+        found = _of(self.parts.get(kind, ()), self.columns[kind], whom)
+        if kind is None and self.facts and found:
+            told = _of(self.told, self.facts, whom) or [dict.fromkeys(self.facts)]
+            found = [{**row, **told[0]} for row in found]
+        return found
+
     def rows(
         self, kind: str | None, people: NDArray[np.int32], span: Span, columns: Collection[str] | None
     ) -> pa.Table:
@@ -203,6 +237,26 @@ class Indexed:
             return found
         told = taken(self.told, {"person": pa.int32(), **self.facts}, people, Span(), wanted)
         return _beside(found, told)
+
+
+def _of(
+    parts: Sequence[Part], types: Mapping[str, pa.DataType], person: NDArray[np.int32]
+) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for part in parts:
+        if isinstance(part.rows, Copy):
+            found += part.rows.alone(person, types, part.gone)
+        else:
+            found += listed(part.rows.take(person, Span(), types, part.gone), types)
+    return found
+
+
+def listed(rows: pa.Table, types: Mapping[str, pa.DataType]) -> list[dict[str, object]]:
+    """The rows with all of these columns, in their types."""
+    if not len(rows):
+        return []
+    found: list[dict[str, object]] = filled(rows, pa.schema(list(types.items()))).to_pylist()
+    return found
 
 
 def taken(

@@ -118,6 +118,8 @@ def test_what_models_tell_stands_beside_the_row_of_each_person(store: Store, mak
     assert [{"person": p, "name": rows[p]["name"]} for p in rows] == plain
     assert {person: row["fit"] for person, row in rows.items()} == {p: told.get(p) for p in rows}
     assert None in {row["fit"] for row in rows.values()}
+    alone = [row for person in whose for row in found.of(None, person)]
+    assert {row["person"]: {name: row[name] for name in ("person", "name", "fit")} for row in alone} == rows
     assert "fit" in found.names(None)
     assert found.rows(None, ASKED, Span(), ["name"]).column_names == ["person", "name"]
 
