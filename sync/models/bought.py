@@ -34,7 +34,7 @@ class Bought:
         one = f"unnest({name})" if str(columns[items]).startswith("list") else name
         return (
             f'(SELECT person, us, item FROM (SELECT person, epoch_us("at") AS us, {one} AS item'
-            f" FROM {log.lake.relation('activity', self.settings.activity)} WHERE person IS NOT NULL)"
+            f" FROM {log.activity(self.settings.activity)})"
             f" WHERE item IS NOT NULL AND item <> '' AND us <= {log.as_of_us})"
         )
 

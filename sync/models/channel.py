@@ -100,8 +100,7 @@ class PreferredChannel:
         found = now.preferred(parameters["usual"])
         names = np.array([*(one.name for one in channels), None], dtype=np.object_)
         told = np.full(len(people), None, dtype=np.object_)
-        inside = np.isin(now.person, people)
-        told[np.searchsorted(people, now.person[inside])] = names[found.choice[inside]]
+        told[np.searchsorted(people, now.person)] = names[found.choice]
         return {"preferred_channel": told}
 
 
@@ -129,12 +128,12 @@ class _Channel:
 
     def stopped(self, *, until: int) -> Ints:
         """Who, by the end of that day, had unsubscribed, complained, or bounced without an answer since."""
-        lake, end = self.log.lake, f'epoch_us("at") < {(until + 1) * DAY_US}'
+        end = f'epoch_us("at") < {(until + 1) * DAY_US}'
 
         def of(*kinds: str) -> str:
             return " UNION ALL ".join(
                 f"""SELECT person::BIGINT AS person, epoch_us("at") AS us
-                FROM {lake.relation("activity", kind)} WHERE person IS NOT NULL AND {end}"""
+                FROM {self.log.activity(kind)} WHERE {end}"""
                 for kind in kinds
             )
 

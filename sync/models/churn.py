@@ -84,8 +84,7 @@ class Churn:
         found = np.full(len(people), np.nan)
         if len(known.person):
             of = _read(parameters).of(_features(known, log.today))
-            inside = np.isin(known.person, people)  # activity also tells of people who are kept out
-            found[np.searchsorted(people, known.person[inside])] = of[inside] * float(NUMBER_SCALE)
+            found[np.searchsorted(people, known.person)] = of * float(NUMBER_SCALE)
         return {"churn_risk": found}
 
 

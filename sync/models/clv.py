@@ -83,8 +83,7 @@ class Clv:
             margin=float(settings.margin),
         )
         found = np.full(len(people), np.nan)
-        inside = np.isin(of.person, people)
-        found[np.searchsorted(people, of.person[inside])] = worth[inside]
+        found[np.searchsorted(people, of.person)] = worth
         return {f"clv_{settings.months}m": found}
 
 

@@ -90,9 +90,8 @@ class Engagement:
         rate = rates(now.points[days], now.exposure[days], able=now.able, usual=usual)
         marks = np.searchsorted(np.array(parameters["marks"]), rate, side="left") + 1.0
         found = np.full(len(people), np.nan)
-        inside = np.isin(now.person, people)
         scores = np.where(np.isfinite(rate), marks * NUMBER_SCALE, np.nan)
-        found[np.searchsorted(people, now.person[inside])] = scores[inside]
+        found[np.searchsorted(people, now.person)] = scores
         return {"engagement": found}
 
 

@@ -97,7 +97,7 @@ def _leads(log: Log, settings: LeadSettings) -> pa.Table:
     return log.database.sql(
         f"""WITH leads AS (SELECT person, {created} AS created, {names}
             FROM {log.lake.relation("people")} WHERE {quoted(settings.created)} IS NOT NULL)
-        SELECT leads.*, EXISTS (SELECT 1 FROM {log.lake.relation("activity", settings.converted)} AS did
+        SELECT leads.*, EXISTS (SELECT 1 FROM {log.activity(settings.converted)} AS did
             WHERE did.person = leads.person
             AND epoch_us(did."at") BETWEEN leads.created AND leads.created + {within}) AS converted
         FROM leads WHERE created <= {log.as_of_us - within} ORDER BY created, person"""

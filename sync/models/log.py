@@ -45,6 +45,16 @@ class Log:
         self._tables = 0
         self.told: dict[str, Callable[[NDArray[np.int32]], NDArray[np.object_]]] = {}
 
+    def activity(self, kind: str) -> str:
+        """SQL to put after FROM: what people did of a kind, without anybody who has no row in `people`.
+
+        The lake also has the activity of those who are kept out or were deleted: nothing is told of them,
+        and nothing by them.
+        """
+        lake = self.lake
+        there = lake.relation("people", only=("person",))
+        return f"(SELECT * FROM {lake.relation('activity', kind)} SEMI JOIN {there} USING (person))"
+
     def people(self) -> Iterator[NDArray[np.int32]]:
         """Everybody's numbers, ascending, in pieces."""
         query = f"SELECT person FROM {self.lake.relation('people')} ORDER BY person"
@@ -78,7 +88,7 @@ class Log:
             SELECT person, (us // {DAY_US})::INTEGER AS day, max(us) AS last, count(*) AS orders,
                 sum(coalesce(value, 0))::BIGINT AS value
             FROM (SELECT person, epoch_us("at") AS us, {value} AS value
-                FROM {self.lake.relation("activity", activity)} WHERE person IS NOT NULL)
+                FROM {self.activity(activity)})
             WHERE us <= {self.as_of_us} AND (value IS NULL OR {counts}) GROUP BY ALL"""
         )
         return Orders(self.database, name)

@@ -88,8 +88,7 @@ class NextOffer:
         again = np.full(len(people), None, dtype=np.object_)
         if parameters.get("again"):
             who, what = bought.again(parameters["again"], until=log.today, people=people)
-            inside = np.isin(who, everybody)  # activity also tells of people who are kept out
-            again[np.searchsorted(everybody, who[inside])] = np.array(what, dtype=np.object_)[inside]
+            again[np.searchsorted(everybody, who)] = np.array(what, dtype=np.object_)
         worth = np.full(len(people), np.nan)
         if settings.table is None:
             places, scores = offers.leading(mine, most=1)

@@ -39,11 +39,9 @@ class Outcomes:
         )
 
     def _of(self, kind: str, until_us: int) -> str:
-        lake = self.log.lake
-        told = quoted(self.message) if self.message in lake.columns("activity") else "NULL::VARCHAR"
+        told = quoted(self.message) if self.message in self.log.lake.columns("activity") else "NULL::VARCHAR"
         return f"""(SELECT person, coalesce({told}, '') AS message, epoch_us("at") AS us
-            FROM {lake.relation("activity", kind)}
-            WHERE person IS NOT NULL AND epoch_us("at") <= {until_us})"""
+            FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {until_us})"""
 
     def extent(self) -> tuple[int | None, int | None, int, int]:
         """First and last day (None: there is no delivery), people, and how many."""

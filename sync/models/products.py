@@ -88,7 +88,7 @@ def may_be_offered(log: Log, settings: OffersSettings, people: NDArray[np.int32]
 
 def _sent_enough(log: Log, rules: ContactRules, between: str) -> str:
     since = log.as_of_us - rules.within_s * 1_000_000
-    return f"""SELECT person FROM {log.lake.relation("activity", rules.sent)}
+    return f"""SELECT person FROM {log.activity(rules.sent)}
         WHERE {between} AND epoch_us("at") > {since} AND epoch_us("at") <= {log.as_of_us}
         GROUP BY person HAVING count(*) >= {rules.most}"""
 

@@ -74,11 +74,10 @@ class Sending:
         )
 
     def _of(self, kind: str) -> str:
-        lake, message = self.log.lake, self.settings.message
-        told = quoted(message) if message in lake.columns("activity") else "NULL::VARCHAR"
+        message = self.settings.message
+        told = quoted(message) if message in self.log.lake.columns("activity") else "NULL::VARCHAR"
         return f"""(SELECT person, {told} AS message, epoch_us("at") AS us
-            FROM {lake.relation("activity", kind)}
-            WHERE person IS NOT NULL AND epoch_us("at") <= {self.log.as_of_us})"""
+            FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {self.log.as_of_us})"""
 
     def _not_scanned(self, kind: str) -> str:
         """Without clicks so soon after the delivery that a security scanner must have made them."""

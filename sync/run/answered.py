@@ -62,8 +62,8 @@ class Answers:
         good = (found.value >= low) & (found.value <= high)
         asked = None
         if told.asked is not None:
-            rows = f"SELECT DISTINCT person FROM {lake.relation('activity', told.asked)}"
-            asked = bitmap(log.database, f"{rows} WHERE person IS NOT NULL AND {self._lately(log)}")
+            rows = f"SELECT DISTINCT person FROM {log.activity(told.asked)}"
+            asked = bitmap(log.database, f"{rows} WHERE {self._lately(log)}")
         return Read(Column(found.person[good], found.value[good]), asked)
 
     def of(self, read: Read, members: BitMap) -> Satisfaction:
@@ -83,9 +83,9 @@ class Answers:
 
     def _latest(self, log: Log, name: str) -> Column:
         """Answers in activity: each person's latest one that has a number."""
-        rows = log.lake.relation("activity", self.told.activity)
+        rows = log.activity(self.told.activity or "")
         latest = f"""(SELECT person, arg_max({name}, ("at", event_id)) AS answer FROM {rows}
-            WHERE person IS NOT NULL AND {name} IS NOT NULL AND {self._lately(log)} GROUP BY person)"""
+            WHERE {name} IS NOT NULL AND {self._lately(log)} GROUP BY person)"""
         return column(log.database, latest, "answer", unit=MILLIONTHS)
 
     def _lately(self, log: Log) -> str:

@@ -126,3 +126,23 @@ def test_without_a_run_there_is_nothing_to_judge(firm: Company) -> None:
     answer = firm.segsync("evaluate")
     assert (answer.code, "nothing has been pulled yet" in answer.err) == (1, True)
     assert "Traceback" not in answer.said
+
+
+def test_orders_of_who_is_kept_out_count_in_no_revenue(firm: Company) -> None:
+    """The biggest buyer has a record that must not enter: nobody's share is of his money, nor what drifts."""
+    firm.write_config('[quality]\nrefuse = ["email-typo"]\n')
+    firm.rules(segment("germans", 'country = "DE"', to="[]") + segment("french", 'country = "FR"', to="[]"))
+    there = [(f"c{n}", email(n), "DE" if n % 2 else "FR") for n in range(1, 21)]
+    firm.customers([*there, ("c99", "person99@gmial.com", "DE")])
+    firm.orders(
+        [(f"o{n}", f"c{n}", "2026-02-01T10:00:00Z", "30.00" if n % 2 else "10.00") for n in range(1, 21)]
+        + [("o99", "c99", "2026-02-01T10:00:00Z", "90000.00")]
+    )
+    firm.run()
+    found = firm.segsync("evaluate", "--format", "json").document
+    assert found["people"] == 20
+    assert {one["segment"]: (one["revenue"], one["revenue_share"]) for one in found["segments"]} == {
+        "germans": (30_000, 0.75), "french": (10_000, 0.25),
+    }  # fmt: skip
+    everybody = [one for one in found["drift"] if one["segment"] is None]
+    assert {one["m"] for one in everybody} == {20}
