@@ -108,7 +108,8 @@ class Offers:
 def fit(person: Ints, item: Sequence[str], *, least_buyers: int = LEAST_BUYERS) -> Offers:
     """From who bought what (rows in any order, repeats count once). InputError without enough buyers."""
     people, who = np.unique(np.asarray(person), return_inverse=True)
-    names, what = np.unique(np.asarray(item, dtype=object).astype(str), return_inverse=True)
+    names = sorted(set(item))
+    what = _places(names, item)
     bought = _binary(who, what, (len(people), len(names)))
     buyers = np.asarray(bought.sum(axis=0)).ravel()
     kept = np.flatnonzero(buyers >= least_buyers)
@@ -124,7 +125,7 @@ def fit(person: Ints, item: Sequence[str], *, least_buyers: int = LEAST_BUYERS) 
     alike.sort_indices()
     strongest = _strongest(alike, NEIGHBOURS)
     return Offers(
-        tuple(names[kept].tolist()),
+        tuple(names[place] for place in kept.tolist()),
         strongest,
         buyers[kept].astype(np.int64),
         len(names) - len(kept),
@@ -135,12 +136,10 @@ def fit(person: Ints, item: Sequence[str], *, least_buyers: int = LEAST_BUYERS) 
 
 def owned(offers: Offers, person: Ints, item: Sequence[str], people: Ints) -> sparse.csr_array:
     """(people, items) 0 or 1, in the order of `people` (ascending); what is not offered is passed over."""
-    names = np.array(offers.items)
-    given = np.asarray(item, dtype=object).astype(str)
-    what = np.minimum(np.searchsorted(names, given), len(names) - 1)
+    what = _places(offers.items, item)
     who = np.minimum(np.searchsorted(people, person), len(people) - 1)
-    there = (names[what] == given) & (np.asarray(people)[who] == person)
-    return _binary(who[there], what[there], (len(people), len(names)))
+    there = (what >= 0) & (np.asarray(people)[who] == person)
+    return _binary(who[there], what[there], (len(people), len(offers.items)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +206,12 @@ def compare(offers: Offers, before: sparse.csr_array, later: sparse.csr_array, *
 def _hit(scores: Floats, new: Bools, top: int) -> Bools:
     best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     return np.asarray(np.take_along_axis(new, best, axis=1).any(axis=1), dtype=np.bool_)
+
+
+def _places(names: Sequence[str], item: Sequence[str]) -> Ints:
+    """Where among the names each is; -1: nowhere."""
+    place = {name: at for at, name in enumerate(names)}
+    return np.fromiter((place.get(one, -1) for one in item), np.int64, len(item))
 
 
 def _binary(who: Ints, what: Ints, shape: tuple[int, int]) -> sparse.csr_array:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from sync.config.modelling import OffersSettings
 from sync.models.log import DAY_US, Ints, Log, date_of
 from sync.store.shapes import quoted
 
+_AMONG = "bought_among"
 OFTEN, LATEST = "often", "latest"
 _FIRST = {OFTEN: "days DESC, latest DESC, item", LATEST: "latest DESC, days DESC, item"}
 """Of what somebody bought on two days or more which is bought next: by how often, or what was bought last."""
@@ -56,16 +58,31 @@ class Bought:
             "first": days[0],
         }
 
+    def people(self, *, until: int, after: int | None = None) -> Ints:
+        """Who bought anything up to the end of that day, and after the day `after`; ascending."""
+        query = f"SELECT DISTINCT person::BIGINT AS person FROM {self._when(until, after)} ORDER BY person"
+        found: Ints = self.log.database.sql(query).to_arrow_table()["person"].to_numpy()
+        return found
+
     def pairs(
-        self, *, until: int, after: int | None = None, people: NDArray[np.int32] | None = None
+        self, people: NDArray[np.int32] | Ints, *, until: int, after: int | None = None
     ) -> tuple[Ints, list[str]]:
-        """Who bought what up to the end of that day, each pair once, by person, then item."""
-        since = "" if after is None else f" AND us >= {(after + 1) * DAY_US}"
-        table = self.log.database.sql(
-            f"""SELECT DISTINCT person::BIGINT AS person, item FROM {self.source()}
-            WHERE us < {(until + 1) * DAY_US}{since}{_between(people)} ORDER BY person, item"""
+        """Who of these bought what up to the end of that day, and after the day `after`: each pair once, by
+        person, then item. Nobody else's leave the lake."""
+        database = self.log.database
+        database.register(_AMONG, pa.table({"person": pa.array(people, pa.int32())}))
+        table = database.sql(
+            f"""SELECT DISTINCT person::BIGINT AS person, item FROM {self._when(until, after)}
+            SEMI JOIN {_AMONG} USING (person) ORDER BY person, item"""
         ).to_arrow_table()
-        return table["person"].to_numpy(), table["item"].to_pylist()
+        database.unregister(_AMONG)
+        coded = table["item"].combine_chunks().dictionary_encode()
+        names = coded.dictionary.to_pylist()  # so that each text is there once
+        return table["person"].to_numpy(), [names[place] for place in coded.indices.to_numpy()]
+
+    def _when(self, until: int, after: int | None) -> str:
+        since = "" if after is None else f" AND us >= {(after + 1) * DAY_US}"
+        return f"(SELECT * FROM {self.source()} WHERE us < {(until + 1) * DAY_US}{since})"
 
     def again(
         self, by: str, *, until: int, people: NDArray[np.int32] | None = None

@@ -103,7 +103,7 @@ def summary(of: Histories, *, until: int) -> Summary:
 
 
 def sample(of: Summary, most: int = MOST_FITTED) -> Summary:
-    """Everybody, or about so many of them, the same ones in whichever order, machine and version."""
+    """Everybody, or so many of them, the same ones in whichever order, machine and version."""
     if len(of.person) <= most:
         return of
     return rows_of(of, drawn(of.person, most))

@@ -26,8 +26,7 @@ Ints = NDArray[np.int64]
 DAY_US = 86_400_000_000
 BUCKET = 1 << 18
 """So many person numbers are looked at together."""
-_MIXER = 2_654_435_761
-"""Knuth's multiplier: neighbours' numbers land far apart."""
+_SEED = 20_261
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -198,11 +197,19 @@ class Histories:
 
 
 def drawn(person: Ints, most: int) -> NDArray[np.bool_]:
-    """Everybody, or about so many of them: the same ones in whichever order, machine and version."""
+    """Which of these different people are in a draw of `most` (of fewer: all): the same ones in whichever
+    order, machine and version."""
     if len(person) <= most:
         return np.ones(len(person), np.bool_)
-    mixed = (person.astype(np.uint64) * np.uint64(_MIXER)) % np.uint64(1 << 32)
-    return mixed < np.uint64((1 << 32) * most // len(person))
+    # each number has another mixed one, so none is drawn before another by the order they come in: Wellons
+    # 2018, "Prospecting for hash functions", lowbias32
+    mixed = person.astype(np.uint32) ^ np.uint32(_SEED)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        mixed = (mixed ^ (mixed >> np.uint32(shift))) * np.uint32(factor)
+    mixed ^= mixed >> np.uint32(16)
+    found = np.zeros(len(person), np.bool_)
+    found[np.argpartition(mixed, most)[:most]] = True
+    return found
 
 
 def date_of(day: int) -> dt.date:

@@ -6,11 +6,13 @@ products the next offer is the one that is worth most; without, the one that goe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from rules.models.acceptance import CANDIDATES, Bands, Items, Worth, choose, try_worth
 from rules.models.columns import Bools, Floats, InputError, Notice, Severity
@@ -26,7 +28,6 @@ TRIED_DAYS = 90
 MOST_FITTED, MOST_TRIED = 100_000, 4_000
 """People that items are compared by, and that offers are tried on."""
 LEAST_TRIED = 100
-Pairs = tuple[Ints, list[str]]
 
 
 class NextOffer:
@@ -42,17 +43,16 @@ class NextOffer:
         split = log.today - min(TRIED_DAYS, (log.today - int(data.pop("first"))) // 4)
         baseline: dict[str, Any] = {"from": str(date_of(split + 1)), "to": str(date_of(log.today))}
         try:
-            early, later = bought.pairs(until=split), bought.pairs(until=log.today, after=split)
-            tried = _fitted(early, settings)
+            early, everybody = bought.people(until=split), bought.people(until=log.today)
+            tried = _fitted(bought, settings, early, until=split)
             decides: Compared | Worth
-            judged = decides = _judged(tried, early, later)
-            everything = bought.pairs(until=log.today)
-            offers = _fitted(everything, settings)
+            judged = decides = _judged(tried, bought, early, split)
+            offers = _fitted(bought, settings, everybody, until=log.today)
             parameters = _document(offers)
             if settings.table is not None:
                 products = read_products(settings.table)
-                bands, decides = _worth(tried, early, later, products)
-                parameters["bands"] = _banded(bands, offers, everything, products)
+                bands, decides = _worth(tried, bought, early, split, products)
+                parameters["bands"] = _banded(bands, offers, bought, everybody, products)
                 baseline["worth"] = _figures(decides, "people", "personal", "single", "item", "low", "high")
         except InputError as error:
             return Fit(data, notices=(insufficient("nbo", f"{error}.", {"need": LEAST_BUYERS}),))
@@ -83,7 +83,7 @@ class NextOffer:
         """The best offer of each and why, and what each buys again. What is out of stock is not offered."""
         bought, offers = Bought(log, settings), _offers(parameters)
         everybody = people.astype(np.int64)
-        mine = owned(offers, *bought.pairs(until=log.today, people=people), everybody)
+        mine = owned(offers, *bought.pairs(people, until=log.today), everybody)
         reachable = may_be_offered(log, settings, people)
         again = np.full(len(people), None, dtype=np.object_)
         if parameters.get("again"):
@@ -108,46 +108,55 @@ class NextOffer:
         return facts if settings.table is None else {**facts, "next_offer_value": _kept(worth, chosen >= 0)}
 
 
-def _fitted(bought: Pairs, settings: OffersSettings) -> Offers:
-    """By at most so many people, of the items that most of them bought."""
-    person, item = bought
-    people = np.unique(person)
-    some = np.isin(person, people[drawn(people, MOST_FITTED)])
-    person, names = person[some], np.array(item, dtype=object)[some]
-    found, counts = np.unique(names.astype(str), return_counts=True)
-    if len(found) > settings.most:
-        frequent = found[np.lexsort((found, -counts))[: settings.most]]
-        kept = np.isin(names.astype(str), frequent)
-        person, names = person[kept], names[kept]
-    return fit(person, names.tolist())
+def _fitted(bought: Bought, settings: OffersSettings, people: Ints, *, until: int) -> Offers:
+    """By some of these people, of the items that most of them bought."""
+    person, item = bought.pairs(_some(people, MOST_FITTED), until=until)
+    counts = Counter(item)
+    if len(counts) > settings.most:
+        frequent = set(sorted(counts, key=lambda name: (-counts[name], name))[: settings.most])
+        kept = np.fromiter((name in frequent for name in item), np.bool_, len(item))
+        person, item = person[kept], [name for name in item if name in frequent]
+    return fit(person, item)
 
 
-def _judged(offers: Offers, early: Pairs, later: Pairs) -> Compared:
-    both = np.intersect1d(np.unique(early[0]), np.unique(later[0]))
-    both = both[drawn(both, MOST_TRIED)]
+def _some(people: Ints, most: int) -> Ints:
+    return people[drawn(people, most)]
+
+
+def _judged(offers: Offers, bought: Bought, early: Ints, split: int) -> Compared:
+    """By some of those who had bought before and did so later."""
+    today = bought.log.today
+    both = _some(np.intersect1d(early, bought.people(until=today, after=split)), MOST_TRIED)
     if not len(both):
         raise InputError("nobody who had bought before bought anything later")
-    return compare(offers, *(owned(offers, *part, both) for part in (early, later)))
+    return compare(offers, *_before_and_later(offers, bought, both, split))
+
+
+def _before_and_later(
+    offers: Offers, bought: Bought, people: Ints, split: int
+) -> tuple[sparse.csr_array, sparse.csr_array]:
+    before = bought.pairs(people, until=split)
+    later = bought.pairs(people, until=bought.log.today, after=split)
+    return owned(offers, *before, people), owned(offers, *later, people)
 
 
 def _worth(
-    offers: Offers, early: Pairs, later: Pairs, products: Mapping[str, Product]
+    offers: Offers, bought: Bought, early: Ints, split: int, products: Mapping[str, Product]
 ) -> tuple[Bands, Worth]:
-    """By everybody who had bought before: who bought nothing later would have taken no offer."""
+    """By some of all who had bought before: who bought nothing later would have taken no offer."""
     items = items_of(products, offers.items, in_stock=False)
     if not items.offered.any():
         raise InputError("the table of products names none of the items that are bought")
-    people = np.unique(early[0])
-    people = people[drawn(people, MOST_TRIED)]
-    return try_worth(offers, owned(offers, *early, people), owned(offers, *later, people), items)
+    return try_worth(offers, *_before_and_later(offers, bought, _some(early, MOST_TRIED), split), items)
 
 
-def _banded(bands: Bands, offers: Offers, bought: Pairs, products: Mapping[str, Product]) -> dict[str, Any]:
-    """The bands among the offers of today's people, as JSON."""
-    items = items_of(products, offers.items, in_stock=False)
-    people = np.unique(bought[0])
-    people = people[drawn(people, MOST_TRIED)]
-    _, scores = offers.leading(owned(offers, *bought, people), most=CANDIDATES, offered=items.offered)
+def _banded(
+    bands: Bands, offers: Offers, bought: Bought, people: Ints, products: Mapping[str, Product]
+) -> dict[str, Any]:
+    """The bands among the offers of some of these people, as JSON."""
+    items, some = items_of(products, offers.items, in_stock=False), _some(people, MOST_TRIED)
+    mine = owned(offers, *bought.pairs(some, until=bought.log.today), some)
+    _, scores = offers.leading(mine, most=CANDIDATES, offered=items.offered)
     edges = bands.edges(scores[scores > 0]) if (scores > 0).any() else np.zeros(len(bands.shares))
     return {"shares": list(bands.shares), "chances": list(bands.chances), "edges": edges.tolist()}
 

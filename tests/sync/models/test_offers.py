@@ -11,6 +11,7 @@ import pytest
 from rules.models.offers import fit, owned
 from sync.config.modelling import OffersSettings
 from sync.models.keeping import keep
+from sync.models.log import drawn
 from sync.models.words import words
 from sync.store import Store
 from sync.store.models import ModelState
@@ -98,3 +99,40 @@ def test_only_the_most_bought_items_are_offered(lake_store: Store, most: int) ->
     settings = OffersSettings(items="product", most=most, force=True)
     keep(lake_store, {"offers": settings}, as_of=NOW, currency="GBP")
     assert facts(lake_store, "next_offer")["next_offer"].nunique() <= most
+
+
+def test_of_many_buyers_exactly_so_many_are_drawn_the_same_ones_each_time(
+    lake_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offers are then those of these people's orders alone."""
+    monkeypatch.setattr("sync.models.offers.MOST_FITTED", 1500)
+    rows = bought()
+    people = np.unique(rows["person"])
+    put_people(lake_store, people.tolist())
+    put_activity(lake_store, "purchase", rows)
+    (version,) = keep(lake_store, {"offers": OFFERS}, as_of=NOW, currency="GBP").fitted
+    parameters = version.document["parameters"]
+    chosen = sorted(people.tolist(), key=mixed)[:1500]
+    some = rows[rows["person"].isin(chosen)]
+    buyers = some.groupby("product")["person"].nunique().sort_index()
+    most = buyers.sort_values(ascending=False, kind="stable").index[:400]
+    assert parameters["items"] == sorted(most)
+    assert parameters["buyers"] == buyers[sorted(most)].tolist()
+    assert parameters["people"] == some[some["product"].isin(most)]["person"].nunique()
+
+
+def mixed(person: int) -> int:
+    """lowbias32 of the number with the seed, in whole numbers of Python."""
+    found = person ^ 20_261
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        found = ((found ^ (found >> shift)) * factor) % (1 << 32)
+    return found ^ (found >> 16)
+
+
+@pytest.mark.parametrize("most", [0, 1, 999, 1000, 2000])
+def test_a_draw_has_the_asked_number_and_does_not_depend_on_the_order(most: int) -> None:
+    people = np.arange(1, 3001, 3, dtype=np.int64)
+    backwards = people[::-1]
+    found = people[drawn(people, most)]
+    assert found.tolist() == sorted(sorted(people.tolist(), key=mixed)[:most])
+    assert sorted(backwards[drawn(backwards, most)].tolist()) == found.tolist()
