@@ -7,6 +7,7 @@ import datetime as dt
 from rules import ir
 from rules.language.checks.scope import TYPE_WORDS, Scope
 from rules.language.checks.values import as_money, check_value, literal, same_amount, type_of
+from rules.language.problems import Finding
 from rules.language.render import render
 from rules.language.syntax import periods, tree
 from rules.language.syntax.amounts import in_days, length
@@ -15,6 +16,8 @@ from rules.vocabulary import Type
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 _AMOUNTS = (Type.NUMBER, Type.MONEY)
 _DATES = (Type.DATE, Type.DATETIME)
+_NOTHING = ("null", "none", "nil", "empty", "missing", "unknown")
+_TRUTHS = ("yes", "no", "on", "off")
 _INSTEAD = {
     Type.TEXT: "use =, !=, in, contains, starts with, ends with or matches",
     Type.BOOLEAN: "write the name alone, or not before it",
@@ -24,7 +27,7 @@ _INSTEAD = {
 
 def check_comparison(node: tree.Comparison, scope: Scope) -> ir.Predicate | None:
     """`left operator right`; a constant on the left changes sides."""
-    left, right = check_value(node.left, scope), check_value(node.right, scope)
+    left, right = check_value(node.left, scope), _other_side(node, scope)
     if left is None or right is None:
         return None
     trees, operator = (node.left, node.right), node.operator
@@ -52,6 +55,29 @@ def check_comparison(node: tree.Comparison, scope: Scope) -> ir.Predicate | None
     if type_ is Type.BOOLEAN and right == ir.Literal(True, Type.BOOLEAN):
         return ir.IsTrue(left) if operator == "=" else ir.Not(ir.IsTrue(left))
     return _compare(operator, left, right)
+
+
+def _other_side(node: tree.Comparison, scope: Scope) -> ir.Value | None:
+    """The right side; where it is a name that nothing has, it may be a text without its quotes."""
+    told = len(scope.findings)
+    value = check_value(node.right, scope)
+    if value is not None or not isinstance(node.right, tree.Name) or len(scope.findings) != told + 1:
+        return value
+    problem, name = scope.findings[-1], node.right.name
+    left = check_value(node.left, scope.silent())
+    if left is None or not problem.message.startswith("unknown "):
+        return None
+    plain = problem.message.partition(";")[0].partition(" (")[0]
+    if name.lower() in _NOTHING:
+        scope.findings[-1] = Finding(
+            problem.at, f"{plain}; write {'is known' if node.operator == '!=' else 'is missing'}"
+        )
+    elif type_of(left) is Type.TEXT:
+        then = " A" if problem.message.endswith("?") else "; a"
+        scope.findings[-1] = Finding(problem.at, f'{problem.message}{then} text stands in quotes: "{name}"')
+    elif type_of(left) is Type.BOOLEAN and name.lower() in _TRUTHS:
+        scope.findings[-1] = Finding(problem.at, f"{plain}; {_INSTEAD[Type.BOOLEAN]}")
+    return None
 
 
 def check_range(node: tree.Range, scope: Scope) -> ir.Predicate | None:

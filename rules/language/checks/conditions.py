@@ -148,6 +148,10 @@ def _alone(node: tree.Tree, scope: Scope) -> ir.Predicate | None:
     if type_of(found) is Type.BOOLEAN:
         return ir.IsTrue(found)
     shown = render(found)
+    if isinstance(node, tree.Text):
+        message = f'"{node.text}" is text, not a condition; several are allowed by in ["…", "{node.text}"]'
+        scope.report(node.at, message)
+        return None
     message = (
         f"{shown} is {TYPE_WORDS[type_of(found)]}, not a condition; compare it, or write {shown} is known"
     )

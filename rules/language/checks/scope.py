@@ -85,6 +85,11 @@ class Scope:
         if split := self.activity(name):
             kind, column = split
             if column is not None and column in kind.fields:
+                if kind.name in self.vocabulary.records:
+                    return (
+                        f"{name} is a field of a record, and a person may have many: "
+                        f"write any({kind.name} where {column} …)"
+                    )
                 total = "sum" if kind.fields[column].type in (Type.NUMBER, Type.MONEY) else "distinct"
                 return (
                     f"{name} is a field of an activity, and a person may have many: "

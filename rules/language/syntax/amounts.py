@@ -7,7 +7,7 @@ from decimal import Decimal
 
 UNIT = re.compile(r"(hour|day|week|month|quarter|year)s?")
 CURRENCY = re.compile(r"[A-Z]{3}")
-_LETTERS = {"h": "hours", "d": "days", "w": "weeks", "m": "months", "y": "years"}
+_LETTERS = {"h": "hours", "d": "days", "w": "weeks", "m": "months", "y": "years", "km": "km", "mi": "miles"}
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _ATTACHED = re.compile(r"(\d+(?:\.\d+)?)([a-z]+|[A-Z]{3})")
 _LENGTH = re.compile(r"\s*(\d+)\s*((?:hour|day|week|month|year)s?)\s*")
@@ -43,3 +43,9 @@ def in_days(number: int | Decimal, unit: str) -> str:
     if days is None:
         return "write whole days: days since counts days"
     return f"write {number * days}: days since counts days already"
+
+
+def days_of(number: str, unit: str) -> str:
+    """A length of time as a number of days; `…` for hours and quarters, which are no fixed number of them."""
+    days = _DAYS.get(unit.lower().removesuffix("s"))
+    return "…" if days is None or not number.isdigit() else str(int(number) * days)

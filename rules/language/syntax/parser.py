@@ -14,6 +14,7 @@ from rules.language.problems import Finding
 from rules.language.syntax import tree
 from rules.language.syntax.automaton import END, Automaton, Child, Leaf, UnexpectedError, grammar
 from rules.language.syntax.builder import Builder
+from rules.language.syntax.habits import habit
 from rules.language.syntax.recovery import Start, resume
 from rules.language.syntax.tokens import Token, TokenKind, tokenize
 from rules.language.syntax.units import misread
@@ -100,7 +101,8 @@ class _Reading:
             except UnexpectedError:
                 accepted = self._automaton.accepts()
                 told = misread(self._tokens, index, accepted)
-                problem = Finding(*told) if told else unexpected(token, accepted)
+                advice = None if told else habit(self._tokens, index, accepted)
+                problem = Finding(*told) if told else unexpected(token, accepted, advice)
             else:
                 if result is not None:
                     return result

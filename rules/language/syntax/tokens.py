@@ -47,7 +47,7 @@ _CURLY = "“”„‘’‚«»"
 _TOKEN = re.compile(
     r"""(?P<TEXT>"(?:[^"\n]|"")*+"|'(?:[^'\n]|'')*+')
     |(?P<NAME>`[^`\n]*`)
-    |(?P<WRONG>==|<>|=>|=<|&&|\|\||!(?!=)|;)
+    |(?P<WRONG>==|<>|=>|=<|&&|\|\||!(?!=)|[;≥≤≠])
     |(?P<INSTANT>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:\d\d)?(?!\w))
     |(?P<DATE>\d{4}-\d\d-\d\d(?![\w-]))
     |(?P<DOTTED>\d{1,3}(?:\.\d{3}){2,}(?![\w.]))
@@ -66,6 +66,9 @@ _MEANT = {
     "<>": (TokenKind.SIGN, "!=", "write != for not equal"),
     "=>": (TokenKind.SIGN, ">=", "write >= for at least"),
     "=<": (TokenKind.SIGN, "<=", "write <= for at most"),
+    "≥": (TokenKind.SIGN, ">=", "write >= for at least"),
+    "≤": (TokenKind.SIGN, "<=", "write <= for at most"),
+    "≠": (TokenKind.SIGN, "!=", "write != for not equal"),
     "&&": (TokenKind.WORD, "and", "write and"),
     "||": (TokenKind.WORD, "or", "write or"),
     "!": (TokenKind.WORD, "not", "write not"),

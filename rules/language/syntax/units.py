@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from decimal import Decimal
 
-from rules.language.syntax.amounts import CURRENCY, NO_SEPARATORS, UNIT, in_days, length, sign
+from rules.language.syntax.amounts import CURRENCY, NO_SEPARATORS, UNIT, days_of, in_days, length, sign
 from rules.language.syntax.tokens import Token, TokenKind
 
 
@@ -27,6 +27,9 @@ def misread(tokens: Sequence[Token], index: int, accepted: Set[str]) -> tuple[in
     if "UNIT" in accepted and closing:
         return before.at, f"{before.text} what? Write {before.text} days, or hours, weeks, months, years"
     if UNIT.fullmatch(word):
+        if tokens[index + 1].text.lower() == "ago" and not _since(tokens, index):
+            days = days_of(before.text, word)
+            return token.at, f'unexpected "{token.text}"; how long ago is asked by days since … > {days}'
         if _since(tokens, index):
             return token.at, f'unexpected "{token.text}"; {in_days(Decimal(before.text), word)}'
         return token.at, f'unexpected "{token.text}"; a value has no unit here: write {before.text}'

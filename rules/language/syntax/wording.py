@@ -30,8 +30,11 @@ _SHOWN = {
 }
 
 
-def unexpected(token: Token, accepted: Set[str]) -> Finding:
-    """What is wrong with a token where only the `accepted` terminals make sense."""
+def unexpected(token: Token, accepted: Set[str], advice: str | None = None) -> Finding:
+    """What is wrong with a token where only the `accepted` terminals make sense, or what to write instead."""
+    shown = {TokenKind.TEXT: f'the text "{token.text}"', TokenKind.NAME: f"`{token.text}`"}
+    if advice is not None and token.kind is not TokenKind.END:
+        return Finding(token.at, f"unexpected {shown.get(token.kind, _quote(token.text))}; {advice}")
     names = {"END" if name == "$END" else name for name in accepted} - {"BROKEN"}
     if {"NAME", "NUMBER", "LPAR"} <= names:
         expected = "a fact, an activity or a value"
@@ -44,7 +47,6 @@ def unexpected(token: Token, accepted: Set[str]) -> Finding:
         expected = _either(names - {"PLUS", "MINUS", "TIMES", "DIVIDE"})
     if token.kind is TokenKind.END:
         return Finding(token.at, f"the expression ends too early; expected {expected}")
-    shown = {TokenKind.TEXT: f'the text "{token.text}"', TokenKind.NAME: f"`{token.text}`"}
     return Finding(token.at, f"unexpected {shown.get(token.kind, _quote(token.text))}; expected {expected}")
 
 

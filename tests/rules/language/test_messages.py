@@ -156,8 +156,7 @@ SYNTAX = {
     "country in DE": '1:12: unexpected "DE"; expected "[", "at least", "bottom", "quintile" or "top"',
     "country starts 'x'": '1:16: unexpected the text "x"; expected "with"',
     "purchase last 3 dayz": '1:17: unexpected "dayz"; expected a unit such as days',
-    "country is nice": '1:12: unexpected "nice"; expected "known", "last", "missing", "next", '
-    '"this", "today", "tomorrow" or "yesterday"',
+    "country is nice": '1:12: unexpected "nice"; write = "nice"',
     "score = 3 = 3": '1:11: unexpected "="; expected "and", "or" or the end',
 }
 
