@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from rules import ir
 from rules.engine import walk
-from rules.engine.dialect import Dialect
-from rules.engine.periods import Clock
-from rules.engine.touched import Edges, Unsettled, edges
+from rules.engine.parts import Unsettled
+from rules.engine.touched import Edges, Looking
 from rules.engine.walk import Rank
 from rules.ruleset import RuleSet
 
@@ -25,12 +24,10 @@ def classified(
     versions: Mapping[str, str],
     forgotten: Collection[str],
     settled: Collection[Rank],
-    then: Clock,
-    now: Clock,
-    dialect: Dialect,
-) -> tuple[dict[str, Edges], dict[str, str]]:
+    looking: Looking,
+) -> tuple[dict[str, list[Edges]], dict[str, str]]:
     """The edges to look at for each segment, and those that everybody must be asked, with the reason."""
-    looked_for, in_full, seen = dict[str, Edges](), dict[str, str](), dict[ir.Aggregate, Edges]()
+    looked_for, in_full = dict[str, list[Edges]](), dict[str, str]()
     for name, segment in rules.segments.items():
         if name not in before:
             in_full[name] = "it is new"
@@ -40,11 +37,11 @@ def classified(
             in_full[name] = "it uses a segment that is new"
         elif name in forgotten:
             in_full[name] = "what it remembers is not known of the last time"
-        elif then == now and all(rank in settled for rank in needs(segment.when).ranks):
-            looked_for[name] = Edges()
+        elif looking.still and all(rank in settled for rank in needs(segment.when).ranks):
+            looked_for[name] = []
         else:
             try:
-                looked_for[name] = edges(segment.when, then, now, dialect, ranked=settled, seen=seen)
+                looked_for[name] = looking.edges(segment.when, settled)
             except Unsettled as reason:
                 in_full[name] = str(reason)
     return looked_for, in_full

@@ -20,27 +20,32 @@ Key = TypeVar("Key")
 
 
 def crossed(
-    connection: duckdb.DuckDBPyConnection, tables: Tables, wanted: Mapping[str, Edges], dialect: Dialect
+    connection: duckdb.DuckDBPyConnection,
+    tables: Tables,
+    wanted: Mapping[str, Collection[Edges]],
+    dialect: Dialect,
 ) -> dict[str, BitMap]:
     """For each name everybody of whom something crossed one of its edges, at least."""
     from pyroaring import BitMap
 
-    if not any(edges.ranges or edges.rows or edges.facts for edges in wanted.values()):
-        return {name: BitMap() for name in wanted}
+    each = {id(one): one for some in wanted.values() for one in some}  # many names have the very same
     finder = _Finder(connection, tables, dialect)
     rows: dict[tuple[str, str, str], Range] = {}
-    for edges in wanted.values():
+    for edges in each.values():
         together = Edges(rows=rows)
         together.merge(Edges(rows=edges.rows))
-    ranges = {(kind, one) for edges in wanted.values() for kind, some in edges.ranges.items() for one in some}
-    facts = {fact: told for edges in wanted.values() for fact, told in edges.facts.items()}
+    ranges = {(kind, one) for edges in each.values() for kind, some in edges.ranges.items() for one in some}
+    facts = {fact: told for edges in each.values() for fact, told in edges.facts.items()}
     by_range, by_row, by_fact = finder.ranges(ranges), finder.rows(rows), finder.facts(facts)
-    told = {}
-    for name, edges in wanted.items():
+    told: dict[int, BitMap] = {}
+    for number, edges in each.items():
         found = [by_range[kind, one] for kind, some in edges.ranges.items() for one in some]
         found += [by_row[item] for item in edges.rows] + [by_fact[item] for item in edges.facts]
-        told[name] = BitMap.union(BitMap(), *found)
-    return told
+        told[number] = found[0] if len(found) == 1 else BitMap.union(BitMap(), *found)
+    return {
+        name: BitMap.union(BitMap(), *{id(one): told[id(one)] for one in some}.values())
+        for name, some in wanted.items()
+    }
 
 
 class _Finder:

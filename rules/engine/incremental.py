@@ -24,13 +24,14 @@ from rules.engine.duckdb_dialect import DuckDB
 from rules.engine.evaluation import Evaluation
 from rules.engine.few import few
 from rules.engine.order import Order, Sort, aged, sort_of
+from rules.engine.parts import Unsettled
 from rules.engine.periods import Clock
 from rules.engine.ranks import Thresholds, Values
 from rules.engine.singly import MOST_PEOPLE, Singly
 from rules.engine.standing import Memory
 from rules.engine.stretches import TooMany
 from rules.engine.tables import Tables
-from rules.engine.touched import Edges, Unsettled, value_edges
+from rules.engine.touched import Edges, Looking
 from rules.engine.walk import Rank
 from rules.ruleset import Place, RuleSet, Segment
 
@@ -112,15 +113,16 @@ def renew(
     if as_of < before.as_of:
         raise ValueError("an evaluation cannot be renewed backwards in time")
     then, now, dialect = Clock(before.as_of, zone), Clock(as_of, zone), DuckDB()
+    looking = Looking(then, now, dialect)
     every = [one.when for one in rules.segments.values()]
     singly = Singly(tables, every, now, memory or Memory(), most_singly)
-    ordering = _Ordering(connection, tables, before, changed, then, now, ask, singly)
+    ordering = _Ordering(connection, tables, before, changed, then, now, ask, singly, looking)
     remembered = {
         name: (memory or Memory()).moved(one.when, before.memory) for name, one in rules.segments.items()
     }
     forgotten = {name for name, moved in remembered.items() if moved is None}
     looked_for, in_full = classified(
-        rules, before.members, before.versions, forgotten, ordering.settled(rules), then, now, dialect
+        rules, before.members, before.versions, forgotten, ordering.settled(rules), looking
     )
     order = ordering.renewed(those(rules, looked_for))
     given = {
@@ -185,13 +187,8 @@ def renew(
 
 def _with(members: BitMap, asked: BitMap, inside: BitMap) -> BitMap:
     """The members, once it is known who of those who were asked is inside."""
-    came, went = inside - members, (members & asked) - inside
-    if not came and not went:
-        return members
-    found = members.copy()
-    found |= came
-    found -= went
-    return found
+    moved = (members & asked) ^ inside
+    return members ^ moved if moved else members  # one copy, and that of those alone that moved
 
 
 class _Ordering:
@@ -207,12 +204,13 @@ class _Ordering:
         now: Clock,
         ask: Ask,
         singly: Singly,
+        looking: Looking,
     ) -> None:
         self.connection, self.tables, self.before, self.changed = connection, tables, before, changed
         self.then, self.now, self.ask, self.dialect = then, now, ask, DuckDB()
-        self.singly = singly
+        self.singly, self.looking = singly, looking
         self._asked: dict[Sort, BitMap] = {}
-        self._edges: dict[Rank, Edges] = {}
+        self._edges: dict[Rank, list[Edges]] = {}
 
     def settled(self, rules: RuleSet) -> Collection[Rank]:
         """The ranks of which it is known whose values may have changed."""
@@ -220,11 +218,9 @@ class _Ordering:
             if self.before.order.knows(rank):
                 value = aged(rank.value) or rank.value
                 try:
-                    still = self.then == self.now  # then nothing crosses anything
-                    found = Edges() if still else value_edges(value, self.then, self.now, self.dialect)
+                    self._edges[rank] = [] if self.looking.still else self.looking.value_edges(value)
                 except Unsettled:
                     continue
-                self._edges[rank] = found
         return self._edges.keys()
 
     def renewed(self, rules: RuleSet) -> Order:

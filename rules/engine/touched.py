@@ -8,48 +8,22 @@ them must ask everybody.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from rules import ir
 from rules.engine.dialect import Dialect
 from rules.engine.emit import Emitter, Scalar
 from rules.engine.features import union
+from rules.engine.parts import INSTANTS, Unsettled, moving, parts, steady
 from rules.engine.periods import Clock, Range, length_us, resolve, slices, window
 from rules.engine.points import earning
 from rules.engine.walk import Rank
 from rules.vocabulary import Type
 
-_FUNCTION = ir.AggregateFunction
-_SELECTING = (
-    _FUNCTION.LATEST,
-    _FUNCTION.EARLIEST,
-    _FUNCTION.MIN,
-    _FUNCTION.MAX,
-    _FUNCTION.MOST_FREQUENT,
-)
-"""What these find is the field of one of the rows they look at."""
-_INSTANTS = (_FUNCTION.LAST_AT, _FUNCTION.FIRST_AT)
-"""What these find is the instant of one of the rows."""
-_WINDOWED = {
-    *_SELECTING,
-    *_INSTANTS,
-    _FUNCTION.COUNT,
-    _FUNCTION.SUM,
-    _FUNCTION.AVG,
-    _FUNCTION.DISTINCT,
-    _FUNCTION.LIST,
-    _FUNCTION.SLICES,
-}
-"""Only what lies in the window decides what these find (and, of the last, in which slice of it)."""
-_NOT_KNOWN = "it has a condition of which only asking everybody is certain"
 _ENDLESS = 2**127
 _MILLIONTH_US = 86_400
 """Microseconds of a millionth of a day."""
-
-
-class Unsettled(Exception):
-    """It is not known whom time may change. The text says why, in words for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,143 +55,76 @@ class Edges:
         self.facts |= other.facts
 
 
-def edges(
-    condition: ir.Predicate,
-    then: Clock,
-    now: Clock,
-    dialect: Dialect,
-    *,
-    ranked: Collection[Rank] = (),
-    seen: dict[ir.Aggregate, Edges] | None = None,
-) -> Edges:
-    """What may change the condition for a person of whom no row changed between the two instants, other than
-    memberships, now and before, and than who is in these `ranked`. Unsettled if that is not known.
-    `seen`: what was found of aggregates in other conditions, between the same two; more is added."""
-    finder = _Finder(then, now, dialect, ranked, seen)
-    finder.predicate(condition)
-    return finder.found
+class Looking:
+    """Between two instants. What conditions have in common is looked at once, and is one and the same."""
 
+    def __init__(self, then: Clock, now: Clock, dialect: Dialect) -> None:
+        self._finder = _Finder(then, now, dialect)
+        self._found: dict[ir.Node, Edges] = {}
+        self.still = then == now
+        """Then nothing crosses anything."""
 
-def value_edges(value: ir.Value, then: Clock, now: Clock, dialect: Dialect) -> Edges:
-    """What may change a value that no clock is in, of a person of whom no row changed. Unsettled as above."""
-    finder = _Finder(then, now, dialect, ())
-    finder.steady(value)
-    return finder.found
+    def edges(self, condition: ir.Predicate, ranked: Collection[Rank] = ()) -> list[Edges]:
+        """What may change the condition for a person of whom no row changed between the two instants, other
+        than memberships, now and before, and than who is in these `ranked`. Unsettled if that is not known.
+        """
+        found = []
+        for part in parts(condition):
+            if not isinstance(part, Rank):
+                found.append(self._of(part))
+            elif part not in ranked:
+                raise Unsettled("it compares people with people")
+        return found
+
+    def value_edges(self, value: ir.Value) -> list[Edges]:
+        """What may change a value that no clock is in, of a person of whom no row changed. Unsettled as
+        above."""
+        found = []
+        for part in steady(value):
+            if isinstance(part, Rank):
+                raise Unsettled("it compares people with people")
+            found.append(self._of(part))
+        return found
+
+    def _of(self, part: ir.Node) -> Edges:
+        found = self._found.get(part)
+        if found is None:
+            found = self._found[part] = self._finder.edges(part)
+        return found
 
 
 class _Finder:
-    def __init__(
-        self,
-        then: Clock,
-        now: Clock,
-        dialect: Dialect,
-        ranked: Collection[Rank],
-        seen: dict[ir.Aggregate, Edges] | None = None,
-    ) -> None:
-        self.clocks, self.dialect, self.found, self.ranked = (then, now), dialect, Edges(), ranked
-        self._seen = {} if seen is None else seen
+    def __init__(self, then: Clock, now: Clock, dialect: Dialect) -> None:
+        self.clocks, self.dialect, self.found = (then, now), dialect, Edges()
 
-    # ── predicates ──
-
-    def predicate(self, node: ir.Predicate) -> None:
-        """Looks at one predicate about people."""
-        match node:
-            case ir.And(parts) | ir.Or(parts):
-                for part in parts:
-                    self.predicate(part)
-            case ir.Not(part):
-                self.predicate(part)
-            case (
-                ir.Constant()
-                | ir.InSegment()
-                | ir.HeldSegment()
-                | ir.InList()
-                | ir.Suppressed()
-                | ir.Consented()
-                | ir.RandomShare()
-                | ir.Near()
-                | ir.Placed()
-            ):
-                pass
-            case ir.Lasting(_, when, leave_when):
-                self.predicate(when)
-                if leave_when is not None:
-                    self.predicate(leave_when)
-            case ir.IsKnown(ir.DaysSince(value)):
-                self.steady(value)
-            case ir.Compare(_, left, right):
-                self._test(node, (left, right))
-            case (
-                ir.InSet(value)
-                | ir.TextTest(_, value)
-                | ir.Matches(value)
-                | ir.IsKnown(value)
-                | ir.IsTrue(value)
-                | ir.ListTest(_, value)
-            ):
-                self._test(node, (value,))
-            case ir.InPeriod(value, period):
-                self._in_period(node, value, period)
-            case ir.Anniversary(value):
-                self._moving(node, (value,))
-            case ir.AllRecords(matching, of):
-                self._aggregate(matching)
-                self._aggregate(of)
+    def edges(self, part: ir.Node) -> Edges:
+        """Looks at one of the parts that `parts` tells."""
+        self.found = Edges()
+        match part:
+            case ir.Aggregate():
+                self._aggregate(part)
+            case ir.Earned():
+                self._earned(part)
             case ir.Sequence():
-                self._sequence(node)
+                self._sequence(part)
             case ir.Restarted():
-                self._restarted(node)
+                self._restarted(part)
             case ir.Stopped(last, quiet):
-                self._aggregate(last)
                 starts = [resolve(quiet, clock, Type.DATETIME).start for clock in self.clocks]
                 before = [Range(0, 0) if start is None else Range(None, start) for start in starts]
                 self._crossing(_kinds(last), *before)
-            case ir.RankShare() | ir.RankCount() | ir.Quintile():
-                if node not in self.ranked:
-                    raise Unsettled("it compares people with people")
+            case ir.InPeriod(ir.Aggregate(function) as value, period) if function in INSTANTS:
+                self._crossing(_kinds(value), *(resolve(period, c, Type.DATETIME) for c in self.clocks))
+            case ir.InPeriod(ir.Fact(name, type_), period):
+                then, now = (resolve(period, clock, type_) for clock in self.clocks)
+                self._moving(part, Valued(name, tuple(crossing(then, now))))
             case _:
-                raise Unsettled(_NOT_KNOWN)
+                self._moving(part)  # type: ignore[arg-type]
+        return self.found
 
-    def _test(self, node: ir.Predicate, values: Sequence[ir.Value]) -> None:
-        if any(map(_moves, values)):
-            self._moving(node, values)
-        else:
-            for value in values:
-                self.steady(value)
-
-    # ── values that no clock is in ──
-
-    def steady(self, value: ir.Value) -> None:
-        """Looks at a value that no clock is in; Unsettled if there is one."""
-        match value:
-            case ir.Literal() | ir.Fact():
-                pass
-            case ir.Aggregate():
-                self._aggregate(value)
-            case ir.Arithmetic(_, left, right):
-                self.steady(left)
-                self.steady(right)
-            case ir.Score(_, parts):
-                for part in parts:
-                    if isinstance(part, ir.Earned):
-                        self._earned(part)
-                    else:
-                        self.predicate(part.condition)
-            case _:
-                raise Unsettled(_NOT_KNOWN)
+    # ── features ──
 
     def _aggregate(self, node: ir.Aggregate) -> None:
-        seen = self._seen.get(node)
-        if seen is None:
-            before, self.found = self.found, Edges()
-            self._look_at(node)
-            seen, self.found = self.found, before
-            self._seen[node] = seen
-        self.found.merge(seen)
-
-    def _look_at(self, node: ir.Aggregate) -> None:
-        if node.function not in _WINDOWED:
-            raise Unsettled(_NOT_KNOWN)
         then, now = (window(node.period, clock) for clock in self.clocks)
         records = isinstance(node, ir.RecordAggregate)
         for kind in _kinds(node):
@@ -225,7 +132,7 @@ class _Finder:
         self._crossing(_kinds(node), then, now)
         if records:  # whatever the period: a new state hides the one before
             self._crossing(_kinds(node), *(Range(None, clock.now + 1) for clock in self.clocks))
-        if node.function is _FUNCTION.SLICES and isinstance(node.period, ir.Last):
+        if node.function is ir.AggregateFunction.SLICES and isinstance(node.period, ir.Last):
             for before, after in zip(*(slices(node.period, clock) for clock in self.clocks), strict=True):
                 self._crossing(_kinds(node), before, after)
 
@@ -265,48 +172,28 @@ class _Finder:
 
     # ── conditions with a clock in them ──
 
-    def _in_period(self, node: ir.InPeriod, value: ir.Value, period: ir.Period) -> None:
-        if isinstance(value, ir.Aggregate) and value.function in _INSTANTS:
-            self._aggregate(value)
-            self._crossing(_kinds(value), *(resolve(period, clock, Type.DATETIME) for clock in self.clocks))
-        else:
-            told = None
-            if isinstance(value, ir.Fact):
-                then, now = (resolve(period, clock, value.type) for clock in self.clocks)
-                told = Valued(value.name, tuple(crossing(then, now)))
-            self._moving(node, (value,), told)
-
-    def _moving(self, node: ir.Predicate, values: Sequence[ir.Value], told: Valued | None = None) -> None:
+    def _moving(self, node: ir.Predicate, told: Valued | None = None) -> None:
         """Asks the condition at both instants: of the facts (`told`: for whom they differ), or of every row
         whose value it may be about."""
-        leaves = [leaf for value in values for leaf in _leaves(value)]
-        features = {leaf for leaf in leaves if not isinstance(leaf, ir.Fact | ir.Literal)}
-        if not features:
+        feature = moving(node)
+        if feature is None:
             then, now = (Emitter(self.dialect, c, alias="p").condition(node) for c in self.clocks)
             if then != now:
                 self.found.facts[(then, now)] = told
             return
-        feature = next(iter(features))
-        alone = len(features) == 1 and not any(isinstance(leaf, ir.Fact) for leaf in leaves)
-        if not alone or not isinstance(feature, ir.Aggregate):
-            raise Unsettled("it sets something that changes with time against something else")
-        self._aggregate(feature)
-        if feature.function in _INSTANTS:
-            limit = _days_limit(node, feature)
-            if limit is not None:
-                then_us, now_us = (clock.now for clock in self.clocks)
-                first = then_us - (limit + 1) * _MILLIONTH_US + 1
-                self._whoever(_kinds(feature), [Range(first, now_us - limit * _MILLIONTH_US + 1)])
-                return
-        elif feature.function not in _SELECTING or isinstance(feature, ir.RecordAggregate):
-            raise Unsettled("it sets what was computed over activity against the clock")
+        limit = _days_limit(node, feature) if feature.function in INSTANTS else None
+        if limit is not None:
+            then_us, now_us = (clock.now for clock in self.clocks)
+            first = then_us - (limit + 1) * _MILLIONTH_US + 1
+            self._whoever(_kinds(feature), [Range(first, now_us - limit * _MILLIONTH_US + 1)])
+            return
         for kind in _kinds(feature):
             then, now = (self._of_row(node, feature, clock) for clock in self.clocks)
             self._rows(kind, then, now, Range(None, self.clocks[1].now + 1))
 
     def _of_row(self, node: ir.Predicate, feature: ir.Aggregate, clock: Clock) -> str:
         """The condition, were the row `a` the one that the feature finds."""
-        field_ = "at" if feature.function in _INSTANTS else feature.field or ""
+        field_ = "at" if feature.function in INSTANTS else feature.field or ""
         own: Scalar = Emitter(self.dialect, clock, alias="a").fact(field_, feature.type)
         return Emitter(self.dialect, clock, alias="a", features={feature: own}).condition(node)
 
@@ -336,24 +223,6 @@ class _Finder:
 
 def _kinds(node: ir.Aggregate) -> Sequence[str]:
     return node.states if isinstance(node, ir.RecordAggregate) else (node.kind,)
-
-
-def _moves(value: ir.Value) -> bool:
-    """Whether the clock is in a value, other than in the windows and conditions of features."""
-    if isinstance(value, ir.Arithmetic):
-        return _moves(value.left) or _moves(value.right)
-    return isinstance(value, ir.DaysSince)
-
-
-def _leaves(value: ir.Value) -> Iterator[ir.Value]:
-    match value:
-        case ir.DaysSince(inner):
-            yield from _leaves(inner)
-        case ir.Arithmetic(_, left, right):
-            yield from _leaves(left)
-            yield from _leaves(right)
-        case _:
-            yield value
 
 
 def _days_limit(node: ir.Predicate, feature: ir.Aggregate) -> int | None:

@@ -41,7 +41,7 @@ EVALUATED = "evaluated"
 """The note on the last evaluation; none while its result is being stored."""
 FOLDER = "recalled"
 _SUFFIX, _TOLD = ".arrow", ".told"
-_LAYOUT = 3
+_LAYOUT = 4
 _MOST_PATCHED = 10
 """While no more than one of so many people differs from a file, the file stays and the others lie beside."""
 _SMALL = 1 << 16
@@ -97,7 +97,7 @@ class Recalled:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
-        self._sound: dict[File, tuple[int, ...]] = {}
+        self._sound: dict[File, tuple[int, int, int, int]] = {}
         self._decoded: dict[File, Values] = {}
 
     def read(self, file: File | None) -> Recall:
@@ -185,7 +185,7 @@ class Recalled:
             if patch is None or (patch is before.patch and before.patched is not None):
                 return before.whole, before.patched, b""
             if len(patch.people) * _MOST_PATCHED < len(before.values.persons):
-                piece = b"".join(encoded_patch(patch))
+                piece = encoded_patch(patch)
                 if len(piece) <= _SMALL:
                     return before.whole, None, piece
                 return before.whole, self._write(_SUFFIX, [piece]), b""
@@ -194,15 +194,14 @@ class Recalled:
     def _lying(self, parts: list[Any], piece: pa.Buffer, *, grouped: bool) -> Lying:
         """`parts`: the file, and the other one or None."""
         file, beside = File(*parts[0]), None if parts[1] is None else File(*parts[1])
-        content = self._bytes(file)
         values = self._decoded.get(file)
-        if values is None:
-            values = decoded(pa.BufferReader(content), grouped=grouped)
+        if values is None or self._sound.get(file) != self._touched(file):
+            values = decoded(pa.BufferReader(self._bytes(file)), grouped=grouped)
             if file in self._sound:
                 self._decoded[file] = values
         if beside is not None:
             piece = self._bytes(beside)
-        patch = decoded_patch(pa.BufferReader(piece), grouped=grouped) if len(piece) else None
+        patch = decoded_patch(piece, grouped=grouped) if len(piece) else None
         return Lying(values, file, patch, beside)
 
     def _told(self, file: File) -> tuple[Any, ...]:
@@ -221,22 +220,27 @@ class Recalled:
     def _bytes(self, file: File) -> pa.Buffer:
         """What is in the file, mapped into memory; OSError if it is not what was written. What lies there for
         some time is looked through once, and again only if it was touched."""
-        path = self._folder / file.name
-        there = path.stat()
-        touched = (there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns)
-        if not there.st_size:  # nothing cannot be mapped
+        touched = self._touched(file)
+        _, size, _, changed_ns = touched
+        if not size:  # nothing cannot be mapped
             found = pa.py_buffer(b"")
         else:
-            with pa.memory_map(str(path)) as source:
+            with pa.memory_map(str(self._folder / file.name)) as source:
                 found = source.read_buffer()
         if self._sound.get(file) == touched:
             return found
         if checksum(found) != file.checksum:
             raise OSError("it is not what was written")
         self._decoded.pop(file, None)
-        if there.st_size > _SMALL and there.st_ctime + _SETTLED_S < time.time():  # the file system's clock
+        self._sound.pop(file, None)
+        if size > _SMALL and changed_ns / 1e9 + _SETTLED_S < time.time():  # the file system's clock
             self._sound[file] = touched
         return found
+
+    def _touched(self, file: File) -> tuple[int, int, int, int]:
+        """What tells whether somebody wrote it anew: its number and size, when it was written and changed."""
+        there = (self._folder / file.name).stat()
+        return there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns
 
     def _write(self, suffix: str, parts: Iterable[bytes | pa.Buffer]) -> File:
         """Under a new name: it is there whole or not at all."""

@@ -1,12 +1,16 @@
-"""How what an evaluation went by is written down: values as Arrow, bitmaps as roaring has them."""
+"""How what an evaluation went by is written down: everybody's values as Arrow, few people's as they lie in
+memory, which is quicker for so little, bitmaps as roaring has them."""
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from rules.engine.layers import Patch
@@ -18,6 +22,10 @@ ALIGNED = 64
 """Bytes: where columns may begin."""
 _PAGE = 4096
 _WORDS = _PAGE // 8
+_PATCH = struct.Struct("<qq8s")
+"""How many people a patch is about, how many of them are compared, and the type of what they are compared by;
+after it these values, and in 32 bits the people, those compared, their order, and their groups by number."""
+_PERSON, _PLACE = np.dtype(np.uint32), np.dtype(np.int32)
 
 
 def bound(pieces: list[bytes]) -> bytes:
@@ -51,9 +59,14 @@ def encoded(values: Values) -> list[pa.Buffer]:
     return [_stream(pa.table(columns)), _stream(pa.table({"name": pa.array(values.names)}))]
 
 
-def encoded_patch(patch: Patch) -> list[pa.Buffer]:
-    """As the values, after the people it is about."""
-    return [_stream(pa.table({"person": pa.array(patch.people)})), *encoded(patch.fresh)]
+def encoded_patch(patch: Patch) -> bytes:
+    """See `_PATCH`; the names of the groups at the end."""
+    fresh = patch.fresh
+    head = _PATCH.pack(len(patch.people), len(fresh.persons), fresh.values.dtype.str.encode())
+    parts = [head, fresh.values.tobytes(), *(a.tobytes() for a in (patch.people, fresh.persons, fresh.order))]
+    if fresh.codes is not None:
+        parts += [fresh.codes.tobytes(), _stream(pa.table({"name": pa.array(fresh.names)}))]
+    return b"".join(parts)
 
 
 def _stream(table: pa.Table) -> pa.Buffer:
@@ -72,8 +85,24 @@ def decoded(source: pa.BufferReader, *, grouped: bool) -> Values:
     return Values(persons, values, columns["code"], tuple(names.to_pylist()), order)
 
 
-def decoded_patch(source: pa.BufferReader, *, grouped: bool) -> Patch:
-    return Patch(_columns(source)["person"].to_numpy(), decoded(source, grouped=grouped))
+def decoded_patch(content: pa.Buffer, *, grouped: bool) -> Patch:
+    about, compared, type_ = _PATCH.unpack_from(content)
+    start = _PATCH.size
+
+    def column(dtype: np.dtype[Any], count: int) -> NDArray[Any]:
+        nonlocal start
+        found = np.frombuffer(content, dtype, count, start)
+        start += found.nbytes
+        return found
+
+    values = column(np.dtype(type_.rstrip(b"\0").decode()), compared)
+    people, persons = column(_PERSON, about), column(_PERSON, compared)
+    order = column(_PLACE, compared)
+    if not grouped:
+        return Patch(people, Values(persons, values, placed=order))
+    codes = column(_PLACE, compared)
+    names = _columns(pa.BufferReader(content[start:]))["name"]
+    return Patch(people, Values(persons, values, codes, tuple(names.to_pylist()), order))
 
 
 def _columns(source: pa.BufferReader) -> dict[str, pa.Array]:

@@ -10,9 +10,10 @@ import pytest
 
 from rules import ir
 from rules.engine.duckdb_dialect import DuckDB
+from rules.engine.parts import Unsettled
 from rules.engine.periods import Clock, Range
 from rules.engine.person import PersonFacts
-from rules.engine.touched import Unsettled, crossing, edges
+from rules.engine.touched import Looking, crossing
 from rules.vocabulary import Type
 from tests.rules.engine.generated_people import DAY, ZONE
 from tests.rules.engine.generated_values import over
@@ -204,7 +205,7 @@ def test_what_is_compared_with_people_or_moves_on_both_sides_is_asked_of_everybo
     ]
     for condition in unsettled:
         with pytest.raises(Unsettled):
-            edges(condition, then, now, DuckDB())
+            Looking(then, now, DuckDB()).edges(condition)
 
 
 def test_ranges_cross_where_exactly_one_holds() -> None:
