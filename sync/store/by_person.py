@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -125,14 +125,14 @@ class Copy:
 
     def alone(
         self, person: NDArray[np.int32], types: Mapping[str, pa.DataType], gone: NDArray[np.int64] | None
-    ) -> list[dict[str, object]]:
+    ) -> list[dict[str, Any]]:
         """The rows of one person (alone in `person`) with these columns."""
         low, high = (int(place[0]) for place in self.places(person))
         if gone is not None and low < high:
             return listed(self.take(person, Span(), types, gone), types)
         return self.between(low, high, types)
 
-    def between(self, low: int, high: int, types: Mapping[str, pa.DataType]) -> list[dict[str, object]]:
+    def between(self, low: int, high: int, types: Mapping[str, pa.DataType]) -> list[dict[str, Any]]:
         """The rows in these places, read where they lie: for so few of them no table is made."""
         if low >= high:
             return []
@@ -218,7 +218,7 @@ class Indexed:
         columns = self.columns[kind]
         return {**columns, **self.facts} if kind is None else columns
 
-    def of(self, kind: str | None, person: int) -> list[dict[str, object]]:
+    def of(self, kind: str | None, person: int) -> list[dict[str, Any]]:
         """The rows of one person, with all columns."""
         whom = np.array([person], np.int32)
         found = _of(self.parts.get(kind, ()), self.columns[kind], whom)
@@ -241,8 +241,8 @@ class Indexed:
 
 def _of(
     parts: Sequence[Part], types: Mapping[str, pa.DataType], person: NDArray[np.int32]
-) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     for part in parts:
         if isinstance(part.rows, Copy):
             found += part.rows.alone(person, types, part.gone)
@@ -251,11 +251,11 @@ def _of(
     return found
 
 
-def listed(rows: pa.Table, types: Mapping[str, pa.DataType]) -> list[dict[str, object]]:
+def listed(rows: pa.Table, types: Mapping[str, pa.DataType]) -> list[dict[str, Any]]:
     """The rows with all of these columns, in their types."""
     if not len(rows):
         return []
-    found: list[dict[str, object]] = filled(rows, pa.schema(list(types.items()))).to_pylist()
+    found: list[dict[str, Any]] = filled(rows, pa.schema(list(types.items()))).to_pylist()
     return found
 
 

@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from rules.engine.tables import Span
 from sync.store.by_person import Copy, filled
+from sync.store.shapes import SHAPES
 
 CONTACT = "contact"
 _KEY, _ROW = "key", "row"
 _LISTS = ("keys", "former_keys")
+_HOLDER = {name: SHAPES["links"][name] for name in ("person", *_LISTS)}
+_LINK = {name: SHAPES["links"][name] for name in (CONTACT, "connection", "external_id", *_LISTS)}
 
 
 class Keys:
@@ -66,6 +69,11 @@ class KeyedPart:
     keys: Keys
     gone: NDArray[np.int64] | None = None
 
+    def holding(self, key: str) -> NDArray[np.int64]:
+        """In which rows of the copy that are not gone the key stands."""
+        rows = self.keys.rows(key)
+        return rows if self.gone is None else rows[~np.isin(self.rows.lake_places[rows], self.gone)]
+
 
 @dataclass(frozen=True, slots=True)
 class ContactPart:
@@ -85,13 +93,12 @@ class Whose:
 
     def of(self, person: int) -> list[dict[str, Any]]:
         """The links of a person."""
-        whom, wanted = np.array([person], np.int32), (CONTACT, "connection", "external_id", *_LISTS)
-        found = (part.rows.take(whom, Span(), wanted, part.gone) for part in self.links)
-        return [row for rows in found for row in rows.to_pylist()]
+        whom = np.array([person], np.int32)
+        return [row for part in self.links for row in part.rows.alone(whom, _LINK, part.gone)]
 
     def holders(self, keys: Collection[str]) -> dict[str, int]:
         """How often each of the keys stands in all links, as a key or as a former key."""
-        return {key: sum(len(self._holding(part, key)) for part in self.links) for key in keys}
+        return {key: sum(len(part.holding(key)) for part in self.links) for key in keys}
 
     def persons(self, key: str) -> list[int]:
         """Whoever has the key now, in order."""
@@ -99,7 +106,8 @@ class Whose:
             {
                 row["person"]
                 for part in self.links
-                for row in self._holding(part, key)
+                for place in part.holding(key).tolist()
+                for row in part.rows.between(place, place + 1, _HOLDER)
                 if key in (row["keys"] or ())
             }
         )
@@ -110,9 +118,3 @@ class Whose:
         whom = np.array(sorted(contacts), np.int32)
         found = [part.rows.take(whom, Span(), self.columns, part.gone) for part in self.contacts]
         return pa.concat_tables([fields.empty_table(), *(filled(one, fields) for one in found if len(one))])
-
-    @staticmethod
-    def _holding(part: KeyedPart, key: str) -> list[dict[str, Any]]:
-        rows = part.keys.rows(key)
-        found: list[dict[str, Any]] = part.rows.at(rows, ("person", *_LISTS), part.gone).to_pylist()
-        return found
