@@ -191,7 +191,7 @@ class ActivityOffers:
             return ()
         own = None if fields is None else tuple([(name, type(one), one) for name, one in fields.items()])
         key = value, n, own, at, fresh, self.clock.now
-        return self.scope.thought_of(key, lambda: self._more(value, n, fields, at, fresh))
+        return self.scope.thought_of(key, lambda: self._more(value, n, fields, at, fresh, own))
 
     def _more(
         self,
@@ -200,15 +200,24 @@ class ActivityOffers:
         fields: Mapping[str, object] | None,
         at: dt.datetime | None,
         fresh: str | None,
+        own: tuple[object, ...] | None,
     ) -> tuple[Offer, ...]:
-        found = window(value.period, self.clock)
+        one = self.scope.thought_of((value, own, at, self.clock.now), lambda: self._one(value, fields, at))
         kind = value.kind
-        given = {name: (one, _of_field(value)) for name, one in (fields or {}).items()}
         if isinstance(value, ir.RecordAggregate):
             kind, fresh = value.states[-1], value.identity
+        return tuple([(More(kind, n, of, (when,) * n, fresh),) for when, of in one])
+
+    def _one(
+        self, value: Feature, fields: Mapping[str, object] | None, at: dt.datetime | None
+    ) -> tuple[tuple[dt.datetime, Fields], ...]:
+        """When one more would be, and its fields: however many of it there are."""
+        found = window(value.period, self.clock)
+        given = {name: (one, _of_field(value)) for name, one in (fields or {}).items()}
+        if isinstance(value, ir.RecordAggregate):
             given[value.identity] = "new", Type.TEXT
         made = self._made(value.where, found, given, at)
-        return () if made is None else ((More(kind, n, made[1], (made[0],) * n, fresh),),)
+        return () if made is None else (made,)
 
     def _made(
         self,

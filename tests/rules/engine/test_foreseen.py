@@ -173,6 +173,7 @@ def test_what_one_condition_makes_think_of_is_not_taken_for_another() -> None:
         "count(purchase) >= 6",
         'country = "DE"',
         "count(purchase, last 30 days) >= 5",
+        *(f"count(purchase{where}) >= 7" for where in ("", hats, " where amount > 90")),
     ]
     together = PersonScope(BUYER, CONTEXT, {})
     for text in [*texts, *reversed(texts)]:
