@@ -105,6 +105,7 @@ class Explaining:
         self.one, self.render, self.conditions = one, render, conditions
         self.facts = one.person.facts
         self._trees: dict[ir.Predicate, Explanation] = {}
+        self._observed: dict[ir.Value | ir.ScorePart, Observed] = {}
 
     def tree(self, predicate: ir.Predicate) -> Explanation:
         """The tree below a condition."""
@@ -138,8 +139,8 @@ class Explaining:
                 seen[text] = Observed(text, when, None)
         elif not inner:
             for value in _values(predicate):
-                text, known = self.render(value), shown(self.one.value(value, self.facts), _type(value))
-                seen[text] = Observed(text, known, self._counted(value))
+                observed = self._of_value(value)
+                seen[observed.text] = observed
         children = tuple(map(self.tree, inner))
         return Explanation(
             node=predicate,
@@ -148,6 +149,13 @@ class Explaining:
             observed=tuple(seen.values()),
             children=children,
         )
+
+    def _of_value(self, value: ir.Value | ir.ScorePart) -> Observed:
+        found = self._observed.get(value)
+        if found is None:
+            known = shown(self.one.value(value, self.facts), _type(value))
+            found = self._observed[value] = Observed(self.render(value), known, self._counted(value))
+        return found
 
     def _result(self, predicate: ir.Predicate, children: tuple[Explanation, ...]) -> bool:
         match predicate:
