@@ -107,7 +107,10 @@ class Seen(ABC):
         found = self._known.get(kind)
         if found is None:
             kept = kept_of(self._kept, self.activity, kind)
-            found = self._known[kind] = kept, kept.found.setdefault(self.clock, Found())
+            there = kept.found.get(self.clock)
+            if there is None:
+                there = kept.found[self.clock] = Found()
+            found = self._known[kind] = kept, there
         return found
 
     def _fitting(self, kept: Kept, where: ir.Predicate | None, inside: Range) -> Sequence[Row]:

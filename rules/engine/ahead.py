@@ -15,7 +15,7 @@ from rules.engine.edges import Edges, turned
 from rules.engine.periods import Clock, instant_of, microseconds
 from rules.engine.person import Context, Evaluator, PersonFacts
 from rules.engine.scopes import PersonScope
-from rules.engine.walk import has_ranks, kinds_in
+from rules.engine.walk import has_ranks, kinds_in, segments_in
 
 AHEAD = dt.timedelta(days=400)
 MOST_ROWS = 300_000
@@ -58,7 +58,7 @@ class Ahead:
         self._sizes: dict[ir.Predicate, int] = {}
         self._leaves: dict[ir.Predicate, Sequence[ir.Predicate]] = {}
         self._clocks = {self.now: context.clock}
-        self._ones: dict[int, Evaluator] = {}  # by instant
+        self._ones: dict[int, Evaluator] = {}  # by instant, for leaves with segments inside
         self._rows = 0
 
     def view(self, predicate: ir.Predicate) -> View:
@@ -158,6 +158,10 @@ class Ahead:
         if at > self.now and self._rows > MOST_ROWS:
             return None
         self._rows += self._rows_of(leaf)
+        if not segments_in(leaf):
+            if at == self.now:
+                return self.scope.known(leaf)
+            return self.scope.at(self.clock(at)).holds(leaf, self.person.facts)
         one = self._ones.get(at)
         if one is None:
             now = self.context  # of "in … for …" the time only

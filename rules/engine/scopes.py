@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from rules import ir
 from rules.engine.activity import Known, Row
@@ -16,6 +15,7 @@ from rules.engine.periods import Clock
 from rules.engine.person import Context, Evaluator, PersonFacts
 from rules.engine.walk import Feature
 
+T = TypeVar("T")
 MOST_ASKED = 600
 """Questions to the evaluator for one condition."""
 MOST_KEPT = 200_000
@@ -70,15 +70,12 @@ class PersonScope:
         self.root = self if root is None else root
         if root is None:
             self._asked, self._made = 0, _Made()
-            self._foretold: dict[
-                tuple[int, ...], Foretold
-            ] = {}  # by the ids of whom and edits, which it keeps
         self._one = self._evaluator()
 
     def _evaluator(self) -> Evaluator:
         if self._mixed_up(self.edits):
             return Evaluator(self.person, self.context, self.conditions)
-        one = self._at(self.clock)
+        one = self.at(self.clock)
         return Foreseen(one, self.edits) if self.edits else one
 
     @cached_property
@@ -94,7 +91,6 @@ class PersonScope:
     def begin(self) -> None:
         """The next condition is asked about; nothing was asked for it yet."""
         self.root._asked = 0
-        self.root._foretold.clear()
         if self.root._made.rows > MOST_KEPT:
             self.root._made = _Made()
             self.root._ways.clear()
@@ -107,6 +103,10 @@ class PersonScope:
     def holds(self, node: ir.Predicate) -> bool:
         """Whether a predicate is true of the person."""
         self.root._asked += 1
+        return self.known(node)
+
+    def known(self, node: ir.Predicate) -> bool:
+        """The same, where nobody counts how often it is asked."""
         known = self._known.get(node)
         if known is None:
             known = self._known[node] = self._one.holds(node, self._one.person.facts)
@@ -128,9 +128,7 @@ class PersonScope:
         every = self.original.activity.items()
         return {id(row): (kind, place) for kind, rows in every for place, row in enumerate(rows)}
 
-    def thought_of(
-        self, key: tuple[object, ...], make: Callable[[], tuple[tuple[Edit, ...], ...]]
-    ) -> tuple[tuple[Edit, ...], ...]:
+    def thought_of(self, key: tuple[object, ...], make: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
         """What is made for a key, once for everybody that the person may be; not if it cannot be a key."""
         known = self.root._made.thought_of
         try:
@@ -149,11 +147,7 @@ class PersonScope:
         """Whether a predicate is true of the person with more edits."""
         told = None
         if not self._mixed_up(edits):
-            key = id(self._one), *map(id, edits)
-            foretold = self.root._foretold.get(key)
-            if foretold is None:
-                foretold = self.root._foretold[key] = Foretold(self._one, tuple(edits))
-            told = foretold.holds(node)
+            told = self.root._made.foretold(self._one, edits).holds(node)
         if told is None:
             return self.plus(edits).holds(node)
         self.root._asked += 1
@@ -161,9 +155,11 @@ class PersonScope:
 
     def later(self, clock: Clock, edits: Sequence[Edit], node: ir.Predicate) -> bool:
         """Whether a predicate is true at another instant, with these edits of the person as they are."""
-        told = None if self._mixed_up(edits) else Foretold(self._at(clock), edits).holds(node)
+        told, one = None, self.at(clock)
+        if not self._mixed_up(edits):
+            told = self.root._made.foretold(one, edits).holds(node)
         if told is None:
-            return self._with(tuple(edits), self._at(clock).context).holds(node)
+            return self._with(tuple(edits), one.context).holds(node)
         self.root._asked += 1
         return told
 
@@ -171,12 +167,13 @@ class PersonScope:
         """Whether some of it would be gone of activity whose rows cannot be told apart."""
         return self.root._twice and any(isinstance(edit, Fewer) for edit in edits)
 
-    def _at(self, clock: Clock) -> Evaluator:
+    def at(self, clock: Clock) -> Evaluator:
         """The person as they are, at an instant."""
         ones = self.root._made.ones
         one = ones.get(clock)
         if one is None:
-            context = self.context if clock == self.clock else replace(self.context, clock=clock)
+            now = self.context
+            context = Context(clock, now.ranks, now.in_segment, now.entered, now.since, now.held)
             one = ones[clock] = Evaluator(self.original, context, self.conditions)
         return one
 
@@ -211,16 +208,29 @@ class _Made:
         self.scopes: dict[tuple[int, ...], PersonScope] = {}
         self.ones: dict[Clock, Evaluator] = {}
         """The person as they are, by instant."""
-        self.thought_of: dict[tuple[object, ...], tuple[tuple[Edit, ...], ...]] = {}
+        self.thought_of: dict[tuple[object, ...], tuple[Any, ...]] = {}
         self.rows = 0
+        self._foretold: dict[tuple[int, ...], Foretold] = {}
+        """By the id of whom, which it keeps, and the numbers of the edits: for all conditions."""
         self._numbers: dict[int, tuple[Edit, int]] = {}  # by id, with the edit, which its id stands for
         self._equal: dict[Edit, int] = {}
+
+    def foretold(self, one: Evaluator, edits: Sequence[Edit]) -> Foretold:
+        """What is told of somebody after edits; of equal edits only once."""
+        key = id(one), *map(self.number, edits)
+        found = self._foretold.get(key)
+        if found is None:
+            found = self._foretold[key] = Foretold(one, tuple(edits))
+            self.rows += 1
+        return found
 
     def number(self, edit: Edit) -> int:
         """Equal edits have the same."""
         found = self._numbers.get(id(edit))
         if found is None:
             found = self._numbers[id(edit)] = edit, self._number(edit)
+            if isinstance(edit, Fewer):
+                self.rows += len(edit.places)
         return found[1]
 
     def _number(self, edit: Edit) -> int:
