@@ -20,11 +20,13 @@ def contradictions(predicate: ir.Predicate, logic: Logic | None = None) -> Itera
     if logic.never(predicate):
         culprit = _culprit(predicate, logic)
         parts = culprit.parts if isinstance(culprit, ir.And) else (culprit,)
-        advice = "; did you mean or?" if isinstance(culprit, ir.And) and _same_value(parts) else ""
+        swapped = isinstance(culprit, ir.And) and _same_value(parts) and not logic.always(ir.Or(parts))
+        advice = "; did you mean or?" if swapped else ""
         yield parts[0], f"can never be true: {render(culprit)}{advice}"
         return
     if logic.always(predicate):
-        advice = "; did you mean and?" if isinstance(predicate, ir.Or) else "; leave it out"
+        swapped = isinstance(predicate, ir.Or) and not logic.never(ir.And(predicate.parts))
+        advice = "; did you mean and?" if swapped else "; leave it out"
         yield predicate, f"is true of everyone: {render(predicate)}{advice}"
         return
     match predicate:

@@ -46,10 +46,14 @@ NEVER = {
 }
 ALWAYS = {
     "score > 5 or score < 7 or score is missing": None,
+    "score is known or score is missing": "5: is true of everyone: score is known or score is missing; "
+    "leave it out",
     "count(purchase) >= 0": "5: is true of everyone: count(purchase) >= 0; leave it out",
     'country != "DE" or country != "AT"': '5: is true of everyone: country != "de" or country != "at"; '
     "did you mean and?",
     "did purchase or never purchase": None,
+    "score != 3 or score != 4 or vip": "5: is true of everyone: score != 3 or score != 4 or vip; "
+    "did you mean and?",
     "vip or not vip": None,
 }
 IDLE = {
