@@ -195,8 +195,11 @@ def by_id(stream: Stream, pages: Iterable[Page]) -> dict[str, dict[str, object]]
 def contacts(connector: Connector, count: int) -> list[tuple[str, str]]:
     """(external_id, address) of the first contacts that a platform lists."""
     stream = stream_of(connector, StreamKind.CONTACTS)[0]
-    rows = by_id(stream, connector.read(stream, None))
-    return [(id_, place_of(row)) for id_, row in list(rows.items())[:count]]
+    found: dict[str, str] = {}
+    for page in connector.read(stream, None):
+        for row in page.rows.select(["external_id", "address"]).to_pylist():
+            found[row["external_id"]] = place_of(row)
+    return list(found.items())[:count]
 
 
 def place_of(row: Mapping[str, object]) -> str:
