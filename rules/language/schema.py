@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeAlias
 
 from rules.language import keys
@@ -48,6 +49,10 @@ _SIMPLE: dict[Shape, Schema] = {
     },
     Shape.NAMES: {"type": "array", "items": {"type": "string"}},
 }
+
+
+_ALL_HAVE: Schema = {"kind": {}, "at": {}}
+"""Keys of every activity in a case."""
 
 
 def json_schema(vocabulary: Vocabulary | None = None) -> Schema:
@@ -104,7 +109,16 @@ def _target(vocabulary: Vocabulary | None) -> Schema:
     properties = table["properties"]
     if connections and isinstance(properties, dict):
         properties = {**properties, "connection": {**properties["connection"], "enum": connections}}
-    return {"anyOf": [name, {**table, "properties": properties}]}
+    kinds = [
+        _where("connection", connection, {"properties": {"as": {"enum": sorted(known[connection])}}})
+        for connection in connections
+    ]
+    return {"anyOf": [name, {**table, "properties": properties, **({"allOf": kinds} if kinds else {})}]}
+
+
+def _where(key: str, value: str, then: Schema) -> Schema:
+    """What holds of a table in which a key has this value."""
+    return {"if": {"required": [key], "properties": {key: {"const": value}}}, "then": then}
 
 
 def _facts(vocabulary: Vocabulary | None) -> Schema:
@@ -117,9 +131,18 @@ def _facts(vocabulary: Vocabulary | None) -> Schema:
 
 
 def _activity(vocabulary: Vocabulary | None) -> Schema:
-    kinds = sorted(vocabulary.kinds) if vocabulary else []
-    kind: Schema = {"enum": kinds} if kinds else {"type": "string"}
+    kinds = sorted(vocabulary.kinds.items()) if vocabulary else []
+    kind: Schema = {"enum": [name for name, _ in kinds]} if kinds else {"type": "string"}
+    fields = [
+        _where(
+            "kind",
+            name,
+            {"properties": {**_properties(each.fields.values()), **_ALL_HAVE}, "additionalProperties": False},
+        )
+        for name, each in kinds
+    ]
     return {
+        **({"allOf": fields} if fields else {}),
         "type": "object",
         "properties": {"kind": kind, "at": {"type": "string"}},
         "required": ["kind", "at"],
@@ -130,9 +153,14 @@ def _activity(vocabulary: Vocabulary | None) -> Schema:
 def _properties(fields: Iterable[Field]) -> Schema:
     """`company.employees` may be written as a dotted key, which TOML reads as a table in a table."""
     properties: dict[str, object] = {}
+    inside: dict[str, list[Field]] = {}
     for field in fields:
         described: Schema = {"description": field.meaning} if field.meaning else {}
         properties[field.name] = {**described, **_VALUE_TYPES[field.type]}
-        if "." in field.name:
-            properties.setdefault(field.name.split(".", 1)[0], {"type": "object"})
+        table, dot, rest = field.name.partition(".")
+        if dot:
+            inside.setdefault(table, []).append(replace(field, name=rest))
+    for table, inner in inside.items():
+        nested: Schema = {"type": "object", "properties": _properties(inner), "additionalProperties": False}
+        properties[table] = {"anyOf": [properties[table], nested]} if table in properties else nested
     return properties

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
+from dataclasses import replace
 
 import jsonschema
 import pytest
 
 from rules.language import json_schema, keys
 from rules.language.keys import Key, Shape
+from rules.vocabulary import Field, Type
 from tests.rules.language.test_cases import SEGMENT
 from tests.rules.language.test_files import FULL, TIERS
 from tests.rules.vocabulary import VOCABULARY
@@ -48,6 +50,7 @@ def test_good_files_pass(text: str, vocabulary: bool) -> None:
     assert problems(text, vocabulary=vocabulary) == []
 
 
+DATED = SEGMENT + "as_of = 2026-01-01\nmember = true\n"
 BAD = {
     "[[segmnt]]\nid = 'a'": "",
     "[[segment]]\nid = 'a'\nwhne = 'vip'\nwhen = 'vip'": "segment/0",
@@ -66,12 +69,33 @@ BAD = {
     "[[score]]\nid = 'x'\nhalf_life = '1 month'\npoints = [{ if = 'vip', points = 5 }]": "score/0/half_life",
     SEGMENT + "as_of = 2026-01-01\nmember = true\nperson = { contry = 'DE' }": "segment/0/case/0/person",
     SEGMENT + "as_of = 2026-01-01\nmember = 'yes'": "segment/0/case/0/member",
+    DATED + "person = { company.emploees = 3 }": ("segment/0/case/0/person/company"),
+    SEGMENT
+    + "as_of = 2026-01-01\nmember = true\nactivity = [{ kind = 'purchase', at = 2026-01-01, amonut = 3 }]": (
+        "segment/0/case/0/activity/0"
+    ),
+    SEGMENT
+    + "as_of = 2026-01-01\nmember = true\nactivity = [{ kind = 'purchase', at = 2026-01-01, gift = 3 }]": (
+        "segment/0/case/0/activity/0/gift"
+    ),
+    "[[segment]]\nid = 'a'\nwhen = 'vip'\nto = [{ connection = 'newsletter', as = 'list' }]": (
+        "segment/0/to/0"
+    ),
 }
 
 
 @pytest.mark.parametrize(("text", "path"), BAD.items())
 def test_bad_files_are_told_where(text: str, path: str) -> None:
     assert problems(text) == [path]
+
+
+def test_a_fact_may_be_called_like_the_first_word_of_others() -> None:
+    """`company` is a text and `company.employees` a number: a case may name the one or the other."""
+    fields = {**VOCABULARY.fields, "company": Field("company", Type.TEXT)}
+    validator = jsonschema.Draft202012Validator(json_schema(replace(VOCABULARY, fields=fields)))
+    for person, fits in (("company = 'x'", True), ("company.employees = 3", True), ("company = 3", False)):
+        text = SEGMENT + f"as_of = 2026-01-01\nmember = true\nperson = {{ {person} }}"
+        assert validator.is_valid(as_json(tomllib.loads(text))) == fits, person
 
 
 def walked(known: tuple[Key, ...], schema: object, path: str = "") -> set[str]:
