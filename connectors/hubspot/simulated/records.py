@@ -20,8 +20,8 @@ FIRST_ID = {"contacts": 501, "companies": 7_945_000_001, "deals": 30_001}
 
 def iso(milliseconds: int) -> str:
     """The time as HubSpot writes it, with milliseconds."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03d}Z"
 
 
 @dataclass(slots=True)

@@ -96,7 +96,7 @@ class Queries:
         self, object: str, record: Mapping[str, Any], link: str
     ) -> tuple[str, Mapping[str, Any]] | None:
         for field in self._org.schema[object.lower()].fields.values():
-            if field.relationship == link:
+            if field.references and field.relationship == link:
                 for target in field.references:
                     values = self._org.tables.get(target, {}).get(str(record[field.name]))
                     if values is not None:
