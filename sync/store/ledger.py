@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from sync.store.database import Database, upsert
 from sync.store.refused import KeptRefusal as KeptRefusal
@@ -198,13 +200,10 @@ class Ledger:
 
     def refusals(self, audience_id: int | None = None, *, person: int | None = None) -> list[KeptRefusal]:
         """What is refused at present, by audience and person."""
-        query = select(refusals).order_by(refusals.c.audience_id, refusals.c.person)
-        if audience_id is not None:
-            query = query.where(refusals.c.audience_id == audience_id)
-        if person is not None:
-            query = query.where(refusals.c.person == person)
+        asked = {"audience_id": audience_id, "person": person}
+        given = {name: number for name, number in asked.items() if number is not None}
         with self._database.reading() as database:
-            return [KeptRefusal(**row) for row in database.execute(query).mappings()]
+            return [KeptRefusal(**row) for row in database.execute(_refused(*given), given).mappings()]
 
     def mark_refusals(self, marked: Iterable[tuple[KeptRefusal, str]]) -> None:
         """Keep what the refused people and their rules were like when they were tried."""
@@ -219,6 +218,13 @@ class Ledger:
     def _set(self, audience_id: int, **values: object) -> None:
         with self._database.writing() as database:
             database.execute(update(audiences).where(audiences.c.id == audience_id).values(values))
+
+
+@cache
+def _refused(*given: str) -> Select[Any]:
+    """What is refused where these columns have the values given, by audience and person; made once each."""
+    query = select(refusals).order_by(refusals.c.audience_id, refusals.c.person)
+    return query.where(*(refusals.c[name] == bindparam(name) for name in given))
 
 
 def _merged(outcomes: Sequence[BatchOutcome]) -> list[BatchOutcome]:
