@@ -6,14 +6,15 @@ Part of the slow, obvious evaluator (see `person`): plain Python, straight from 
 from __future__ import annotations
 
 import datetime as dt
+import operator as operators
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rules import ir
 from rules.engine.periods import Clock, Range, days, microseconds, slices, window
@@ -23,6 +24,13 @@ from rules.engine.walk import Feature
 from rules.text import fold
 from rules.vocabulary import NUMBER_SCALE
 
+_COMPARED: Mapping[ir.Comparison, Callable[[Any, Any], bool]] = {
+    ir.Comparison.EQ: operators.eq,
+    ir.Comparison.LT: operators.lt,
+    ir.Comparison.LE: operators.le,
+    ir.Comparison.GT: operators.gt,
+    ir.Comparison.GE: operators.ge,
+}
 Known: TypeAlias = str | int | bool | float | Fraction | dt.date | dt.datetime | Sequence[str]
 Row: TypeAlias = Mapping[str, object]
 """A fact sheet: column → value in physical units (NUMBER millionths, MONEY minor units, texts unfolded,
@@ -204,17 +212,7 @@ def comparable(value: object) -> object:
 
 def compared(operator: ir.Comparison, x: object, y: object) -> bool:
     """Whether one value is before, after or at another, both in the form in which they compare."""
-    match operator:
-        case ir.Comparison.EQ:
-            return x == y
-        case ir.Comparison.LT:
-            return x < y  # type: ignore[operator, no-any-return]
-        case ir.Comparison.LE:
-            return x <= y  # type: ignore[operator, no-any-return]
-        case ir.Comparison.GT:
-            return x > y  # type: ignore[operator, no-any-return]
-        case ir.Comparison.GE:
-            return x >= y  # type: ignore[operator, no-any-return]
+    return _COMPARED[operator](x, y)
 
 
 def _order(value: object) -> tuple[object, object]:
