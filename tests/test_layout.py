@@ -112,6 +112,15 @@ def test_help_loads_no_heavy_library() -> None:
     assert done.stdout.rstrip().endswith("LOADED []"), done.stdout[-200:]
 
 
+def test_a_run_without_models_loads_no_scipy() -> None:
+    code = (
+        "import sys\nimport sync.cli.running, sync.run.pipeline, sync.run.workspace\n"
+        "print('LOADED', [m for m in ('scipy', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.rstrip() == "LOADED []", done.stdout[-200:]
+
+
 def test_no_index_address_and_no_machine_path_is_committed() -> None:
     files = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT)
     needles = ("/simple" + "/", "/wor" + "k/main", "/opt/py" + "pi")

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 DIFFERENCE, RATIO = 0.5, 1.5
 """Least standardised difference of a number, and least ratio of a share, that is worth telling."""
@@ -96,6 +95,8 @@ def level_trait(
     have it."""
     if both < SUPPORT:
         return None
+    from scipy import stats  # a second to load, which whoever only imports this would wait for
+
     share, overall = both / inside, having / everybody
     p = float(stats.hypergeom.sf(both - 1, everybody, having, inside))
     return Trait(feature, level, share / overall, share, overall, p, both)
@@ -127,6 +128,8 @@ def _welch(inside: Moments, others: Moments) -> float:
     spreads = [float(np.sqrt(m.variance * m.count / (m.count - 1))) for m in (inside, others)]
     if not any(spreads):
         return 0.0 if inside.mean != others.mean else 1.0
+    from scipy import stats  # as above
+
     found = stats.ttest_ind_from_stats(
         inside.mean, spreads[0], inside.count, others.mean, spreads[1], others.count, equal_var=False
     )

@@ -11,7 +11,6 @@ from itertools import combinations
 
 import numpy as np
 from pyroaring import BitMap
-from scipy.stats import false_discovery_control, mannwhitneyu
 
 from rules.models.columns import Floats, Notice, Severity
 
@@ -123,6 +122,8 @@ def alike(outcomes: Mapping[str, Floats]) -> list[Alike]:
     ]
     if not asked:
         return []
+    from scipy.stats import false_discovery_control  # a second to load, which every run would wait for
+
     chances = [_chance(outcomes[a], outcomes[b]) for a, b in asked]
     adjusted = false_discovery_control(chances, method="bh")
     return [
@@ -193,4 +194,6 @@ def told_explained(found: Mapping[str, float], outcome: str) -> Iterator[Notice]
 def _chance(a: Floats, b: Floats) -> float:
     if np.ptp(np.concatenate([a, b])) == 0:
         return 1.0
+    from scipy.stats import mannwhitneyu  # as above
+
     return float(mannwhitneyu(a, b, method="asymptotic").pvalue)

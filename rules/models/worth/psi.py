@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
 
 from rules.models.columns import Column, Floats, InputError, Notice, Severity, column, same_length
 
@@ -72,8 +71,11 @@ def limit(bins: int, n: int, m: int) -> float:
     """What the index must exceed to be drift, with so many people on each side."""
     if n < 1 or m < 1:
         raise InputError(f"a limit for {n} and {m} people is none: there must be some on both sides")
-    chance = float(chi2.ppf(_CONFIDENCE, bins - 1)) * (1 / n + 1 / m) if bins > 1 else 0.0
-    return max(SETTLED, chance)
+    if bins < 2:
+        return SETTLED
+    from scipy.stats import chi2  # a second to load, which every run would wait for
+
+    return max(SETTLED, float(chi2.ppf(_CONFIDENCE, bins - 1)) * (1 / n + 1 / m))
 
 
 def told(feature: str, found: Psi) -> Notice | None:
