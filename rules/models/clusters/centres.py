@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +34,7 @@ def fit(
     if begin is None and len(matrix) > MANY:
         some = np.random.default_rng((seed, _DRAW)).choice(len(matrix), MANY, replace=False)
         begin = fit(matrix[np.sort(some)], k, seed=seed, starts=starts)
-    model = _means(k, seed=seed, starts=starts, begin=begin).fit(matrix)
+    model = _fitted(matrix, k, seed=seed, starts=starts, begin=begin)
     centres: Floats = np.asarray(model.cluster_centers_, dtype=np.float64)
     order = np.lexsort((*centres.T[::-1], -centres[:, by]))
     return centres[order]
@@ -45,7 +44,7 @@ def groups(matrix: Floats, k: int, times: Ints, *, seed: int, starts: int) -> In
     """The number of the cluster of each of these people, of whom each is there so many `times`."""
     if len(matrix) < k:
         raise InputError(f"{k} clusters need {k} people who differ; there are {len(matrix)}")
-    model = _means(k, seed=seed, starts=starts, begin=None).fit(matrix, sample_weight=times)
+    model = _fitted(matrix, k, seed=seed, starts=starts, times=times)
     return np.asarray(model.labels_, dtype=np.int64)
 
 
@@ -64,11 +63,14 @@ def distances(matrix: Floats, centres: Floats) -> Floats:
     return found
 
 
-def _means(k: int, *, seed: int, starts: int, begin: Floats | None) -> KMeans:
-    # threads of its own make small fits slower, and sums that depend on how many there are
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+def _fitted(
+    matrix: Floats, k: int, *, seed: int, starts: int, begin: Floats | None = None, times: Ints | None = None
+) -> KMeans:
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
-    if begin is not None:
-        return KMeans(k, init=begin, n_init=1, random_state=seed)
-    return KMeans(k, n_init=starts, random_state=seed)
+    start, attempts = ("k-means++", starts) if begin is None else (begin, 1)
+    # Threads of its own make small fits slower, and sums that depend on how many there are. OMP_NUM_THREADS
+    # would say so only to whoever loads OpenMP later.
+    with threadpool_limits(limits=1):
+        return KMeans(k, init=start, n_init=attempts, random_state=seed).fit(matrix, sample_weight=times)
