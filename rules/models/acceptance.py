@@ -103,8 +103,9 @@ class Worth:
             return ()
         best = "no offer at all" if self.item is None else f"best single offer ({self.item})"
         message = (
-            f"Personal choice {self.personal / MINOR:.3f} a person vs {best} {self.single / MINOR:.3f},"
-            f" interval contains 0 ({self.low / MINOR:+.3f} to {self.high / MINOR:+.3f})."
+            f"Offers of their own would have brought {self.personal / MINOR:.3f} a person, {best}"
+            f" {self.single / MINOR:.3f}: not proven better (difference {self.low / MINOR:+.3f} to"
+            f" {self.high / MINOR:+.3f} with 95 % confidence). Offer everybody the same."
         )
         evidence = {"personal": self.personal, "single": self.single, "low": self.low, "high": self.high}
         return (Notice("nbo.no_gain", Severity.REFUSAL, message, evidence),)

@@ -101,7 +101,10 @@ class Judged:
         """What to know before relying on the numbers."""
         if abs(self.predicted - self.base_rate) <= FAR_OFF:
             return ()
-        message = f"Predicted mean {self.predicted:.1%}, observed {self.base_rate:.1%}."
+        message = (
+            f"Predicted mean {self.predicted:.1%}, observed {self.base_rate:.1%}: the risks put people in"
+            " order, but do not take them for how many will leave."
+        )
         evidence = {"predicted": self.predicted, "observed": self.base_rate}
         return (Notice("churn.uncalibrated", Severity.WARNING, message, evidence),)
 
@@ -205,9 +208,9 @@ class Gain:
         if self.certain:
             return ()
         message = (
-            "Boosting does not beat logistic, which is used: the squared error (Brier) of boosted trees is"
-            f" {abs(self.mean):.4f} {'smaller' if self.mean > 0 else 'larger'} (95 % interval"
-            f" {-self.high:+.4f} to {-self.low:+.4f}); it would have to be smaller by more than chance."
+            "The simpler of two ways to tell the risk is used (logistic regression): boosted trees are not"
+            f" nearer to what came by more than chance (squared error {-self.mean:+.4f}, 95 % interval"
+            f" {-self.high:+.4f} to {-self.low:+.4f}). Nothing is to be done."
         )
         evidence = {"gain": self.mean, "low": self.low, "high": self.high}
         return (Notice("churn.no_gain", Severity.NOTE, message, evidence),)

@@ -188,7 +188,10 @@ def season(first: dt.date, last: dt.date, *, ahead_days: int) -> tuple[Notice, .
     if not unseen:
         return ()
     months = ", ".join(unseen)
-    message = f"The horizon covers {months}, never seen in calibration: a season there breaks the forecast."
+    message = (
+        f"The days ahead cover {months}, of which the history has no order yet: if more or less is bought"
+        " then, values are off. Read them with care until it has a whole year."
+    )
     return (Notice("clv.season", Severity.WARNING, message, {"months": months}),)
 
 
@@ -217,7 +220,8 @@ def _correlated(value: GammaGamma) -> list[Notice]:
         return []
     message = (
         f"How often people buy and for how much go together ({value.correlation:.2f}, at most "
-        f"{MOST_CORRELATION:g} is assumed): values of frequent buyers are off."
+        f"{MOST_CORRELATION:g} is assumed): values of frequent buyers are off. Use them to put people in"
+        " order, not as amounts."
     )
     evidence = {"correlation": value.correlation}
     return [Notice("clv.freq_value_corr", Severity.WARNING, message, evidence)]
@@ -225,9 +229,11 @@ def _correlated(value: GammaGamma) -> list[Notice]:
 
 def _naive_wins(of: Comparison) -> Notice:
     message = (
-        f"The same rate as before and past spend do as well: mean error {of.naive_error:.3f} against "
-        f"{of.model_error:.3f}, revenue of the top fifth {of.naive_top:.1%} against {of.model_top:.1%}. "
-        "Use them: days since the last order, number of orders, past spend."
+        "What is known without a model tells as well what people will bring: that each goes on ordering"
+        f" as often as before is off by {of.naive_error:.3f} orders a person (the model by"
+        f" {of.model_error:.3f}), and the best fifth by past spend brought {of.naive_top:.1%} of the revenue"
+        f" (by the model {of.model_top:.1%}). Let rules ask for `days since purchase`, `count(purchase)` and"
+        " `sum(purchase.amount)`."
     )
     evidence = {
         "model_error": of.model_error,

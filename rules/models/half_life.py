@@ -97,8 +97,8 @@ def no_better_than_alike(rate: Floats, clicked: Bools) -> Notice | None:
 
 def _naive_wins(naive: float, days: float, best: float) -> Notice:
     message = (
-        f"Points that never fade rank the next clicks as well (AUC {naive:.3f}) as the best half-life of "
-        f"{days:g} days ({best:.3f}): they are used."
+        f"Who clicks next is told as well by points that never fade ({naive:.1%} of pairs of people are in"
+        f" the right order) as by points that halve every {days:g} days ({best:.1%}): they do not fade."
     )
     evidence = {"naive_auc": naive, "auc": best, "days": days}
     return Notice("engagement.baseline_wins", Severity.NOTE, message, evidence)

@@ -262,12 +262,13 @@ def _naive_wins(learned: float, naive: float, least: float) -> tuple[Notice, ...
     if learned > naive and least > COIN:
         return ()
     message = (
-        f"These points rank later leads no better (AUC {learned:.3f}) than those set by hand ({naive:.3f})."
+        f"Which later leads convert is told no better by these points ({learned:.1%} of pairs of leads are in"
+        f" the right order) than by those set by hand ({naive:.1%})."
     )
     if least <= COIN:
         message = (
-            f"These points do not tell which later leads convert: AUC {learned:.3f}, a coin has {COIN}, and"
-            " the difference may be chance."
+            f"These points do not tell which later leads convert: {learned:.1%} of pairs of leads are in the"
+            f" right order, a coin has {COIN:.0%}, and the difference may be chance."
         )
     evidence = {"auc": learned, "naive_auc": naive}
     return (Notice("lead.baseline_wins", Severity.REFUSAL, message, evidence),)

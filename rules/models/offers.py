@@ -101,7 +101,7 @@ class Offers:
         """What was left out."""
         if not self.excluded:
             return ()
-        message = f"{self.excluded:,} items under {LEAST_BUYERS} buyers excluded."
+        message = f"{self.excluded:,} items are not offered: fewer than {LEAST_BUYERS} people bought them."
         return (Notice("nbo.thin_item", Severity.NOTE, message, {"items": self.excluded}),)
 
 
@@ -165,8 +165,9 @@ class Compared:
         if self.better:
             return ()
         message = (
-            f"Personal choice {self.personal:.1%} vs most popular {self.popular:.1%}, interval contains 0"
-            f" ({self.low:+.1%} to {self.high:+.1%})."
+            f"Of those who bought something new, {self.personal:.1%} found it among offers of their own and"
+            f" {self.popular:.1%} among the most popular: not proven better (difference {self.low:+.1%} to"
+            f" {self.high:+.1%} with 95 % confidence). Show everybody what is bought most."
         )
         evidence = {"personal": self.personal, "popular": self.popular, "low": self.low, "high": self.high}
         return (Notice("nbo.no_gain", Severity.WARNING, message, evidence),)

@@ -32,7 +32,11 @@ def fit(
     ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Find clusters anew now, and say who is in which."""
+    """Find clusters anew now, and say who is in which.
+
+    Exit codes: 0 found, also where there are none; 1 no such clustering, nothing pulled yet, or a run is on;
+    2 wrong usage.
+    """
     from sync.run.clustering import fit as fit_now
     from sync.run.workspace import Workspace
 
@@ -47,7 +51,10 @@ def fit(
 
 @_group.command("list")
 def list_clusterings(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
-    """Every clustering, how many clusters wait for a decision, and when it is made anew."""
+    """Every clustering, how many clusters wait for a decision, and when it is made anew.
+
+    Exit codes: 0 shown; 1 the config or the rule files have problems; 2 wrong usage.
+    """
     from sync.run.clustering import listed
     from sync.run.workspace import Workspace
 
@@ -78,7 +85,10 @@ def list_clusterings(context: typer.Context, output: FormatOption = Format.TEXT)
 
 @_group.command("show")
 def show(context: typer.Context, clustering: Id, output: FormatOption = Format.TEXT) -> None:
-    """Who is in each cluster, what sets it apart, how sure it is, and a rule that comes close to it."""
+    """Who is in each cluster, what sets it apart, how sure it is, and a rule that comes close to it.
+
+    Exit codes: 0 shown; 1 no such clustering, or nothing was found yet; 2 wrong usage.
+    """
     from sync.run.clustering import shown
     from sync.run.workspace import Workspace
 
@@ -102,7 +112,10 @@ def accept(
     by: By = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Let rules see the clusters from the next run on, by their names."""
+    """Let rules see the clusters from the next run on, by their names.
+
+    Exit codes: 0 accepted; 1 no such clustering or cluster, or a name is taken; 2 wrong usage.
+    """
     from sync.run.clustering import accept as accept_now
     from sync.run.workspace import Workspace
 
@@ -122,7 +135,10 @@ def reject(
     by: By = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Let no rule see the clusters that wait for a decision; with --cluster, also one that was accepted."""
+    """Let no rule see the clusters that wait for a decision; with --cluster, also one that was accepted.
+
+    Exit codes: 0 rejected; 1 no such clustering or cluster; 2 wrong usage.
+    """
     from sync.run.clustering import reject as reject_now
     from sync.run.workspace import Workspace
 

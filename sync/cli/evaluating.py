@@ -73,7 +73,8 @@ def _show(found: Evaluation) -> None:
         f" as of {found.as_of:%Y-%m-%d %H:%M} UTC"
     )
     table(
-        f"Worth (revenue, buyers: the last {found.revenue_days} days; entered, left: {found.compare_days})",
+        f"Worth (revenue, buyers: orders of the last {found.revenue_days} days, refunds not taken off;"
+        f" entered, left: {found.compare_days})",
         [
             "segment",
             "people",

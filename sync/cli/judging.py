@@ -42,6 +42,9 @@ def quality(
     """How good the data is: who can be mailed, what is wrong, what that blocks, and how to mend it.
 
     Shows no address and no name, unless --show-values asks for them.
+
+    Exit codes: 0 reported, whatever was found; 1 nothing pulled yet, no such rule, or the file cannot be
+    written; 2 wrong usage.
     """
     from sync.run.findings import looked
     from sync.run.quality import report

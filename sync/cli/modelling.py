@@ -27,10 +27,18 @@ def register(app: typer.Typer) -> None:
 @_group.command("fit")
 def fit(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(help="models of the config; default: all")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="models of the config; none: all, and all clusterings")
+    ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Make models anew now, and give everybody their facts by them."""
+    """Make models anew now, and give everybody their facts by them.
+
+    Without names clusters are found anew as well, as `clusters fit` does.
+
+    Exit codes: 0 made, also where one was refused or is no better than the naive guess; 1 no such model,
+    nothing pulled yet, or a run is on; 2 wrong usage.
+    """
     from sync.run.modelling import fit as fit_now
     from sync.run.workspace import Workspace
 
@@ -45,7 +53,10 @@ def fit(
 
 @_group.command("list")
 def list_models(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
-    """Every model that is on, the version in use and when it is made anew."""
+    """Every model that is on, the version in use and when it is made anew.
+
+    Exit codes: 0 shown; 1 the config has problems; 2 wrong usage.
+    """
     from sync.run.modelling import listed
     from sync.run.workspace import Workspace
 
@@ -80,7 +91,10 @@ def show(
     version: Annotated[int | None, typer.Option(help="an earlier version; default: the newest")] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """What a model was made of, what it found, the naive guess beside it, and every warning."""
+    """What a model was made of, what it found, the naive guess beside it, and every warning.
+
+    Exit codes: 0 shown; 1 no such model or version, or it was never fitted; 2 wrong usage.
+    """
     from sync.run.modelling import shown
     from sync.run.workspace import Workspace
 

@@ -28,7 +28,10 @@ def register(app: typer.Typer) -> None:
 
 
 def list_packs(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
-    """Show the packs: what each is, what it needs, and whether the data at hand has it. Asks no platform."""
+    """Show the packs: what each is, what it needs, and whether the data at hand has it. Asks no platform.
+
+    Exit codes: 0 shown; 1 the config has problems; 2 wrong usage.
+    """
     from sync.run.packing import listed
     from sync.run.workspace import Workspace
 
@@ -65,7 +68,10 @@ def show(
     rules: Annotated[bool, typer.Option("--rules", help="the rule file instead of the page")] = False,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """A pack's page: who it is for, its segments, how to map what it needs, what not to conclude."""
+    """A pack's page: who it is for, its segments, how to map what it needs, what not to conclude.
+
+    Exit codes: 0 shown; 1 no such pack; 2 wrong usage.
+    """
     from sync.run.packing import Listed, the_pack
 
     pack = the_pack(name)
@@ -90,7 +96,7 @@ def add(
     """Copy a pack into the rules folder. Overwrites nothing, sends nothing; the rules stay right.
 
     Exit codes: 0 copied; 1 nothing was changed: a file or an id is taken, or a field is missing; what to do
-    is said.
+    is said; 2 wrong usage.
     """
     from sync.run.packing import add as copy
     from sync.run.workspace import Workspace

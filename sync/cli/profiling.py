@@ -31,6 +31,8 @@ def profile(
     """Who the people of a segment are: what sets them apart, what they do, what they are worth.
 
     Tells of no single person, nor of fewer than 30.
+
+    Exit codes: 0 told, also where only the size may be; 1 no run has computed such a segment; 2 wrong usage.
     """
     from sync.profiles.over_time import tellable
     from sync.profiles.persona import sentence
@@ -66,6 +68,9 @@ def report(
     """Write one page about segments, to print or pass on: who the people are, with charts.
 
     One file that fetches nothing. An earlier report is replaced; any other file only with --force.
+
+    Exit codes: 0 written; 1 nothing was written: no run has computed such a segment, or the file cannot be
+    made; 2 wrong usage.
     """
     from sync.run.profiling import page_of, profiles, write_report
     from sync.run.workspace import Workspace
@@ -115,6 +120,8 @@ def _show(made: Profile) -> None:
                     for one in numbers
                 ),
             )
+        if spans := made.spans(part):
+            say(spans)
         if levels := made.levels_of(part):
             table(
                 "" if made.numbers_of(part) else part.value.capitalize(),

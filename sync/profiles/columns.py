@@ -32,6 +32,11 @@ CHANNELS = frozenset({"channel", "source", "medium", "utm_source", "utm_medium",
 """Fields of activity that tell what was bought or looked at, and by which way."""
 
 
+SPAN = "of all time, less refunds"
+"""What sums of activity's money are of: unlike the revenue of `segsync evaluate`, which is of its last days
+and leaves refunds out."""
+
+
 class Part(StrEnum):
     """Where in a profile something is told."""
 
@@ -44,13 +49,15 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number per person. `sql`: over a row of people, or of what activity is counted to; see `Counted`."""
+    """A number per person. `sql`: over a row of people, or of what activity is counted to; see `Counted`.
+    `span`: which activity a sum of money is of; "": it is none."""
 
     name: str
     words: str
     part: Part
     sql: str
     unit: str | None = None
+    span: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +196,7 @@ def _counted(kind: Kind, rows: str, instant: str) -> Counted:
             if name == "days"
             else f"coalesce({quoted(f'{kind.name}.{name}')}, 0)",
             unit,
+            SPAN if part is Part.VALUE else "",
         )
         for name, words, _, part, unit in made
     )

@@ -167,6 +167,8 @@ def _part(made: Profile, part: Part) -> Iterator[str]:
         heads = ["what", "people", "median", "mean", "everybody's median", "everybody's mean", "total"]
         kept = len(heads) if any(one.total is not None for one in numbers) else len(heads) - 1
         yield table("Numbers", heads[:kept], [_measured(one)[:kept] for one in numbers])
+        if spans := made.spans(part):
+            yield f'<p class="quiet">{escape(spans)}</p>'
     if levels:
         yield table(
             "Shares", ["what", "people", "share", "of everybody"], (_shared(one) for one in _most(levels))

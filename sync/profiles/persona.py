@@ -24,7 +24,8 @@ def sentence(made: Profile) -> str:
     if worth:
         best = max(worth, key=lambda one: one.total or 0)
         part = f", {share(best.share)} of everybody's" if best.share is not None else ""
-        said.append(f"Total {best.number.words}: {amount(best.total or 0, best.number.unit)}{part}.")
+        span = f" {best.number.span}" if best.number.span else ""
+        said.append(f"Total {best.number.words}{span}: {amount(best.total or 0, best.number.unit)}{part}.")
     return " ".join(said)
 
 

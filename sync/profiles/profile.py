@@ -75,6 +75,16 @@ class Profile:
         words = {one.number.name: one.number.words for one in self.numbers}
         return words | {one.category.name: one.category.words for one in self.levels}
 
+    def spans(self, part: Part) -> str:
+        """What is to be said of the sums of money in this part; "": it has none."""
+        summed = [one.number for one in self.numbers_of(part) if one.number.span]
+        if not summed:
+            return ""
+        return (
+            f"{', '.join(one.words for one in summed)}: {summed[0].span}. The revenue that segsync evaluate"
+            " and kpis tell is of the last 365 days, and refunds are not taken off."
+        )
+
     def numbers_of(self, part: Part) -> tuple[Measured, ...]:
         """Told in this part."""
         return tuple(one for one in self.numbers if one.number.part is part)
@@ -206,6 +216,7 @@ def document(made: Profile, *, sentence: str) -> dict[str, Any]:
             "fact": one.number.name,
             "part": one.number.part.value,
             "unit": one.number.unit,
+            "span": one.number.span or None,
             "people": one.people,
             "mean": one.mean,
             "median": one.median,

@@ -117,6 +117,6 @@ def test_items_with_few_buyers_are_left_out_and_told() -> None:
     item = ["a", "b"] * 29 + ["a", "rare"]
     offers = fit(person, item)
     assert (offers.items, offers.excluded) == (("a", "b"), 1)
-    assert offers.notices[0].message == "1 items under 20 buyers excluded."
+    assert offers.notices[0].message == "1 items are not offered: fewer than 20 people bought them."
     with pytest.raises(InputError, match="fewer than two items have 20 buyers"):
         fit(np.array([1, 2]), ["a", "b"])

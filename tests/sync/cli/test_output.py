@@ -59,6 +59,15 @@ def test_every_command_has_a_json_format_and_says_what_it_is_for(name: str) -> N
     assert one.help  # type: ignore[attr-defined]
 
 
+JUDGING = ("models", "clusters", "quality", "profile", "report", "evaluate", "kpis", "packs")
+
+
+@pytest.mark.parametrize("name", [one for one in sorted(commands()) if one.split()[0] in JUDGING])
+def test_commands_that_judge_say_what_their_exit_codes_mean(name: str) -> None:
+    told = commands()[name].help.partition("Exit codes: ")[2]  # type: ignore[attr-defined]
+    assert re.fullmatch(r"0 [^;]+; 1 [^;]+(; [^;]+)*; 2 wrong usage\.", " ".join(told.split()))
+
+
 @pytest.mark.parametrize(
     "words",
     [

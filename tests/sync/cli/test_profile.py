@@ -141,3 +141,20 @@ def test_an_earlier_report_is_replaced_and_another_file_is_not(segsync: Segsync,
     assert "precious" not in foreign.read_text()
     nowhere = segsync("report", SEGMENT, "--out", tmp_path / "no" / "where.html")
     assert (nowhere.code, "could not be written" in nowhere.err) == (1, True)
+
+
+def test_what_sums_of_money_are_of_is_said_wherever_they_stand(
+    segsync: Segsync, told: dict[str, Any], stored: dict[str, Any], tmp_path: Path
+) -> None:
+    """They are of all time, less refunds; the revenue that `evaluate` tells is another."""
+    bought = stored["purchases"]
+    mine = bought[bought["person"].isin(stored["members"])]["amount"].sum() / 100
+    (amount,) = [one for one in told["numbers"] if one["fact"] == "purchase.amount"]
+    assert (amount["total"], amount["span"]) == (pytest.approx(mine), "of all time, less refunds")
+    assert "Total purchase amount of all time, less refunds: " in told["sentence"]
+    said = "purchase amount: of all time, less refunds. The revenue that segsync evaluate and kpis tell is of"
+    assert said in segsync("profile", SEGMENT).said
+    page = tmp_path / "report.html"
+    segsync("report", SEGMENT, "--out", str(page))
+    assert said in page.read_text()
+    assert "orders of the last 365 days, refunds not taken off" in segsync("evaluate").said

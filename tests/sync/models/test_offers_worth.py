@@ -146,7 +146,7 @@ def test_one_item_that_brings_nearly_everything_is_told_and_no_fact_unless_force
     version = fitted(lake_store, settings)
     assert version.state is ModelState.NO_BETTER
     (message,) = [one["message"] for one in version.document["notices"] if one["code"] == "nbo.no_gain"]
-    assert "vs best single offer (f1-2)" in message
+    assert "a person, best single offer (f1-2) " in message
     assert facts(lake_store, *FACTS).isna().all().all()
     keep(lake_store, {"offers": replace(settings, force=True)}, as_of=NOW, currency="EUR")
     assert facts(lake_store, "next_offer")["next_offer"].notna().any()

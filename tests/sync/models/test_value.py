@@ -52,7 +52,9 @@ def test_a_value_that_the_naive_guess_tells_as_well_is_no_fact_unless_forced(sto
     baseline = version.document["baseline"]
     assert baseline["model_error"] < baseline["naive_error"]
     assert baseline["model_top"] < baseline["naive_top"] - 0.05
-    assert "The same rate as before and past spend do as well: mean error" in found.notices[-1]
+    assert (
+        f"past spend brought {baseline['naive_top']:.1%} of the revenue (by the model " in found.notices[-1]
+    )
     assert "force = true in [models.clv] would use it all the same" in found.notices[-1]
     assert facts(store, "clv_12m")["clv_12m"].isna().all()
 
