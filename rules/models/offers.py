@@ -23,6 +23,9 @@ PORTION = 2_000
 """People whose scores are held at once."""
 Z95 = 1.959964
 
+Owned = sparse.csr_array
+"""(people, items): 1 where a person owns an item."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offers:

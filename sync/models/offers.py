@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from rules.models.acceptance import CANDIDATES, Bands, Items, Worth, choose, try_worth
 from rules.models.columns import Bools, Floats, InputError, Notice, Severity
-from rules.models.offers import LEAST_BUYERS, Compared, Offers, compare, fit, neighbours, owned
+from rules.models.offers import LEAST_BUYERS, Compared, Offers, Owned, compare, fit, neighbours, owned
 from sync.config.modelling import OffersSettings
 from sync.models.bought import LATEST, OFTEN, Bought
 from sync.models.log import Ints, Log, date_of, drawn
@@ -132,9 +131,7 @@ def _judged(offers: Offers, bought: Bought, early: Ints, split: int) -> Compared
     return compare(offers, *_before_and_later(offers, bought, both, split))
 
 
-def _before_and_later(
-    offers: Offers, bought: Bought, people: Ints, split: int
-) -> tuple[sparse.csr_array, sparse.csr_array]:
+def _before_and_later(offers: Offers, bought: Bought, people: Ints, split: int) -> tuple[Owned, Owned]:
     before = bought.pairs(people, until=split)
     later = bought.pairs(people, until=bought.log.today, after=split)
     return owned(offers, *before, people), owned(offers, *later, people)
