@@ -119,6 +119,7 @@ def _show(found: Evaluation) -> None:
     _satisfaction(found)
     _ranking(found)
     _drift(found)
+    _shares(found)
     for name, how in found.unmeasured.items():
         say(f"not measured: {name}: {how}")
     for notice in found.warnings:
@@ -195,3 +196,21 @@ def _drift(found: Evaluation) -> None:
             if one.segment is None or one.found.alarm
         ),
     )
+
+
+def _shares(found: Evaluation) -> None:
+    moved = [(name, one) for name, one in found.shares.items() if one.alarm]
+    if moved:
+        table(
+            f"Shares that moved in {found.compare_days} days",
+            ["of", "most", "then", "now", "Cramér's V", "p"],
+            (
+                [name, part, f"{then:.1%}", f"{now:.1%}", f"{one.v:.2f}", f"{one.p:.2g}"]
+                for name, one in moved
+                for part, then, now in [one.most]
+            ),
+        )
+    few = sum(one.too_small for one in found.shares.values())
+    same = len(found.shares) - len(moved) - few
+    if found.shares:
+        say(f"shares of people: {len(moved)} moved, {same} did not, {few} have too few people to tell")

@@ -17,6 +17,7 @@ from pyroaring import BitMap
 from rules.models.columns import Floats, Notice, Severity
 from rules.models.lifecycle import gaps
 from rules.models.worth.attractiveness import told_unstable
+from rules.models.worth.moved import told_moved
 from rules.models.worth.overlaps import (
     CONTAINED,
     TWINS,
@@ -44,6 +45,7 @@ from sync.run.measures_told import why
 from sync.run.ranked import knocked_out, ranked, weights_of
 from sync.run.returns import Returns, told_unmeasured
 from sync.run.rulebook import known_rules
+from sync.run.shifting import shifted
 from sync.run.workspace import Workspace
 from sync.run.worth import Drift, Evaluation, Worth
 from sync.whereabouts import bitmap
@@ -145,15 +147,23 @@ class _Evaluating:
                 faulty=None if badge is None else badge.share,
             )
             found.append(replace(one, knocked_out=knocked_out(one, smallest=self.asked.smallest)))
-        return self._together(found, before, spent)
+        return self._together(found, before, spent, grown)
 
     def _together(
-        self, found: list[Worth], before: Mapping[str, tuple[BitMap, int]], spent: Floats
+        self, found: list[Worth], before: Mapping[str, tuple[BitMap, int]], spent: Floats, grown: Grown
     ) -> Evaluation:
         shared = overlaps(self.members)
         flagged = [one for one in shared if one.jaccard >= TWINS or one.containment >= CONTAINED]
         weights, ranking = ranked(found, self.weights)
         drift = list(self._drift(before))
+        shares, unkept = shifted(
+            found,
+            before={name: then for name, (then, _) in before.items()},
+            members=self.members,
+            people=self.everybody,
+            people_at=grown.people_at,
+        )
+        self.notices += told_moved(shares)
         people = len(self.everybody)
         self.notices += told_sizes(self.members, self.everybody, smallest=self.asked.smallest)
         self.notices += told_overlaps(flagged)
@@ -188,7 +198,8 @@ class _Evaluating:
             overlaps=tuple(flagged),
             explained=groups,
             drift=tuple(drift),
-            unmeasured=self._unmeasured(found),
+            shares=shares,
+            unmeasured=self._unmeasured(found) | ({} if unkept is None else {"shares": unkept}),
             warnings=tuple(sorted(self.notices, key=lambda one: one.severity is not Severity.WARNING)),
         )
 

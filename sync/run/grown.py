@@ -32,7 +32,7 @@ class Grown:
             return None, note, BitMap()
         since = max(base.began, self._edge)
         entered = now - base.members
-        then = self._people_at(since)
+        then = self.people_at(since)
         new = None if then is None else len(entered - then)
         return (
             Growth(since, len(base.members), len(entered), len(base.members - now), new),
@@ -54,7 +54,7 @@ class Grown:
             return None, "its definition is new" if note else "there is no earlier run to compare with"
         return base, note
 
-    def _people_at(self, instant: dt.datetime) -> BitMap | None:
+    def people_at(self, instant: dt.datetime) -> BitMap | None:
         """Everybody the latest run by that instant knew, if the lake still has them."""
         run = next((one for one in self._runs if one.as_of <= instant and moment_of(one)), None)
         moment = None if run is None else moment_of(run)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rules.models.columns import Notice
 from rules.models.worth.attractiveness import Attraction
+from rules.models.worth.moved import Moved
 from rules.models.worth.overlaps import Overlap
 from rules.models.worth.psi import Psi
 from rules.models.worth.wilson import Share
@@ -96,7 +97,8 @@ class Drift:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Everything, as of an instant. `explained`: group of segments → the share of the variance of revenue per
-    person that lies between them. `unmeasured`: what is not measured → what turns it on."""
+    person that lies between them. `shares`: group or segment → how its shares of people moved. `unmeasured`:
+    what is not measured → what turns it on."""
 
     run: int | None
     as_of: dt.datetime
@@ -111,6 +113,7 @@ class Evaluation:
     overlaps: tuple[Overlap, ...]
     explained: Mapping[str, float]
     drift: tuple[Drift, ...]
+    shares: Mapping[str, Moved]
     unmeasured: Mapping[str, str]
     warnings: tuple[Notice, ...]
 
@@ -142,6 +145,7 @@ class Evaluation:
                 }
                 for one in self.drift
             ],
+            "shares": [{"of": name, **asdict(one), "alarm": one.alarm} for name, one in self.shares.items()],
             "unmeasured": dict(self.unmeasured),
             "warnings": [said(one) for one in self.warnings],
         }
