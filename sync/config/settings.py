@@ -59,7 +59,7 @@ class RulesSettings:
     """How rules are asked. What they mean stands in the rule files."""
 
     spark: SparkSettings | None = None  # None: on DuckDB, on this machine
-    incremental: bool = False  # ask only people of whom something may have changed since the last run
+    incremental: bool = True  # ask only people of whom something may have changed since the last run
     full_hours: int = 24  # … and so often everybody as well, to see that both tell the same
 
 
