@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from sync.cli.output import say
 
 if TYPE_CHECKING:
     from rules.language import Problem
+
+
+class ReviewFormat(StrEnum):
+    """Of commands that judge rules; `github` prints annotations for a pull request."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+ReviewOption = Annotated[ReviewFormat, typer.Option("--format", help="text, json or github")]
 
 
 def annotate(
@@ -27,6 +42,18 @@ def annotate_problems(problems: Iterable[Problem], rules: Path) -> None:
         level = "notice" if str(problem.severity) == "note" else str(problem.severity)
         file = file_of(rules, problem.file)
         annotate(level, problem.message, file=file, line=problem.line, column=problem.column)
+
+
+def tell_errors(problems: Iterable[Problem], rules: Path, output: ReviewFormat) -> None:
+    """Why rules cannot be asked: as annotations, else on standard error with how many they are."""
+    found = list(problems)
+    if output is ReviewFormat.GITHUB:
+        annotate_problems(found, rules)
+        return
+    for problem in found:
+        sys.stderr.write(f"{problem}\n")
+    noun = "problem" if len(found) == 1 else "problems"
+    sys.stderr.write(f"segsync: {len(found)} {noun} in {rules}\n")
 
 
 def file_of(rules: Path, name: str) -> str:

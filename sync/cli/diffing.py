@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sync.cli.annotations import annotate, annotate_problems, file_of
+from sync.cli.annotations import (
+    ReviewFormat,
+    ReviewOption,
+    annotate,
+    annotate_problems,
+    file_of,
+    tell_errors,
+)
 from sync.cli.answers import Export
 from sync.cli.output import Format, emit_json, progress, say, table
 from sync.cli.running import config_of, cost
@@ -18,14 +24,6 @@ from sync.errors import ExitCode
 if TYPE_CHECKING:
     from sync.run.comparing import Difference
     from sync.run.diffing import Diff
-
-
-class DiffFormat(StrEnum):
-    """`github` prints annotations for a pull request."""
-
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +43,7 @@ def diff(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="end with 5 when something would change")
     ] = False,
-    output: Annotated[DiffFormat, typer.Option("--format", help="text, json or github")] = DiffFormat.TEXT,
+    output: ReviewOption = ReviewFormat.TEXT,
 ) -> None:
     """Compare the rules in force with edited ones on the data at hand: members, audiences, calls, brakes.
 
@@ -58,39 +56,26 @@ def diff(
     from sync.run.diffing import export_csv
     from sync.run.workspace import Workspace
 
-    quiet = Format.TEXT if output is DiffFormat.TEXT and export is None else Format.JSON
+    quiet = Format.TEXT if output is ReviewFormat.TEXT and export is None else Format.JSON
     with Workspace.open(config_of(context)) as workspace, progress(quiet) as shown:
         workspace.offline = offline
         vocabulary, _ = workspace.vocabulary(rules)
         loaded = read_rules(rules, vocabulary)
         if loaded.ruleset is None:
-            _tell_problems(loaded.errors, rules, output)
+            tell_errors(loaded.errors, rules, output)
             raise typer.Exit(int(ExitCode.PROBLEMS))
         found = compare(workspace, loaded, vocabulary, offline=offline, progress=shown)
     if export is Export.CSV:
         export_csv(found, sys.stdout)
-    elif output is DiffFormat.JSON:
+    elif output is ReviewFormat.JSON:
         emit_json(found.document())
-    elif output is DiffFormat.GITHUB:
+    elif output is ReviewFormat.GITHUB:
         _annotate(found, rules)
     else:
         _tell(found)
     code = found.exit_code(tell_changes=exit_code)
     if code:
         raise typer.Exit(int(code))
-
-
-def _tell_problems(problems: tuple[object, ...], rules: Path, output: DiffFormat) -> None:
-    from rules.language import Problem
-
-    found = [one for one in problems if isinstance(one, Problem)]
-    if output is DiffFormat.GITHUB:
-        annotate_problems(found, rules)
-        return
-    for problem in found:
-        sys.stderr.write(f"{problem}\n")
-    noun = "problem" if len(found) == 1 else "problems"
-    sys.stderr.write(f"segsync: {len(found)} {noun} in {rules}\n")
 
 
 # ── for people ───────────────────────────────────────────────────────────────────────────────────────

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sync.cli.annotations import ReviewFormat, ReviewOption, annotate, annotate_problems, file_of, tell_errors
 from sync.cli.output import Format, FormatOption, emit_json, progress, say, table
 from sync.cli.running import config_of
-from sync.errors import UserError
+from sync.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
+    from rules.ruleset import RuleSet
     from sync.run.replaying import Replayed
 
 WIDTH = 30
@@ -104,23 +106,35 @@ def replay(
         Path | None, typer.Option(help="edited rules, a folder or a file; default: those in force")
     ] = None,
     days: Annotated[int, typer.Option(min=1, help="so many days back")] = 30,
-    output: FormatOption = Format.TEXT,
+    output: ReviewOption = ReviewFormat.TEXT,
 ) -> None:
-    """What rules would have done on past days: sizes, entries, leaves, people who go to and fro."""
+    """What rules would have done on past days: sizes, entries, leaves, people who go to and fro.
+
+    Writes nothing. Exit codes: 0 done; 1 the rules have problems, or there is no such segment.
+    """
     from sync.assign import checked, read_rules
     from sync.run.clustering import warnings as clusters_unseen
     from sync.run.replaying import replay as again
     from sync.run.workspace import Workspace
 
-    with Workspace.open(config_of(context)) as workspace, progress(output) as shown:
+    quiet = Format.TEXT if output is ReviewFormat.TEXT else Format.JSON
+    with Workspace.open(config_of(context)) as workspace, progress(quiet) as shown:
+        read = rules or workspace.settings.rules_dir
         vocabulary, _ = workspace.vocabulary(rules)
-        loaded = read_rules(rules or workspace.settings.rules_dir, vocabulary)
+        loaded = read_rules(read, vocabulary)
+        if loaded.ruleset is None and output is ReviewFormat.GITHUB:
+            tell_errors(loaded.errors, read, output)
+            raise typer.Exit(int(ExitCode.PROBLEMS))
         asked = checked(loaded)
         found = again(workspace, asked, vocabulary, segment=segment, days=days, progress=shown)
         warned = clusters_unseen(workspace, loaded, vocabulary, in_force=rules is None)
-    if output is Format.JSON:
+    if output is ReviewFormat.JSON:
         told = [str(one) for one in warned]
         emit_json({"segments": [one.document() for one in found], "warnings": told})
+        return
+    if output is ReviewFormat.GITHUB:
+        _annotate(found, asked, read)
+        annotate_problems(warned, read)
         return
     if segment is not None:
         _tell_days(found[0])
@@ -143,13 +157,33 @@ def _tell_days(one: Replayed) -> None:
     say(f"  {told['came_and_left']:,} came and left again, {told['left_and_came']:,} left and came again")
 
 
+def _annotate(found: list[Replayed], asked: RuleSet, read: Path) -> None:
+    for one in found:
+        told, place = one.document(), asked.segments[one.segment].place
+        first, last, least, most = _sizes(one)
+        days = sum(day.size is not None for day in one.days)
+        sentence = f"{one.segment} on {days} of the last {len(one.days)} days: "
+        if first is None:
+            sentence += f"it could be asked on none ({one.days[-1].missing})"
+        else:
+            sentence += (
+                f"{first:,} → {last:,} people, least {least:,}, most {most:,}; "
+                f"{told['entered']:,} entered, {told['left']:,} left, {told['flapping']:,} went to and fro"
+            )
+        annotate("notice", sentence, file=file_of(read, place.file), line=place.line)
+
+
+def _sizes(one: Replayed) -> tuple[int, int, int, int] | tuple[None, None, None, None]:
+    """First, last, least, most of the days that could be asked."""
+    sizes = [day.size for day in one.days if day.size is not None]
+    return (sizes[0], sizes[-1], min(sizes), max(sizes)) if sizes else (None, None, None, None)
+
+
 def _tell_sums(found: list[Replayed]) -> None:
     rows = []
     for one in found:
         told = one.document()
-        sizes = [day.size for day in one.days if day.size is not None]
-        ends = (sizes[0], sizes[-1], min(sizes), max(sizes)) if sizes else (None,) * 4
-        rows.append([one.segment, *ends, told["entered"], told["left"], told["flapping"]])
+        rows.append([one.segment, *_sizes(one), told["entered"], told["left"], told["flapping"]])
     asked = sum(day.size is not None for day in found[0].days) if found else 0
     columns = ["segment", "first", "last", "least", "most", "entered", "left", "to and fro"]
     table(f"{asked} of {len(found[0].days) if found else 0} days", columns, rows)

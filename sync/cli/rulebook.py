@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sync.cli.annotations import annotate_problems
+from sync.cli.annotations import ReviewFormat, ReviewOption, annotate_problems
 from sync.cli.output import Format, FormatOption, emit_json, say, table
 from sync.cli.running import config_of
 from sync.errors import ExitCode
 
 if TYPE_CHECKING:
     from rules.language import Problem
-
-
-class CheckFormat(StrEnum):
-    """`github` prints annotations for a pull request."""
-
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
 
 
 PathArgument = Annotated[Path | None, typer.Argument(help="a rule file or folder; default: the config's")]
@@ -38,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def check(
     context: typer.Context,
     path: PathArgument = None,
-    output: Annotated[CheckFormat, typer.Option("--format", help="text, json or github")] = CheckFormat.TEXT,
+    output: ReviewOption = ReviewFormat.TEXT,
     data: Annotated[bool, typer.Option("--data", help="also hold the rules against the data pulled")] = False,
     notes: Annotated[bool, typer.Option("--notes", help="also what may well be meant")] = False,
 ) -> None:
@@ -61,7 +52,7 @@ def check(
             more, sizes = held_against(workspace, loaded, known)
             problems = tuple(sorted((*problems, *more)))
     errors = sum(is_error(problem) for problem in problems)
-    if output is CheckFormat.JSON:
+    if output is ReviewFormat.JSON:
         emit_json(
             {
                 "segments": len(loaded.ruleset.segments) if loaded.ruleset else None,
@@ -69,7 +60,7 @@ def check(
                 **({} if sizes is None else {"sizes": sizes}),
             }
         )
-    elif output is CheckFormat.GITHUB:
+    elif output is ReviewFormat.GITHUB:
         annotate_problems(problems, rules)
     else:
         shown = [problem for problem in problems if notes or not is_note(problem)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from sync.store.tidy import tidy
 from tests.scenarios.company import NOW, Company, join, people, segment
@@ -109,3 +110,26 @@ def test_without_new_rules_it_gives_what_the_runs_gave(firm: Company) -> None:
     wrong = firm.segsync("replay", "knwon")
     assert wrong.code == 1
     assert 'did you mean "known"?' in wrong.err
+
+
+def test_a_pull_request_gets_what_past_days_would_have_given_at_the_rules_own_lines(
+    firm: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live(firm)
+    monkeypatch.chdir(firm.folder)
+    folder = edited(firm)
+    (one,) = replay(firm, "recent", "--rules", folder, "--days", "7")
+    answer = firm.segsync("replay", "--rules", "edited", "--days", "7", "--format", "github")
+    assert answer.code == 0, answer.said
+    sizes = [day["size"] for day in one["days"] if day["size"] is not None]
+    text = (folder / "new.toml").read_text(encoding="utf-8").splitlines()
+    (line,) = [number for number, row in enumerate(text, 1) if "count(purchase" in row]
+    assert answer.out.splitlines() == [
+        f"::notice file=edited/new.toml,line={line}::recent on {len(sizes)} of the last {len(one['days'])} "
+        f"days: {sizes[0]} → {sizes[-1]} people, least {min(sizes)}, most {max(sizes)}; "
+        f"{one['entered']} entered, {one['left']} left, {one['flapping']} went to and fro"
+    ]
+    (folder / "new.toml").write_text('[[segment]]\nid = "a"\nwhen = \'contry = "DE"\'\n', encoding="utf-8")
+    wrong = firm.segsync("replay", "--rules", "edited", "--format", "github")
+    assert wrong.code == 1
+    assert wrong.out.startswith("::error file=edited/new.toml,line=3,col=9::unknown fact")
