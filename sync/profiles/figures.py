@@ -76,7 +76,7 @@ class Figures:
 
     def of(self, members: BitMap) -> Counts:
         """Of those of `members` that there are."""
-        table = pa.table({"person": pa.array(np.array(members, dtype=np.int32), pa.int32())})
+        table = pa.table({"person": np.asarray(members.to_array()).astype(np.int32)})
         self.database.register("profile_given", table)
         self.database.execute(f"CREATE OR REPLACE TEMP TABLE {_MEMBERS} AS FROM profile_given")
         self.database.unregister("profile_given")
