@@ -19,8 +19,6 @@ from rules.models.lifecycle import gaps
 from rules.models.worth.attractiveness import told_unstable
 from rules.models.worth.moved import told_moved
 from rules.models.worth.overlaps import (
-    CONTAINED,
-    TWINS,
     alike,
     explained,
     overlaps,
@@ -152,8 +150,7 @@ class _Evaluating:
     def _together(
         self, found: list[Worth], before: Mapping[str, tuple[BitMap, int]], spent: Floats, grown: Grown
     ) -> Evaluation:
-        shared = overlaps(self.members)
-        flagged = [one for one in shared if one.jaccard >= TWINS or one.containment >= CONTAINED]
+        flagged = overlaps(self.members)
         weights, ranking = ranked(found, self.weights)
         drift = list(self._drift(before))
         shares, unkept = shifted(

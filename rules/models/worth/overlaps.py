@@ -13,6 +13,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from rules.models.columns import Floats, Notice, Severity
+from rules.models.worth.ranks import chances
 
 TWINS, CONTAINED = 0.8, 0.95
 GIANT, MANY_IN_NONE = 0.5, 0.2
@@ -46,14 +47,23 @@ class Alike:
 
 
 def overlaps(members: Mapping[str, BitMap]) -> list[Overlap]:
-    """Every pair that shares people, the likest first; a segment without people shares none."""
+    """Twins (Jaccard of 80 % and more) and what lies within another (95 % and more of it), the likest first.
+
+    Of each two a part of the smaller one is looked at first: most miss too many there to be either.
+    """
     found = []
-    for a, b in combinations(sorted(members), 2):
-        both = members[a].intersection_cardinality(members[b])
-        if both:
-            small, large = sorted((a, b), key=lambda name: (len(members[name]), name))
-            either = len(members[a]) + len(members[b]) - both
-            found.append(Overlap(small, large, both, both / either, both / len(members[small])))
+    by_size = sorted((len(some), name) for name, some in members.items() if some)
+    for at, (size, small) in enumerate(by_size):
+        some = members[small]
+        parts = [(part, size - len(part)) for part in (some[: size // 16 + 1], some[: size // 5 + 1], some)]
+        for larger, large in by_size[at + 1 :]:
+            other = members[large]
+            for part, beyond in parts:
+                both = beyond + part.intersection_cardinality(other)
+                if both / size < CONTAINED and both / (size + larger - both) < TWINS:
+                    break  # this is the most that it can be, and both quotients rise with it
+            else:
+                found.append(Overlap(small, large, both, both / (size + larger - both), both / size))
     return sorted(found, key=lambda one: (-one.jaccard, -one.containment, one.smaller, one.larger))
 
 
@@ -110,25 +120,28 @@ def told_sizes(members: Mapping[str, BitMap], everybody: BitMap, *, smallest: in
 
 def siblings(names: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of segments of one group: `rfm/loyal` and `rfm/at-risk`."""
-    pairs = combinations(sorted(names), 2)
-    return [(a, b) for a, b in pairs if "/" in a and a.rsplit("/", 1)[0] == b.rsplit("/", 1)[0]]
+    return sorted(pair for group in _groups(names).values() for pair in combinations(group, 2))
 
 
 def alike(outcomes: Mapping[str, Floats]) -> list[Alike]:
     """Siblings whose outcomes (one number per member) cannot be told apart, by the ranks of Mann and Whitney
-    (1947); pairs with fewer than 200 people on a side are not asked."""
-    asked = [
-        pair for pair in siblings(list(outcomes)) if min(len(outcomes[one]) for one in pair) >= LEAST_COMPARED
-    ]
-    if not asked:
+    (1947); segments with fewer than 200 people are not asked."""
+    asked = [name for name, values in outcomes.items() if len(values) >= LEAST_COMPARED]
+    found = {}
+    for names in _groups(asked).values():
+        table = chances([outcomes[name] for name in names])
+        for (i, a), (j, b) in combinations(enumerate(names), 2):
+            found[a, b] = float(table[i, j])
+    if not found:
         return []
     from scipy.stats import false_discovery_control  # a second to load, which every run would wait for
 
-    chances = [_chance(outcomes[a], outcomes[b]) for a, b in asked]
-    adjusted = false_discovery_control(chances, method="bh")
+    pairs = sorted(found)
+    adjusted = false_discovery_control([found[pair] for pair in pairs], method="bh")
+    means = {name: float(outcomes[name].mean()) for name in asked}
     return [
-        Alike(a, b, (float(outcomes[a].mean()), float(outcomes[b].mean())), float(p))
-        for (a, b), p in zip(asked, adjusted, strict=True)
+        Alike(a, b, (means[a], means[b]), float(p))
+        for (a, b), p in zip(pairs, adjusted, strict=True)
         if p > ALIKE
     ]
 
@@ -156,12 +169,8 @@ def explained(members: Mapping[str, BitMap], outcomes: Mapping[str, Floats]) -> 
     Of groups of two and more segments that share nobody, 200 people or more together, not all of whom come to
     the same.
     """
-    groups: dict[str, list[str]] = {}
-    for name in sorted(members):
-        if "/" in name:
-            groups.setdefault(name.rsplit("/", 1)[0], []).append(name)
     found = {}
-    for group, names in groups.items():
+    for group, names in _groups(list(members)).items():
         sizes = [len(members[name]) for name in names]
         apart = len(BitMap.union(*(members[name] for name in names))) == sum(sizes)
         if len(names) < 2 or not apart or sum(sizes) < LEAST_COMPARED:
@@ -191,9 +200,10 @@ def told_explained(found: Mapping[str, float], outcome: str) -> Iterator[Notice]
             )
 
 
-def _chance(a: Floats, b: Floats) -> float:
-    if np.ptp(np.concatenate([a, b])) == 0:
-        return 1.0
-    from scipy.stats import mannwhitneyu  # as above
-
-    return float(mannwhitneyu(a, b, method="asymptotic").pvalue)
+def _groups(names: Sequence[str]) -> dict[str, list[str]]:
+    """Group → its segments, both in the order of the alphabet."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        if "/" in name:
+            groups.setdefault(name.rsplit("/", 1)[0], []).append(name)
+    return groups
