@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit
 
@@ -27,7 +29,23 @@ from rules.models.columns import (
 )
 from rules.models.ranking import COIN, auc, least_auc
 
-Features = Mapping[str, Sequence[str]]
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A long column of few values. `codes`: for each lead the place in `values`, which are all different."""
+
+    values: Sequence[str]
+    codes: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def part(self, first: int, end: int) -> Coded:
+        """Of the leads from `first` to before `end`."""
+        return Coded(self.values, self.codes[first:end])
+
+
+Features = Mapping[str, Sequence[str] | Coded]
 """Name → the value of each lead, in classes such as "50-249 people"; "" where it is not known."""
 LEAST_CONVERSIONS = 100
 SCALE = 10.0
@@ -55,7 +73,8 @@ class Scorecard:
         for name, points in self.points.items():
             if name not in features:
                 raise InputError(f"features: {name} has points but no column; add it or take its points away")
-            own = np.array([points.get(value, 0) for value in features[name]], dtype=np.int64)
+            coded = _coded(features[name])
+            own = np.array([points.get(value, 0) for value in coded.values], dtype=np.int64)[coded.codes]
             group = self.groups.get(name, name)
             sums[group] = sums.get(group, np.zeros(rows, np.int64)) + own
         total = np.zeros(rows, np.int64)
@@ -87,8 +106,10 @@ def learn(
         message = f"{wins} conversions; learned points need {LEAST_CONVERSIONS}: set them by hand."
         evidence = {"n": wins, "need": LEAST_CONVERSIONS}
         return None, (Notice("lead.few_outcomes", Severity.REFUSAL, message, evidence),)
-    columns, design = _design(features)
-    found = coefficients(design, outcome, ridge=ridge)[1:]
+    coded = {name: _coded(values) for name, values in features.items()}
+    columns, design, won, counts = _design(coded, outcome)
+    constant = np.ones((len(won), 1))
+    found = _fitted(sparse.hstack([constant, design], format="csr"), won, counts, ridge=ridge)[1:]
     points: dict[str, dict[str, int]] = {name: {} for name in sorted(features)}
     for (name, value), each in zip(columns, found.tolist(), strict=True):
         points[name][value] = round(scale * each)
@@ -98,7 +119,11 @@ def learn(
 def coefficients(design: Floats, outcome: Bools, *, ridge: float) -> Floats:
     """Of a logistic regression: the constant, which is not held back, then one per column."""
     rows, counts = np.unique(np.column_stack([outcome, design]), axis=0, return_counts=True)
-    won, matrix = rows[:, 0], np.column_stack([np.ones(len(rows)), rows[:, 1:]])
+    return _fitted(np.column_stack([np.ones(len(rows)), rows[:, 1:]]), rows[:, 0], counts, ridge=ridge)
+
+
+def _fitted(matrix: Floats | sparse.csr_array, won: Floats | Bools, counts: Ints, *, ridge: float) -> Floats:
+    """`coefficients`: a row for each distinct one, and how often it is there. The first column is 1."""
     held = np.full(matrix.shape[1], ridge)
     held[0] = 0.0
     everybody = float(counts.sum())
@@ -243,19 +268,43 @@ def _rows(features: Features) -> int:
     return next(iter(lengths.values()))
 
 
-def _design(features: Features) -> tuple[list[tuple[str, str]], Floats]:
-    """A column of 0 and 1 for each value but the commonest of each feature, by name and value."""
+def _coded(values: Sequence[str] | Coded) -> Coded:
+    if isinstance(values, Coded):
+        return values
+    distinct, codes = np.unique(np.array(values, dtype=np.str_), return_inverse=True)
+    return Coded(distinct.tolist(), codes.astype(np.int32))
+
+
+def _design(
+    features: Mapping[str, Coded], outcome: Bools
+) -> tuple[list[tuple[str, str]], sparse.csr_array, Bools, Ints]:
+    """A column of 0 and 1 for each value but the commonest of each feature, by name and value.
+
+    A row for each distinct lead, with whether it converted and how many leads are like that.
+    """
+    alike = outcome.astype(np.int64)
+    for coded in features.values():
+        # Numbered anew each time, so that no product of many features outgrows a whole number.
+        alike = np.unique(alike * len(coded.values) + coded.codes, return_inverse=True)[1]
+    _, first, counts = np.unique(alike, return_index=True, return_counts=True)
     columns: list[tuple[str, str]] = []
-    made: list[Bools] = []
+    cells: list[tuple[Ints, Ints]] = []
     for name in sorted(features):
-        values = np.array(features[name], dtype=np.str_)
-        distinct, counts = np.unique(values, return_counts=True)
-        for place, value in enumerate(distinct.tolist()):
-            if place != int(np.argmax(counts)):
+        coded = features[name]
+        often = np.bincount(coded.codes, minlength=len(coded.values))
+        there = sorted((value, code) for code, value in enumerate(coded.values) if often[code])
+        commonest = min(there, key=lambda one: (-often[one[1]], one[0]))
+        place = np.full(len(coded.values), -1)
+        for value, code in there:
+            if (value, code) != commonest:
+                place[code] = len(columns)
                 columns.append((name, value))
-                made.append(values == value)
-    design = np.column_stack(made) if made else np.zeros((_rows(features), 0))
-    return columns, design.astype(np.float64)
+        at = place[coded.codes[first]]
+        rows = np.flatnonzero(at >= 0)
+        cells.append((rows, at[rows]))
+    rows, places = (np.concatenate(each) for each in zip(*cells, strict=True))
+    design = sparse.csr_array((np.ones(len(rows)), (rows, places)), shape=(len(first), len(columns)))
+    return columns, design, outcome[first], counts
 
 
 def _naive_wins(learned: float, naive: float, least: float) -> tuple[Notice, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.models.columns import Bools, Notice, Severity
-from rules.models.lead import Backtest, Features, Scorecard, backtest, learn
+from rules.models.lead import Backtest, Coded, Features, Scorecard, backtest, learn
 from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import LeadSettings
 from sync.models.log import DAY_US, Ints, Log, date_of
@@ -44,7 +44,9 @@ class Lead:
         }
         by_hand = Scorecard(settings.points) if settings.points else None
         until = int(len(created) * LEARNED_SHARE)
-        early, late = (_features(part, settings) for part in (leads.slice(0, until), leads.slice(until)))
+        known = {name: _coded(leads[f"{name}__ci"]) for name in settings.features}
+        early: Features = {name: coded.part(0, until) for name, coded in known.items()}
+        late: Features = {name: coded.part(until, len(created)) for name, coded in known.items()}
         learned, notices = learn(early, outcome[:until])
         if learned is None:
             told = [replace(one, severity=Severity.WARNING) for one in notices] if by_hand else notices
@@ -104,8 +106,10 @@ def _leads(log: Log, settings: LeadSettings) -> pa.Table:
     ).to_arrow_table()
 
 
-def _features(leads: pa.Table, settings: LeadSettings) -> Features:
-    return {name: leads[f"{name}__ci"].fill_null("").to_pylist() for name in settings.features}
+def _coded(column: pa.ChunkedArray) -> Coded:
+    """Never as one Python string per lead: of a million these are hundreds of megabytes."""
+    coded = column.fill_null("").combine_chunks().dictionary_encode()
+    return Coded(coded.dictionary.to_pylist(), coded.indices.to_numpy())
 
 
 def _judged(

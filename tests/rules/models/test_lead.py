@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 
-from rules.models.columns import Bools, InputError, Severity
+from rules.models.columns import Bools, Floats, InputError, Severity
 from rules.models.lead import (
+    Coded,
     Scorecard,
-    _design,
     backtest,
     coefficients,
     leaks,
@@ -54,11 +56,61 @@ def test_points_of_one_feature_are_the_logarithms_of_its_odds_ratios() -> None:
 
 def test_coefficients_solve_the_equations_of_the_likelihood() -> None:
     features, won = leads()
-    _, design = _design(features)
+    design = one_hot(features)
     beta = coefficients(design, won, ridge=3.0)
     with_constant = np.column_stack([np.ones(4000), design])
     unexplained = with_constant.T @ (won - expit(with_constant @ beta))
     assert unexplained == pytest.approx(3.0 * np.array([0, *beta[1:]]), abs=1e-3)
+
+
+def one_hot(features: dict[str, list[str]]) -> Floats:
+    """By pandas: one column per value in the order of the alphabet, but for the commonest of each feature."""
+    table = pd.DataFrame(features)[sorted(features)]
+    every = pd.get_dummies(table, dtype=float, prefix_sep="=")
+    return every.drop(columns=[f"{name}={table[name].mode().min()}" for name in table]).to_numpy()
+
+
+def test_points_of_leads_that_are_alike_are_those_of_a_column_per_value_and_a_row_per_lead() -> None:
+    features, won = leads()
+    card, _ = learn(features, won, scale=1e9)
+    assert card is not None
+    found = [each for name in sorted(card.points) for _, each in sorted(card.points[name].items())]
+    # The search ends where the loss is flat to 1e-15 of it; of the exact ones it is then some 2e-7 off.
+    assert np.array(found) / 1e9 == pytest.approx(
+        coefficients(one_hot(features), won, ridge=1.0)[1:], abs=5e-7
+    )
+
+
+def test_coded_columns_are_learned_and_scored_as_their_values_are() -> None:
+    """Whatever the order of the values; one that nobody has gets no points."""
+    features, won = leads()
+    coded = {}
+    for name, values in features.items():
+        known = ["nobody's", *sorted(set(values), reverse=True)]
+        coded[name] = Coded(known, np.array([known.index(value) for value in values], dtype=np.int32))
+    card, _ = learn(coded, won)
+    assert card is not None
+    assert learn(features, won)[0] == card
+    assert card.score(coded).tolist() == card.score(features).tolist()
+    assert card.score({name: one.part(5, 9) for name, one in coded.items()}).tolist() == (
+        card.score(features)[5:9].tolist()
+    )
+
+
+def test_learning_takes_no_cell_per_lead_and_value() -> None:
+    """100,000 leads with 300 titles: a table of 0 and 1 alone would be 240 MB."""
+    draw = np.random.default_rng(4)
+    titles = Coded([f"title {n}" for n in range(300)], draw.integers(0, 300, 100_000).astype(np.int32))
+    won = draw.random(100_000) < 0.1
+    tracemalloc.start()
+    try:
+        card, _ = learn({"title": titles}, won)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert card is not None
+    assert len(card.points["title"]) == 299
+    assert peak < 100 * 100_000  # bytes
 
 
 def test_learned_points_are_ten_times_what_made_the_leads_convert() -> None:
