@@ -17,6 +17,9 @@ from unicodedata import east_asian_width
 MORE, LESS, LINE = "#0072B2", "#D55E00", "#57606A"
 """At least 3:1 on white; more and less also differ by side and sign."""
 _WIDE, _ROW, _LABEL, _TEXT = 680, 24, 250, 70
+_NARROW, _BESIDE, _SHORTEST, _DIGIT = 460, 80, 165, 8.5
+"""What is drawn over time fits a phone: its width, the least room for a value on either side, the shortest
+line (longer than its two dates), and how wide a digit may be."""
 _ROOM, _CAPITAL, _FULL_WIDTH = 31.0, 1.4, 1.8
 """What a label has room for, in small letters of the widest usual font; how many of these others take."""
 
@@ -56,7 +59,7 @@ def differences(rows: Sequence[Row], *, id_: str, title: str, about: str) -> str
 
 def steps(points: Sequence[tuple[float, int]], *, id_: str, title: str, about: str) -> str:
     """A size over time (seconds): it holds until the next one, nothing is smoothed. From 0 upwards."""
-    wide, high, pad = 480, 60, 6
+    wide, high, pad = 390, 60, 6
     first, last = points[0][0], points[-1][0]
     most = max(size for _, size in points) or 1
 
@@ -75,7 +78,8 @@ def steps(points: Sequence[tuple[float, int]], *, id_: str, title: str, about: s
         f'<circle cx="{across(end[0]):.1f}" cy="{up(end[1]):.1f}" r="3" fill="{MORE}"/>',
         f'<text x="{wide + 4}" y="{up(end[1]) + 6:.1f}">{end[1]:,}</text>',
     ]
-    return _svg(drawn, width=wide + _TEXT, height=high, id_=id_, title=title, about=about)
+    width = wide + _TEXT
+    return _svg(drawn, width=width, height=high, id_=id_, title=title, about=about, kind="time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,13 @@ def course(
 ) -> str:
     """Values over time, from the lowest to the highest there is; what lies between two is not known, the line
     only leads the eye. `said`: a value as text; `ends`: the first and the last time as text."""
-    left, right, high, pad, foot = 100, 580, 90, 8, 22
+    high, pad, foot = 90, 8, 22
     first, last = dots[0].at, dots[-1].at
     known = [value for dot in dots for value in (dot.value, dot.low, dot.high) if value is not None]
     least, most = min(known), max(known)
+    left = max(_BESIDE, round(8 + _DIGIT * max(len(said(least)), len(said(most)))))
+    beyond = max(_BESIDE, round(8 + _DIGIT * len(said(dots[-1].value))))
+    right = max(_NARROW - beyond, left + _SHORTEST)
 
     def across(at: float) -> float:
         return left + (right - left) * ((at - first) / (last - first) if last > first else 1)
@@ -110,7 +117,7 @@ def course(
     def up(value: float) -> float:
         return pad + (high - 2 * pad) * (0.5 if most == least else 1 - (value - least) / (most - least))
 
-    places = [f"{across(dot.at):.1f} {up(dot.value):.1f}" for dot in dots]
+    places = [f"{across(dot.at):.2f} {up(dot.value):.1f}" for dot in dots]
     drawn = [
         f'<path d="M{left} {up(value):.1f}H{right}" stroke="{LINE}" stroke-width="0.5"/>'
         f'<text x="{left - 8}" y="{up(value) + 5:.1f}" text-anchor="end">{escape(said(value))}</text>'
@@ -123,7 +130,7 @@ def course(
     ]
     drawn.append(f'<path d="M{"L".join(places)}" fill="none" stroke="{MORE}" stroke-width="2"/>')
     drawn += [
-        f'<circle cx="{across(dot.at):.1f}" cy="{up(dot.value):.1f}" r="2.5" fill="{MORE}"/>' for dot in dots
+        f'<circle cx="{across(dot.at):.2f}" cy="{up(dot.value):.1f}" r="2.5" fill="{MORE}"/>' for dot in dots
     ]
     drawn.append(
         f'<text x="{right + 8}" y="{up(dots[-1].value) + 5:.1f}">{escape(said(dots[-1].value))}</text>'
@@ -132,13 +139,24 @@ def course(
         f'<text x="{x}" y="{high + foot - 8}" text-anchor="{anchor}">{escape(text)}</text>'
         for x, anchor, text in zip((left, right), ("start", "end"), ends, strict=True)
     ]
-    return _svg(drawn, height=high + foot, id_=id_, title=title, about=about)
+    width = right + beyond
+    return _svg(drawn, width=width, height=high + foot, id_=id_, title=title, about=about, kind="time")
 
 
-def _svg(drawn: Sequence[str], *, height: int, id_: str, title: str, about: str, width: int = _WIDE) -> str:
+def _svg(
+    drawn: Sequence[str],
+    *,
+    height: int,
+    id_: str,
+    title: str,
+    about: str,
+    width: int = _WIDE,
+    kind: str = "compared",
+) -> str:
     return (
-        f'<svg role="img" aria-labelledby="{id_}-title {id_}-about" viewBox="0 0 {width} {height}"'
-        f' width="{width}" height="{height}"><title id="{id_}-title">{escape(title)}</title>'
+        f'<svg class="{kind}" role="img" aria-labelledby="{id_}-title {id_}-about"'
+        f' viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+        f'<title id="{id_}-title">{escape(title)}</title>'
         f'<desc id="{id_}-about">{escape(about)}</desc>{"".join(drawn)}</svg>'
     )
 

@@ -45,6 +45,11 @@ def instant(at: dt.datetime) -> str:
     return f'<time datetime="{at.isoformat()}">{at:%Y-%m-%d %H:%M} UTC</time>'
 
 
+def date(at: dt.datetime) -> str:
+    """A day as a cell of a table has it."""
+    return f'<time datetime="{at:%Y-%m-%d}">{day(at)}</time>'
+
+
 def day(at: dt.datetime) -> str:
     """Of UTC."""
     return f"{at:%Y-%m-%d}"

@@ -14,7 +14,7 @@ from html import escape
 from rules.models.traits import SUPPORT
 from sync.measures import MEASURES, WHY, Unit, said
 from sync.profiles.charts import Dot, course
-from sync.profiles.markup import day, figure, table
+from sync.profiles.markup import date, day, figure, table
 from sync.store.kpis import Kpi, Point
 
 _COUNTS = frozenset({"size", "entered", "left"})
@@ -49,7 +49,7 @@ def over_time(points: Sequence[Point], *, everybody: int, id_: str, currency: st
         "As runs measured it" if len(shown) == len(told) else f"The latest {MOST_ROWS} runs that measured",
         ["as of", "people", *(_words(name, currency) for name in names)],
         (
-            [day(point.as_of), *(escape(said(name, point.value(name))) for name in ("size", *names))]
+            [date(point.as_of), *(escape(said(name, point.value(name))) for name in ("size", *names))]
             for point in shown
         ),
     )

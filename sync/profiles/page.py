@@ -13,7 +13,7 @@ from html import escape
 from rules.models.traits import Trait
 from sync.profiles.charts import bars, differences, steps
 from sync.profiles.columns import Part
-from sync.profiles.markup import day, figure, instant, table
+from sync.profiles.markup import date, day, figure, instant, table
 from sync.profiles.over_time import over_time
 from sync.profiles.persona import amount, sentence, share, words
 from sync.profiles.profile import Measured, Profile, Shared
@@ -36,11 +36,12 @@ table { border-collapse: collapse; width: 100%; margin: .3rem 0 1rem }
 caption { text-align: left; color: #57606A; padding: .2rem 0 }
 th, td { padding: .2rem .6rem .2rem 0; text-align: left; border-bottom: 1px solid #D0D7DE;
   vertical-align: top } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
-td.n { white-space: nowrap }
-@media screen and (max-width: 40rem) { figure svg { min-width: 34rem } }
+td.n, time { white-space: nowrap } th[scope=row] { overflow-wrap: anywhere }
+@media screen and (max-width: 40rem) { svg.compared { min-width: 34rem } }
 @media print { body { max-width: none; padding: 0; font-size: 10.5pt; -webkit-print-color-adjust: exact;
   print-color-adjust: exact } h2, h3, caption { break-after: avoid } figure, svg, tr { break-inside: avoid }
-  a { color: inherit; text-decoration: none } .box { overflow: visible } }
+  a { color: inherit; text-decoration: none } .box { overflow: visible }
+  table { font-size: 8.5pt } th, td { padding-right: .4rem } }
 figure { margin: .5rem 0 1rem } figcaption { color: #57606A }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -130,7 +131,7 @@ def _trend(made: Profile, id_: str) -> Iterator[str]:
     about = f"From {first.size:,} people on {day(first.at)} to {made.size:,} on {day(made.as_of)}."
     yield figure(steps(points, id_=f"{id_}-trend", title="People over time", about=about), about)
     rows = [
-        [day(one.at), f"{one.size:,}", "the rule was edited" if one.edited else ""]
+        [date(one.at), f"{one.size:,}", "the rule was edited" if one.edited else ""]
         for one in made.trend[-MOST_TRAITS:]
     ]
     yield table("The latest changes", ["since", "people", "what happened"], rows, numbers=(1,))
