@@ -5,6 +5,6 @@ one, add a folder; the tests run over all of them.
 """
 
 from rules.packs.catalogue import Need, NeedKind, Pack, names, pack
-from rules.packs.wording import fitting, ids_of, prefixed
+from rules.packs.wording import fitting, ids_of, prefixed, with_activity
 
-__all__ = ["Need", "NeedKind", "Pack", "fitting", "ids_of", "names", "pack", "prefixed"]
+__all__ = ["Need", "NeedKind", "Pack", "fitting", "ids_of", "names", "pack", "prefixed", "with_activity"]

@@ -10,12 +10,15 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rules.language import Loaded, load
+from rules.packs.catalogue import NeedKind, Pack
 from rules.vocabulary import Vocabulary
 
 _DEFINES = re.compile(r"\[\[(segment|tiers|field|score)\]\]")
+_READ = re.compile(r"\s*(#|(name|why|owner)\s*=)")
 _FILE = "rules.toml"
 
 
@@ -42,6 +45,25 @@ def prefixed(text: str, prefix: str) -> str:
     for id_ in (*ids["field"], *ids["score"]):
         text = re.sub(rf"(?<![\w.-]){re.escape(id_)}(?![\w-])", f"{prefix.replace('-', '_')}_{id_}", text)
     return text
+
+
+def with_activity(one: Pack, name: str, other: str) -> Pack:
+    """The pack as it asks for the activity `other` where it asked for `name`; what people read stays.
+
+    ValueError if the pack needs no such activity.
+    """
+    if not any(need.kind is NeedKind.ACTIVITY and need.name == name for need in one.needs):
+        there = ", ".join(need.name for need in one.needs if need.kind is NeedKind.ACTIVITY)
+        raise ValueError(f"the pack {one.name} asks for no activity {name}; it asks for {there or 'none'}")
+    word = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])")
+    lines = (line if _READ.match(line) else word.sub(other, line) for line in one.rules.splitlines(True))
+    needs = (
+        replace(need, name=other + need.name.removeprefix(name))
+        if need.kind in (NeedKind.ACTIVITY, NeedKind.DETAIL) and need.activity == name
+        else need
+        for need in one.needs
+    )
+    return replace(one, rules="".join(lines), needs=tuple(needs))
 
 
 def fitting(text: str, vocabulary: Vocabulary) -> tuple[str, tuple[str, ...]]:

@@ -91,6 +91,10 @@ def add(
     partly: Annotated[
         bool, typer.Option("--partly", help="leave out the rules whose fields are missing")
     ] = False,
+    activity: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="what stands for an activity of the pack, such as purchase=deal_won"),
+    ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Copy a pack into the rules folder. Overwrites nothing, sends nothing; the rules stay right.
@@ -102,7 +106,7 @@ def add(
     from sync.run.workspace import Workspace
 
     with Workspace.open(config_of(context)) as workspace:
-        done = copy(workspace, name, file=file, prefix=prefix, partly=partly)
+        done = copy(workspace, name, file=file, prefix=prefix, partly=partly, activity=activity or ())
     if output is Format.JSON:
         emit_json(done.document())
         return

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rules.packs import Need, NeedKind
-from rules.vocabulary import Field, Kind, Vocabulary
-from sync.config.problems import nearest
+from rules.vocabulary import Field, Kind, Type, Vocabulary
 from sync.config.settings import Settings
 from sync.run.fill import fill_rates
 from sync.run.workspace import Workspace
+
+_ALIKE = 0.75
+"""Share of equal letters from which a name is proposed: languages are not last names."""
 
 
 class State(StrEnum):
@@ -126,7 +129,11 @@ class AtHand:
             rates = [self.rates.get(name) for name in (place.latitude, place.longitude)]
             share = None if None in rates else min(rate for rate in rates if rate is not None)
             return Found(need, State.EMPTY if share == 0 else State.READY, share)
-        columns = [self._like(("latitude", "lat"), ()), self._like(("longitude", "lon", "lng", "long"), ())]
+        number = (Type.NUMBER,)
+        columns = [
+            self._like(("latitude", "lat"), number),
+            self._like(("longitude", "lon", "lng", "long"), number),
+        ]
         north, east = (column or "CONNECTION.COLUMN" for column in columns)
         lines = (
             "two number columns make a place; write into config.toml:",
@@ -148,7 +155,7 @@ class AtHand:
         called = _nearest((need.name, *need.like), self.vocabulary.kinds)
         lines = [
             *(
-                [f'if it is what you call "{called}", call it {need.name} where it comes from']
+                [f'if what you call "{called}" is it, add the pack with --with {need.name}={called}']
                 if called
                 else []
             ),
@@ -205,8 +212,8 @@ def _nearest(words: Sequence[str], known: Iterable[str]) -> str | None:
     exact = next((folded[_plain(word)] for word in words if _plain(word) in folded), None)
     if exact is not None:
         return exact
-    near = nearest(_plain(words[0]), folded)
-    return folded[near] if near else None
+    near = difflib.get_close_matches(_plain(words[0]), folded, n=1, cutoff=_ALIKE)
+    return folded[near[0]] if near else None
 
 
 def _plain(name: str) -> str:

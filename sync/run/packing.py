@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rules.language import Problem, defined, load
-from rules.packs import Pack, fitting, ids_of, names, pack, prefixed
+from rules.packs import Pack, fitting, ids_of, names, pack, prefixed, with_activity
 from rules.vocabulary import Vocabulary
 from sync.assign import is_error, is_note
 from sync.config.problems import did_you_mean
@@ -20,6 +20,7 @@ from sync.run.supposed import rules_with
 from sync.run.workspace import Workspace
 
 _PREFIX = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ACTIVITY = re.compile(r"[a-z][a-z0-9_]*")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*\.toml")
 
 
@@ -88,14 +89,21 @@ def listed(workspace: Workspace | None) -> list[Listed]:
 
 
 def add(
-    workspace: Workspace, name: str, *, file: str | None = None, prefix: str = "", partly: bool = False
+    workspace: Workspace,
+    name: str,
+    *,
+    file: str | None = None,
+    prefix: str = "",
+    partly: bool = False,
+    activity: Sequence[str] = (),
 ) -> Added:
     """Copy a pack into the rules folder, as `file`; never over a file that is there.
 
-    `prefix`: before all its ids. `partly`: without the rules whose fields are missing. UserError, and nothing
-    is written, if a file or an id is taken, a field is missing (and not `partly`), or rules would be wrong.
+    `prefix`: before all its ids. `partly`: without the rules whose fields are missing. `activity`: what
+    stands for an activity, as "purchase=deal_won". UserError, and nothing is written, if a file or an id is
+    taken, a field is missing (and not `partly`), or rules would be wrong.
     """
-    chosen = the_pack(name)
+    chosen = _with(the_pack(name), activity)
     folder = workspace.settings.rules_dir
     target = folder / _file_name(chosen, file)
     _has_place(target, chosen)
@@ -127,6 +135,20 @@ def add(
     mine = tuple(p for p in after.problems if p.file == target.name and not is_error(p) and not is_note(p))
     there = [one for one in defined(target) if "/" in one or one in ids_of(text)["segment"]]
     return Added(chosen, target, tuple(there), left_out, found, mine, len(after.errors))
+
+
+def _with(chosen: Pack, activity: Sequence[str]) -> Pack:
+    for one in activity:
+        name, equals, other = one.partition("=")
+        if not (equals and _ACTIVITY.fullmatch(other)):
+            raise UserError(
+                f"--with takes the pack's activity and yours, such as purchase=deal_won, not {one}"
+            )
+        try:
+            chosen = with_activity(chosen, name, other)
+        except ValueError as error:
+            raise UserError(f"--with {one}: {error}") from None
+    return chosen
 
 
 def _file_name(chosen: Pack, file: str | None) -> str:

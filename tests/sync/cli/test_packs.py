@@ -282,3 +282,18 @@ def test_a_place_in_a_file_is_printed_as_it_is(shop: Shop) -> None:
     """Line 100 is no picture: terminals' libraries know `:100:` as one."""
     (shop.rules / "long.toml").write_text("\n" * 97 + '[[segment]]\nid = "a"\nwhen = "contry = 1"\n')
     assert "long.toml:100:" in shop("check").out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("purchase", "such as purchase=deal_won"),
+        ("purchase=Deal Won", "such as purchase=deal_won"),
+        ("order=deal_won", "asks for no activity order; it asks for purchase"),
+    ],
+)
+def test_what_stands_for_an_activity_must_be_named_right(shop: Shop, wrong: str, said: str) -> None:
+    answer = shop("packs", "add", "rfm", "--with", wrong)
+    assert answer.code == 1
+    assert said in answer.said
+    assert not (shop.rules / "pack-rfm.toml").exists()
