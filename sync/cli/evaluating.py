@@ -120,6 +120,7 @@ def _show(found: Evaluation) -> None:
     _ranking(found)
     _drift(found)
     _shares(found)
+    _centres(found)
     for name, how in found.unmeasured.items():
         say(f"not measured: {name}: {how}")
     for notice in found.warnings:
@@ -214,3 +215,13 @@ def _shares(found: Evaluation) -> None:
     same = len(found.shares) - len(moved) - few
     if found.shares:
         say(f"shares of people: {len(moved)} moved, {same} did not, {few} have too few people to tell")
+
+
+def _centres(found: Evaluation) -> None:
+    moved = [one for one in found.centres if one.alarm]
+    if moved:
+        table(
+            "Clusters that moved since they were found",
+            ["clustering", "cluster", "people", "by", "sd"],
+            ([one.clustering, one.name, one.people, one.feature, f"{one.shift:+.2f}"] for one in moved),
+        )

@@ -15,19 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from rules import ir
-from rules.engine.values import values
 from rules.models.clusters.identity import NOBODY, Moves, settle
 from rules.models.columns import Ints
-from rules.ruleset import CLUSTER, Clustering, RuleSet
+from rules.ruleset import CLUSTER, Clustering
 from rules.vocabulary import Vocabulary
 from sync.clusters import words
 from sync.clusters.document import frozen
 from sync.clusters.fitting import Before, find
-from sync.clusters.people import People, people_of
+from sync.clusters.people import People, read_people
 from sync.clusters.standing import Decisions, as_model, decisions, in_use, newest
 from sync.config.settings import RulesSettings
-from sync.engines import opened
 from sync.facts import of_clusterings
 from sync.models.columns import folded, put_columns
 from sync.models.model import version_of
@@ -193,18 +190,9 @@ class _One:
         return _State(*found)
 
     def _people(self) -> People:
-        wanted = {one.name: one.value for one in self.clustering.features}
-        roots: list[ir.Node] = [*wanted.values(), self.clustering.when]
-        with opened(self.store, RuleSet(), self.vocabulary, self.settings, beside=roots) as (session, there):
-            table = values(
-                session,
-                wanted,
-                there,
-                when=self.clustering.when,
-                as_of=self.as_of,
-                zone=self.vocabulary.zone,
-            )
-        return people_of(self.clustering, table)
+        return read_people(
+            self.store, self.clustering, self.vocabulary, as_of=self.as_of, settings=self.settings
+        )
 
     def _assigned(
         self, using: ModelVersion, people: People, everybody: Ints, was: _State, *, anew: bool

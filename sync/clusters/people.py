@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from rules import ir
+from rules.engine.values import values
 from rules.models.columns import Floats, Ints
-from rules.ruleset import Clustering
+from rules.ruleset import Clustering, RuleSet
+from rules.vocabulary import Vocabulary
+from sync.config.settings import RulesSettings
+from sync.engines import opened
+from sync.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,22 @@ class People:
     person: Ints
     numbers: Mapping[str, Floats]
     categories: Mapping[str, Sequence[str | None]]
+
+
+def read_people(
+    store: Store,
+    clustering: Clustering,
+    vocabulary: Vocabulary,
+    *,
+    as_of: dt.datetime,
+    settings: RulesSettings,
+) -> People:
+    """Out of the lake, as of an instant."""
+    wanted = {one.name: one.value for one in clustering.features}
+    roots: list[ir.Node] = [*wanted.values(), clustering.when]
+    with opened(store, RuleSet(), vocabulary, settings, beside=roots) as (session, there):
+        table = values(session, wanted, there, when=clustering.when, as_of=as_of, zone=vocabulary.zone)
+    return people_of(clustering, table)
 
 
 def people_of(clustering: Clustering, table: pa.Table) -> People:

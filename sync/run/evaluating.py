@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from rules.models.clusters.shifts import Shift, told_shifts
 from rules.models.columns import Floats, Notice, Severity
 from rules.models.lifecycle import gaps
 from rules.models.worth.attractiveness import told_unstable
@@ -36,6 +37,7 @@ from sync.errors import UserError
 from sync.models.log import Histories, Log
 from sync.quality.trust import Trust, needs, trust
 from sync.run.answered import Answers, asked_scales
+from sync.run.centres import centres_moved
 from sync.run.findings import Looked, looked
 from sync.run.grown import Grown
 from sync.run.measured import REVENUE_DAYS, average, measured, order_model
@@ -96,6 +98,7 @@ class _Evaluating:
         lake = self.store.lake
         self.everybody = bitmap(self.database, f"SELECT person FROM {lake.relation('people')}")
         self.trust = {} if rules is None else self._trust(rules)
+        self.centres = () if rules is None else self._centres(rules)
         self.log = Log(lake, self.database, as_of=look.as_of)
         self.orders = self.log.orders(order_model(workspace))
         self.facts = measured(workspace, self.database)
@@ -161,6 +164,7 @@ class _Evaluating:
             people_at=grown.people_at,
         )
         self.notices += told_moved(shares)
+        self.notices += told_shifts(self.centres)
         people = len(self.everybody)
         self.notices += told_sizes(self.members, self.everybody, smallest=self.asked.smallest)
         self.notices += told_overlaps(flagged)
@@ -196,6 +200,7 @@ class _Evaluating:
             explained=groups,
             drift=tuple(drift),
             shares=shares,
+            centres=self.centres,
             unmeasured=self._unmeasured(found) | ({} if unkept is None else {"shares": unkept}),
             warnings=tuple(sorted(self.notices, key=lambda one: one.severity is not Severity.WARNING)),
         )
@@ -215,6 +220,11 @@ class _Evaluating:
     def _trust(self, rules: RuleSet) -> dict[str, Trust]:
         badges = trust(self.members, needs(rules, self.look.fields), self.look.found())
         return {one.segment: one for one in badges}
+
+    def _centres(self, rules: RuleSet) -> tuple[Shift, ...]:
+        words = self.workspace.vocabulary()[0]
+        as_of, clusterings = self.look.as_of, rules.clusterings
+        return tuple(centres_moved(self.workspace, clusterings, words, self.database, as_of=as_of))
 
     def _mailable(self) -> BitMap:
         """Who has an address, consented and is not suppressed."""

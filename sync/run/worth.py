@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rules.models.clusters.shifts import Shift
 from rules.models.columns import Notice
 from rules.models.worth.attractiveness import Attraction
 from rules.models.worth.moved import Moved
@@ -97,8 +98,8 @@ class Drift:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Everything, as of an instant. `explained`: group of segments → the share of the variance of revenue per
-    person that lies between them. `shares`: group or segment → how its shares of people moved. `unmeasured`:
-    what is not measured → what turns it on."""
+    person that lies between them. `shares`: group or segment → how its shares of people moved. `centres`: of
+    clusters, by column. `unmeasured`: what is not measured → what turns it on."""
 
     run: int | None
     as_of: dt.datetime
@@ -114,6 +115,7 @@ class Evaluation:
     explained: Mapping[str, float]
     drift: tuple[Drift, ...]
     shares: Mapping[str, Moved]
+    centres: tuple[Shift, ...]
     unmeasured: Mapping[str, str]
     warnings: tuple[Notice, ...]
 
@@ -146,6 +148,9 @@ class Evaluation:
                 for one in self.drift
             ],
             "shares": [{"of": name, **asdict(one), "alarm": one.alarm} for name, one in self.shares.items()],
+            "centres": [
+                {**asdict(one), "too_small": one.too_small, "alarm": one.alarm} for one in self.centres
+            ],
             "unmeasured": dict(self.unmeasured),
             "warnings": [said(one) for one in self.warnings],
         }
