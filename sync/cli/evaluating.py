@@ -72,6 +72,7 @@ def _show(found: Evaluation) -> None:
         f"{len(found.worth)} segments of {found.people:,} people, {found.segments_a_person:.1f} a person,"
         f" as of {found.as_of:%Y-%m-%d %H:%M} UTC"
     )
+    margin = any(one.margin_share is not None for one in found.worth)
     table(
         f"Worth (revenue, buyers: orders of the last {found.revenue_days} days, refunds not taken off;"
         f" entered, left: {found.compare_days})",
@@ -83,6 +84,7 @@ def _show(found: Evaluation) -> None:
             "left",
             "new",
             "revenue",
+            *(["margin"] if margin else []),
             f"{found.currency} each",
             "buy",
             "30/90/365 d",
@@ -101,6 +103,7 @@ def _show(found: Evaluation) -> None:
                 one.growth.left if one.growth else None,
                 one.growth.new if one.growth else None,
                 f"{one.revenue_share:.0%}",
+                *([f"{one.margin_share or 0:.0%}"] if margin else []),
                 f"{one.revenue_per_person / 100:,.2f}",
                 f"{one.buyers.value:.0%}" if one.buyers else "–",
                 "/".join("–" if share is None else f"{share:.0%}" for share in one.retention.values()),

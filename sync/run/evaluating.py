@@ -40,6 +40,7 @@ from sync.run.answered import Answers, asked_scales
 from sync.run.centres import centres_moved
 from sync.run.findings import Looked, looked
 from sync.run.grown import Grown
+from sync.run.margins import margins
 from sync.run.measured import REVENUE_DAYS, average, measured, order_model
 from sync.run.measures_told import why
 from sync.run.ranked import knocked_out, ranked, weights_of
@@ -101,6 +102,7 @@ class _Evaluating:
         self.centres = () if rules is None else self._centres(rules)
         self.log = Log(lake, self.database, as_of=look.as_of)
         self.orders = self.log.orders(order_model(workspace))
+        self.margins = margins(workspace, self.log, days=REVENUE_DAYS)
         self.facts = measured(workspace, self.database)
         self.answers = {name: scale.read(self.log) for name, scale in scales.items()}
         campaigns = workspace.settings.measuring.campaigns
@@ -135,6 +137,8 @@ class _Evaluating:
                 growth_note=note,
                 revenue=revenue,
                 revenue_share=_part(revenue, float(spent.sum())),
+                margin=self.margins.of(members),
+                margin_share=self.margins.share(members),
                 buyers=wilson(len(members & bought), size) if size else None,
                 retention=retention(of_members(waits, members)),
                 clv=average(self.facts.clv, members),
@@ -163,6 +167,7 @@ class _Evaluating:
             people=self.everybody,
             people_at=grown.people_at,
         )
+        self.notices += self.margins.told()
         self.notices += told_moved(shares)
         self.notices += told_shifts(self.centres)
         people = len(self.everybody)
@@ -255,6 +260,8 @@ class _Evaluating:
 
     def _unmeasured(self, worth: list[Worth]) -> dict[str, str]:
         found = {}
+        if self.margins.by_person is None:
+            found["margin"] = self.margins.why
         if self.facts.clv is None:
             found["clv"] = (
                 "add [models.clv] to the config, or see `segsync models list` for why it is not in use"

@@ -69,6 +69,8 @@ class Worth:
     growth_note: str
     revenue: int
     revenue_share: float
+    margin: int | None
+    margin_share: float | None
     buyers: Share | None
     retention: Mapping[int, float | None]
     clv: Mean | None
@@ -168,6 +170,8 @@ def _worth(one: Worth) -> dict[str, Any]:
         "growth_note": one.growth_note,
         "revenue": one.revenue,
         "revenue_share": one.revenue_share,
+        "margin": one.margin,
+        "margin_share": one.margin_share,
         "revenue_per_person": one.revenue_per_person,
         "buyers": None if one.buyers is None else _share(one.buyers),
         "retention": {str(days): share for days, share in one.retention.items()},

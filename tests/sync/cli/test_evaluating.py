@@ -42,8 +42,9 @@ def test_sizes_revenue_and_overlaps_are_those_of_pandas(segsync: Segsync, demo_c
 
 def test_what_is_not_measured_is_told_with_what_turns_it_on(segsync: Segsync) -> None:
     found = segsync("evaluate", "--format", "json").document
-    assert set(found["unmeasured"]) == {"clv", "engagement", "satisfaction", "roi"}
+    assert set(found["unmeasured"]) == {"margin", "clv", "engagement", "satisfaction", "roi"}
     assert "[models.clv]" in found["unmeasured"]["clv"]
+    assert "[models.offers.table]" in found["unmeasured"]["margin"]
     assert {one["clv"] for one in found["segments"]} == {one["roi"] for one in found["segments"]} == {None}
     assert "clv" not in found["attractiveness"]["weights"]
     assert "eval.unmeasured_roi" in {one["code"] for one in found["warnings"]}
