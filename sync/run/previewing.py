@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from pyroaring import BitMap
 
@@ -40,7 +41,7 @@ def preview(workspace: Workspace, segment: str) -> dict[str, Any]:
     before = workspace.store.segments.latest().get(segment)
     database = lake.connect()
     try:
-        database.register("members", pa.table({"person": pa.array(list(members), pa.int32())}))
+        database.register("members", pa.table({"person": np.asarray(members.to_array()).astype(np.int32)}))
         theirs = f"(SELECT * FROM {lake.relation('people')} WHERE person IN (SELECT person FROM members))"
         found = Whereabouts(database, contacts=lake.relation("contacts"), links=lake.relation("links"))
         reach = [
