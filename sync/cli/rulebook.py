@@ -71,7 +71,8 @@ def check(
         for one in sizes or ():
             say(_size(one))
         if loaded.ruleset is not None:
-            say(f"{len(loaded.ruleset.segments)} segments, no errors")
+            count = len(loaded.ruleset.segments)
+            say(f"{count} {'segment' if count == 1 else 'segments'}, no errors")
         else:
             say(f"{errors} {'error' if errors == 1 else 'errors'}")
     if errors:

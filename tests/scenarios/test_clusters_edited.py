@@ -56,7 +56,7 @@ def test_edited_rules_know_the_clusterings_of_their_own_folder(running: Planted)
 
 def test_a_file_without_a_clustering_is_read_beside_those_in_force(running: Planted) -> None:
     file = running.edited(ALONE) / "rules.toml"
-    assert "1 segments, no errors" in running.told(f"check {file}")
+    assert "1 segment, no errors" in running.told(f"check {file}")
     (running.folder / "rules" / "more.toml").write_text(LAPSED)
     assert "no errors" in running.told(f"check {running.folder / 'rules' / 'more.toml'}")
 
