@@ -50,10 +50,12 @@ def centres_moved(
         cluster = np.full(len(people.person), _NOWHERE, dtype=np.int64)
         cluster[here] = [places.get(int(one), _NOWHERE) for one in table["cluster"].to_numpy()[there]]
         accepted = decisions(store, id_).accepted
-        named = {one["id"]: one["name"] for one in using.document["parameters"]["clusters"]}
+        told = using.document["parameters"]["clusters"]
+        stability = {one["id"]: float(one["stability"]) for one in told}
+        named = {one["id"]: one["name"] for one in told}
         named |= dict(accepted)
         found = shifts(by.matrix(people), cluster, by.centres)
         for place, number in enumerate(by.ids):
             size = int((cluster == place).sum())
             for name, shift in zip(by.scaling.columns, found[place], strict=True):
-                yield Shift(id_, number, named[number], size, name, float(shift))
+                yield Shift(id_, number, named[number], size, name, float(shift), stability[number])

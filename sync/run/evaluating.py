@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from rules.models.clusters.shifts import Shift, told_shifts
+from rules.models.clusters.shifts import Shift, told_clusters, told_shifts
 from rules.models.columns import Floats, Notice, Severity
 from rules.models.lifecycle import gaps
 from rules.models.worth.attractiveness import told_unstable
@@ -170,6 +170,7 @@ class _Evaluating:
         self.notices += self.margins.told()
         self.notices += told_moved(shares)
         self.notices += told_shifts(self.centres)
+        self.notices += told_clusters(self.centres)
         people = len(self.everybody)
         self.notices += told_sizes(self.members, self.everybody, smallest=self.asked.smallest)
         self.notices += told_overlaps(flagged)

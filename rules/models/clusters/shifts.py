@@ -1,4 +1,4 @@
-"""How far the people of a cluster lie today from where it was found, in standard deviations of everybody."""
+"""How far the people of a cluster lie from where it was found, and whether it was ever to be trusted."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from rules.models.columns import Floats, Ints, Notice, Severity
 
 FAR = 0.5
 """From here on a feature tells a cluster apart (see `naming`), so that its name may not fit any more."""
+UNSTABLE = 0.6
+"""A cluster that comes back with less (Jaccard, see `choice`) is not to be trusted (Hennig 2007; manual of
+his R package fpc)."""
 LEAST = 30
 """With fewer people a mean is off by so much by chance: by at most .18 of them, one sd of it, with 30."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Of one cluster by one column of the matrix. `shift` in sd, above 0 where people have more of it now."""
+    """Of one cluster by one column of the matrix. `shift` in sd, above 0 where people have more of it now;
+    `stability` is the cluster's, as it was found."""
 
     clustering: str
     cluster: int
@@ -25,6 +29,7 @@ class Shift:
     people: int
     feature: str
     shift: float
+    stability: float
 
     @property
     def too_small(self) -> bool:
@@ -74,3 +79,20 @@ def told_shifts(found: Sequence[Shift]) -> Iterator[Notice]:
             "people": one.people,
         }
         yield Notice("drift.centre", Severity.WARNING, message, evidence)
+
+
+def told_clusters(found: Sequence[Shift]) -> Iterator[Notice]:
+    """`seg.unstable`, once for each cluster that other people of the same kind would not give."""
+    for one in {(each.clustering, each.cluster): each for each in found}.values():
+        if one.stability < UNSTABLE:
+            message = (
+                f"{one.name} ({one.clustering}) has a stability of {one.stability:.2f} (Jaccard), under"
+                f" {UNSTABLE:.2f}: other people of the same kind would be divided otherwise. Ask for fewer"
+                " clusters, or by other values, before anything rests on it."
+            )
+            evidence: dict[str, float | int | str] = {
+                "clustering": one.clustering,
+                "cluster": one.cluster,
+                "stability": one.stability,
+            }
+            yield Notice("seg.unstable", Severity.WARNING, message, evidence)
