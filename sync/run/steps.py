@@ -300,10 +300,12 @@ class Pipeline:
         self._rename_audiences()
         record_opt_outs(self.workspace, self.store, self.report, plan_id, at=self.as_of)
         open_batches = self.store.plans.open_batches(plan_id)
-        if open_batches:
+        # Taken over, a run may find all sent, and a task whose worker never came to say so: it is done again.
+        untold = {task.connection for task in self.store.tasks.of(self.run.id, Step.PUSH) if not task.results}
+        if open_batches or untold:
             with self._step(Step.PUSH):
                 rows = {row.id: row for row in self.store.ledger.audiences()}
-                names = sorted({rows[batch.audience_id].connection for batch in open_batches})
+                names = sorted(untold | {rows[batch.audience_id].connection for batch in open_batches})
                 total = sum(len(batch.adds) + len(batch.removes) for batch in open_batches)
                 self._share(Step.PUSH, {name: {"plan": plan_id} for name in names}, total=total)
                 with closing(self.store.lake.connect()) as database:

@@ -10,17 +10,19 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from connectors.mailchimp.simulator import MailchimpSimulator
 from connectors.simulation import Reply, Request, serve
 from sync.run.workspace import Workspace
-from sync.store import Lease, Store, Terms
+from sync.store import Lease, Step, Store, Task, TaskState, Terms
 from sync.store.tables import metadata
+from sync.store.tasks import Tasks
 from tests.patience import PATIENCE_S
 from tests.scenarios.lives import nursery
 
@@ -183,10 +185,10 @@ class Hand:
         return any(text in str(word) for message in self.listen() for word in message)
 
 
-def hire(works: Works) -> Hand:
+def hire(works: Works, *, labour: Callable[[Path, Connection], None] | None = None) -> Hand:
     """Start a worker process."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
-    process = nursery().Process(target=_labour, args=(works.config, theirs))
+    process = nursery().Process(target=labour or _labour, args=(works.config, theirs))
     process.start()
     theirs.close()
     return Hand(process, ours)  # type: ignore[arg-type]
@@ -207,6 +209,20 @@ class _Telling(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._tell("log", record.getMessage())
+
+
+def labour_until_all_is_sent(config: Path, pipe: Connection) -> None:
+    """A worker that is killed when its last task of a push has sent all and is about to say so."""
+    finish = Tasks.finish
+
+    def finishing(tasks: Tasks, task: Task, result: Mapping[str, Any]) -> None:
+        others = [one for one in tasks.of(task.run_id, Step.PUSH) if one.id != task.id]
+        if task.step is Step.PUSH and all(one.state is TaskState.DONE for one in others):
+            os.kill(os.getpid(), signal.SIGKILL)
+        finish(tasks, task, result)
+
+    Tasks.finish = finishing  # type: ignore[method-assign]
+    _labour(config, pipe)
 
 
 def _labour(config: Path, pipe: Connection) -> None:
