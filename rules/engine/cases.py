@@ -16,7 +16,8 @@ from rules.engine.activity import Row
 from rules.engine.evaluation import evaluate
 from rules.engine.explain import Explanation, Render, explain, one_person
 from rules.engine.periods import Clock, edge_of
-from rules.engine.person import Context, PersonFacts, Population, holds
+from rules.engine.person import Context, PersonFacts, holds
+from rules.engine.population import Population
 from rules.engine.relations import relations
 from rules.engine.standing import Standing
 from rules.engine.walk import Rank, nodes, ranks

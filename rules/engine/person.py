@@ -373,29 +373,3 @@ def _re2_search(pattern: str, text: str) -> bool:
     """One meaning of patterns everywhere, and no catastrophic backtracking: RE2, as DuckDB carries it."""
     found = _re2().cursor().execute("SELECT regexp_matches($1, $2)", [text, pattern]).fetchone()
     return found is not None and found[0] is True
-
-
-class Population:
-    """Everyone's values, sorted, straight from the definition of a rank."""
-
-    def __init__(self, wanted: Sequence[Rank], people: Sequence[PersonFacts], context: Context) -> None:
-        self._values: dict[tuple[Rank, object], list[Known]] = {}
-        for rank in wanted:
-            for person in people:
-                ranked = rank_value(rank, person, context)
-                if ranked is not None:
-                    self._values.setdefault((rank, ranked[1]), []).append(ranked[0])
-
-    def holds(self, rank: Rank, value: Known, group: object) -> bool:
-        """Counts who is above or below; nothing else."""
-        values = self._values[rank, group]
-        above = sum(other > value for other in values)  # type: ignore[operator]
-        below = sum(other < value for other in values)  # type: ignore[operator]
-        match rank:
-            case ir.RankShare(side, ppm):
-                beyond = above if side is ir.Side.TOP else below
-                return beyond * 1_000_000 < ppm * len(values)
-            case ir.RankCount(side, n):
-                return (above if side is ir.Side.TOP else below) < n
-            case ir.Quintile(q):
-                return below * 5 // len(values) + 1 == q

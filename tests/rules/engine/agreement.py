@@ -13,7 +13,8 @@ from pyroaring import BitMap
 from rules import ir
 from rules.engine import Evaluation, Tables, evaluate
 from rules.engine.periods import Clock, edge_of
-from rules.engine.person import Context, PersonFacts, Population, holds
+from rules.engine.person import Context, PersonFacts, holds
+from rules.engine.population import Population
 from rules.engine.relations import relations
 from rules.engine.session import Session
 from rules.engine.standing import Standing

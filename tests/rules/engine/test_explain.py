@@ -10,7 +10,8 @@ import pytest
 from rules import ir
 from rules.engine.explain import Explaining, Explanation, explain
 from rules.engine.periods import Clock
-from rules.engine.person import Context, Evaluator, PersonFacts, Population
+from rules.engine.person import Context, Evaluator, PersonFacts
+from rules.engine.population import Population
 from rules.engine.ranks import KnownRanks
 from rules.engine.reading import read_person
 from rules.engine.relations import relations

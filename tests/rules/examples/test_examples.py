@@ -19,7 +19,8 @@ import pytest
 
 from rules.engine import Evaluation, evaluate
 from rules.engine.periods import Clock
-from rules.engine.person import Context, PersonFacts, Population, holds
+from rules.engine.person import Context, PersonFacts, holds
+from rules.engine.population import Population
 from rules.engine.relations import relations
 from rules.engine.walk import ranks
 from rules.language import Loaded, json_schema, load
