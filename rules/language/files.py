@@ -15,6 +15,7 @@ from rules.language.cases import Case, build_case
 from rules.language.checked import Checked
 from rules.language.checks.expression import Expressions
 from rules.language.definitions import Drafts, SegmentDraft
+from rules.language.folder import rule_files, wrong_links
 from rules.language.order import in_order
 from rules.language.problems import Problem, Severity
 from rules.language.ruletext import RuleText
@@ -137,12 +138,8 @@ def sources_of(path: Path) -> list[Source]:
 
 
 def _read(path: Path) -> tuple[list[Source], list[Problem]]:
-    if path.is_dir():
-        found = sorted(each for each in path.rglob("*.toml") if each.is_file())
-        named = [(each.relative_to(path).as_posix(), each) for each in found]
-    else:
-        named = [(path.name, path)]
-    problems: list[Problem] = []
+    named = rule_files(path)
+    problems = wrong_links(path)
     if not named:
         problems.append(Problem(str(path), 1, 1, "there is no rule file (*.toml) in this folder"))
     sources = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +21,7 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from rules.language import load
+from rules.language import load, rule_files
 from rules.language.rewrite import CannotRewriteError, rewritten
 from rules.language.ruletext import RuleText
 from rules.ruleset import RuleSet
@@ -237,7 +237,7 @@ class Asking:
         return rules if same and self.segment in rules.segments else None
 
     def _restored(self, then: Mapping[str, str]) -> RuleSet | None:
-        files = dict(_files(self.workspace.settings.rules_dir))
+        files = {name: path.read_bytes() for name, path in rule_files(self.workspace.settings.rules_dir)}
         gone = []
         for name, version in then.items():
             text = self._text(name, version)
@@ -273,15 +273,6 @@ def attributed(before: BitMap, steps: Sequence[tuple[Why, BitMap]]) -> dict[Why,
         enter, leave = enter - came, leave - gone
         found[why] = came, gone
     return found
-
-
-def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    if folder.is_file():
-        yield folder.name, folder.read_bytes()
-        return
-    for path in sorted(folder.rglob("*.toml")):
-        if path.is_file():
-            yield path.relative_to(folder).as_posix(), path.read_bytes()
 
 
 def _segment(name: str, rule: RuleText) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from rules.language import clusterings_in
+from rules.language import clusterings_in, rule_files
 from rules.ruleset import Clustering, RuleSet
 from rules.vocabulary import Vocabulary
 from sync.assign import rules_or_problems
@@ -72,8 +72,7 @@ _CHECKED: WeakKeyDictionary[Workspace, _Checked] = WeakKeyDictionary()
 def _contents(folder: Path) -> tuple[tuple[str, bytes], ...] | None:
     """Every rule file and what is in it; None: one cannot be read, of which `load` tells."""
     try:
-        files = sorted(each for each in folder.rglob("*.toml") if each.is_file())
-        return tuple((str(each), each.read_bytes()) for each in files)
+        return tuple((str(each), each.read_bytes()) for _, each in rule_files(folder))
     except OSError:
         return None
 

@@ -28,5 +28,5 @@ def _no_rules(folder: str, names: Iterable[str]) -> set[str]:
     return {
         name
         for name in names
-        if name == ".git" or not (name.endswith(".toml") or Path(folder, name).is_dir())
+        if name.startswith(".") or not (name.endswith(".toml") or Path(folder, name).is_dir())
     }

@@ -9,11 +9,10 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from connectors.errors import ConnectorError
-from rules.language import Sent, sent
+from rules.language import Sent, rule_files, sent, wrong_links
 from sync.config import Settings
 from sync.errors import PlatformFailed, UserError
 from sync.run.rulebook import known_rules
@@ -78,10 +77,10 @@ class Watched:
         """The settings with a copy of their rules; UserError with everything that is wrong with them."""
         self._number += 1
         copy = self._folder / str(self._number)
-        for file in _files(settings.rules_dir):
-            there = copy / (
-                file.relative_to(settings.rules_dir) if settings.rules_dir.is_dir() else file.name
-            )
+        if wrong := wrong_links(settings.rules_dir):  # a copy would lose them
+            raise UserError("a rule file is lost", problems=tuple(str(problem) for problem in wrong))
+        for name, file in rule_files(settings.rules_dir):
+            there = copy / name
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, there)
         copied = dataclasses.replace(settings, rules_dir=copy)
@@ -95,21 +94,15 @@ class Watched:
         finally:
             tried.disconnect()
         segments, complete = sent(copy)
-        wrong = schedule_problems(copied, segments, complete=complete)
-        if wrong:
-            raise UserError("a schedule is wrong", problems=tuple(str(problem) for problem in wrong))
+        amiss = schedule_problems(copied, segments, complete=complete)
+        if amiss:
+            raise UserError("a schedule is wrong", problems=tuple(str(problem) for problem in amiss))
         self.segments = segments
         return copied
 
     def _print(self) -> Print:
-        return tuple(_told(file) for file in (self._config, *sorted(_files(self._rules_dir))))
-
-
-def _files(place: Path) -> Iterator[Path]:
-    if place.is_dir():
-        yield from (each for each in place.rglob("*.toml") if each.is_file())
-    elif place.exists():
-        yield place
+        files = (path for _, path in rule_files(self._rules_dir))
+        return tuple(_told(file) for file in (self._config, *files))
 
 
 def _told(file: Path) -> tuple[str, int, int]:

@@ -17,6 +17,7 @@ from sync.run.report import Report
 from sync.run.workspace import Workspace
 from sync.schedule import instant
 from sync.serve.hooks import Hooks
+from sync.serve.reload import Watched
 from sync.store import RunState, Store
 from sync.store.tables import runs
 from tests.databases import own_postgres, postgres_url
@@ -233,6 +234,25 @@ def test_runs_go_on_with_the_last_good_rules(works: Works) -> None:
             for name, one in works.newsletters.items()
         }
         assert works.found() == {name: french[name] - germans for name, germans in works.expected().items()}
+
+
+def test_a_rule_file_whose_link_leads_nowhere_keeps_the_last_good_rules(works: Works) -> None:
+    rules = works.folder / "rules" / "rules.toml"
+    elsewhere = rules.rename(works.folder / "elsewhere.toml")
+    rules.symlink_to(elsewhere)
+    with Workspace.open(works.config) as workspace:
+        watched = Watched(workspace)
+        before = watched.segments
+        elsewhere.rename(works.folder / "moved.toml")
+        assert not any(watched.look() for _ in range(3))
+        assert watched.segments == before
+        assert [
+            "rules.toml:1:1: this is a link to a file that is not there" in each for each in watched.problems
+        ] == [True]
+        (works.folder / "moved.toml").rename(elsewhere)
+        assert any(watched.look() for _ in range(3))
+        assert watched.problems == ()
+        watched.close()
 
 
 def test_a_schedule_of_a_segment_that_is_not_there_stops_the_start(works: Works) -> None:

@@ -234,6 +234,38 @@ def test_a_folder_without_rules_or_a_missing_one_is_an_error(tmp_path: Path) -> 
     assert missing.ruleset is None
 
 
+def test_links_behind_which_rules_would_be_lost_are_errors(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "rules", tmp_path / "elsewhere"
+    folder.mkdir(), elsewhere.mkdir()
+    write(elsewhere, a="[[segment]]\nid = 'a'\nwhen = 'vip'")
+    (folder / "linked.toml").symlink_to(elsewhere / "a.toml")
+    good = load(folder, VOCABULARY)
+    assert good.problems == ()
+    assert good.ruleset is not None
+    assert list(good.ruleset.segments) == ["a"]
+    (folder / "lost.toml").symlink_to(elsewhere / "gone.toml")
+    (folder / "team").symlink_to(elsewhere)
+    wrong = load(folder, VOCABULARY)
+    assert wrong.ruleset is None
+    assert [(each.file, each.message.split(";")[0]) for each in wrong.problems] == [
+        ("lost.toml", "this is a link to a file that is not there"),
+        ("team", "this is a link to a folder, which is not followed"),
+    ]
+
+
+def test_a_folder_that_kubernetes_mounts_is_read_once_and_locks_of_editors_not_at_all(tmp_path: Path) -> None:
+    dated = tmp_path / "..2026_11_30"
+    dated.mkdir()
+    write(dated, a="[[segment]]\nid = 'a'\nwhen = 'vip'")
+    (tmp_path / "..data").symlink_to(dated.name)
+    (tmp_path / "a.toml").symlink_to("..data/a.toml")
+    (tmp_path / ".#a.toml").symlink_to("somebody@a-machine.4711")
+    found = load(tmp_path, VOCABULARY)
+    assert found.problems == ()
+    assert found.ruleset is not None
+    assert list(found.ruleset.segments) == ["a"]
+
+
 def test_a_file_that_is_not_utf8_is_told_with_the_place(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes("# fine\n# Grö".encode() + "ß".encode("latin-1"))
     assert [str(each) for each in load(tmp_path, VOCABULARY).problems] == [
