@@ -1,6 +1,6 @@
 """What a user may do wrong or meet, with the exit code of the command line. Never a traceback for these.
 
-0 done · 1 problems in input · 2 wrong usage · 3 held by a brake · 4 a platform failed · 5 there is work to do
+0 done · 1 problems in input · 2 wrong usage · 3 held · 4 a platform failed · 5 there is work to do
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog=(
-        "Exit codes: 0 done, 1 problems in input, 2 wrong usage, 3 held by a brake, 4 a platform failed; "
+        "Exit codes: 0 done, 1 problems in input, 2 wrong usage, 3 something is held, 4 a platform failed; "
         "`plan --exit-code` and `diff --exit-code`: 5 when there is something to do."
     ),
 )

@@ -37,7 +37,7 @@ def fit(
     Without names clusters are found anew as well, as `clusters fit` does.
 
     Exit codes: 0 made, also where one was refused or is no better than the naive guess; 1 no such model,
-    nothing pulled yet, or a run is on; 2 wrong usage.
+    nothing pulled yet, a file of the model's own cannot be read, or a run is on; 2 wrong usage.
     """
     from sync.run.modelling import fit as fit_now
     from sync.run.workspace import Workspace

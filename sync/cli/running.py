@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -200,6 +201,8 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
         )
     for rule, count in found["kept_out"].items():
         say(f"{count:,} records are kept out of people: segsync quality --rows FILE.csv --rule {rule}")
+    for line in told_held_facts(found["held_facts"]):
+        say(line)
     for one in found["unreachable"]:
         say(told_unreachable(one))
     for one in found["frozen"]:
@@ -218,6 +221,11 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
         say(f"  look: segsync held {one['plan']}; let them go: segsync approve {one['plan']}")
     if not found["held"]:
         say("Nothing waits for an approval.")
+
+
+def told_held_facts(held: Mapping[str, str]) -> list[str]:
+    """Facts that stay as they were until somebody mends a file, a line for each model."""
+    return [f"held: the facts of model {name} stay as they were: {why}" for name, why in held.items()]
 
 
 def told_unreachable(one: dict[str, object]) -> str:
@@ -304,6 +312,8 @@ def _tell_problems(report: Report) -> None:
         say(f"left out, since they must not be marketed to: {', '.join(out)} (by segment: segsync plan)")
     for message in report.brakes:
         say(f"held: {message}")
+    for line in told_held_facts(report.held_facts):
+        say(line)
     for message in report.frozen:
         say(message)
     if report.held and report.plan_id is not None:

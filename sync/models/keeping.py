@@ -7,7 +7,7 @@ count of the people whose facts it changes.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rules.vocabulary import Field, Type
-from sync.config.modelling import ModelSettings, SendTimeSettings
+from sync.config.modelling import ModelSettings, OffersSettings, SendTimeSettings
 from sync.facts import facts_of, of_clusterings
 from sync.models.channel import PreferredChannel
 from sync.models.churn import Churn
@@ -31,13 +31,14 @@ from sync.models.lifecycle import Lifecycle
 from sync.models.log import Log
 from sync.models.model import Model, version_of
 from sync.models.offers import NextOffer
+from sync.models.products import BadTable, products_of
 from sync.models.rfm import Rfm, old_edges
 from sync.models.send_time import SendTime
 from sync.models.standing import by_model, due, reason, used
 from sync.models.words import made_of
 from sync.store import Store
 from sync.store.models import ModelState, ModelVersion
-from sync.store.shapes import PHYSICAL
+from sync.store.shapes import PHYSICAL, quoted
 
 Settings = Mapping[str, ModelSettings]
 _MODELS: Mapping[str, Model[Any]] = {
@@ -55,10 +56,12 @@ _MODELS: Mapping[str, Model[Any]] = {
 
 @dataclass(slots=True)
 class Kept:
-    """`fitted`: what was made anew, refusals included. `used`: whose results the facts are."""
+    """`fitted`: what was made anew, refusals included. `used`: whose results the facts are. `held`: model →
+    what could not be read, and the mend; its facts are as they were."""
 
     fitted: list[ModelVersion] = field(default_factory=list)
     used: dict[str, ModelVersion] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, object]:
@@ -72,15 +75,22 @@ class Kept:
 def keep(
     store: Store, models: Settings, *, as_of: dt.datetime, currency: str, asked: Collection[str] = ()
 ) -> Kept:
-    """Fit what is due or `asked` for, and put everybody's facts into the lake. Call it only under a lease."""
+    """Fit what is due or `asked` for, and put everybody's facts into the lake. Call it only under a lease.
+
+    A model whose own file cannot be read is not fitted, and its facts stay as they were.
+    """
     kept = Kept()
     if not models:
         return kept
     stored = by_model(store)
     with closing(store.lake.connect()) as database:
         log = Log(store.lake, database, as_of=as_of)
+        kept.held = _unreadable(log, models)
         new: dict[str, ModelVersion] = {}
         for name, model in sorted(models.items(), key=lambda one: isinstance(one[1], SendTimeSettings)):
+            if name in kept.held:
+                _tell_stored(log, model)
+                continue
             versions = stored.get(name, [])
             why = "it was asked for" if name in asked else due(model, versions, as_of=as_of)
             if why is not None:
@@ -91,24 +101,53 @@ def keep(
             name: used(model, [*([new[name]] if name in new else []), *stored.get(name, ())])
             for name, model in models.items()
         }
-        facts = _Facts(log, models, currency)
+        going = {name: one for name, one in models.items() if name not in kept.held}
+        facts = _Facts(log, going, currency)
         table, moved = facts.table(now, {name: before[name] for name in new})
         for name, version in new.items():
             told = {"changed": moved[name]} if name in moved else {}
             new[name] = _with(version, told)
             store.models.add(new[name])
-        put_columns(store.lake, database, table, of=lambda column: not of_clusterings(column))
+        left = _columns_of([models[name] for name in kept.held], currency)
+        store.lake.ensure("facts", left)  # what is held before it ever was is missing, but known
+        put_columns(store.lake, database, table, of=lambda one: not of_clusterings(one) and one not in left)
     kept.fitted = list(new.values())
     kept.used = {
         name: new.get(name, one) if one is not None and _is(one, new.get(name)) else one
         for name, one in now.items()
         if one is not None
     }
-    kept.notices = list(_notices(models, new, kept.used, stored))
+    kept.notices = list(_notices(going, new, kept.used, stored))
     if "rfm" in kept.used:
         old = old_edges(kept.used["rfm"].document["parameters"], log)
         kept.notices += [f"model rfm: {notice.message}" for notice in old]
     return kept
+
+
+def _unreadable(log: Log, models: Settings) -> dict[str, str]:
+    """Model → what is wrong with the file of its own."""
+    found = {}
+    for name, model in models.items():
+        if isinstance(model, OffersSettings) and model.table is not None:
+            try:
+                products_of(log, model.table)
+            except BadTable as error:
+                found[name] = str(error)
+    return found
+
+
+def _tell_stored(log: Log, model: ModelSettings) -> None:
+    """As `_tell`, of what earlier runs stored."""
+
+    def told(fact: str, people: NDArray[np.int32]) -> NDArray[np.object_]:
+        query = f"""SELECT {quoted(fact)} FROM {log.lake.relation("people")}
+            LEFT JOIN {log.lake.relation("facts")} USING (person)
+            WHERE person BETWEEN {int(people[0])} AND {int(people[-1])} ORDER BY person"""
+        return np.array(log.database.sql(query).to_arrow_table()[fact].to_pylist(), dtype=np.object_)
+
+    for column, kind in _columns_of([model], "").items():
+        if kind == pa.string() and column in log.lake.columns("facts"):
+            log.told[column] = partial(told, column)
 
 
 def _tell(log: Log, model: ModelSettings, version: ModelVersion | None) -> None:
@@ -177,13 +216,8 @@ class _Facts:
         yield from facts_of(self.models[name], currency=self.currency, source="")
 
     def _schema(self) -> pa.Schema:
-        fields = [pa.field("person", pa.int32())]
-        for name in self.models:
-            for fact in self._fields(name):
-                fields.append(pa.field(fact.name, PHYSICAL[fact.type]))
-                if fact.type is Type.TEXT:
-                    fields.append(pa.field(f"{fact.name}__ci", pa.string()))
-        return pa.schema(fields)
+        columns = _columns_of(self.models.values(), self.currency)
+        return pa.schema([("person", pa.int32()), *columns.items()])
 
     def _columns(self, name: str, version: ModelVersion, people: Any) -> dict[str, pa.Array]:
         scored = _MODELS[name].score(self.log, self.models[name], version.document["parameters"], people)
@@ -198,6 +232,17 @@ class _Facts:
                 whole = np.rint(np.where(missing, 0, values)).astype(np.int64)
                 columns[fact.name] = pa.array(whole, PHYSICAL[fact.type], mask=missing)
         return columns
+
+
+def _columns_of(models: Iterable[ModelSettings], currency: str) -> dict[str, pa.DataType]:
+    """The columns of `facts` that these models tell."""
+    found: dict[str, pa.DataType] = {}
+    for model in models:
+        for fact in facts_of(model, currency=currency, source=""):
+            found[fact.name] = PHYSICAL[fact.type]
+            if fact.type is Type.TEXT:
+                found[f"{fact.name}__ci"] = pa.string()
+    return found
 
 
 def _differing(a: pa.Array, b: pa.Array) -> int:

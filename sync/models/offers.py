@@ -20,7 +20,7 @@ from sync.config.modelling import OffersSettings
 from sync.models.bought import LATEST, OFTEN, Bought
 from sync.models.log import Ints, Log, date_of, drawn
 from sync.models.model import Facts, Fit, insufficient
-from sync.models.products import Product, items_of, may_be_offered, read_products
+from sync.models.products import Product, items_of, may_be_offered, products_of
 
 TRIED_DAYS = 90
 """The newest days, or a quarter of all where that is less, are kept to try offers on."""
@@ -49,7 +49,7 @@ class NextOffer:
             offers = _fitted(bought, settings, everybody, until=log.today)
             parameters = _document(offers)
             if settings.table is not None:
-                products = read_products(settings.table)
+                products = products_of(log, settings.table)
                 bands, decides = _worth(tried, bought, early, split, products)
                 parameters["bands"] = _banded(bands, offers, bought, everybody, products)
                 baseline["worth"] = _figures(decides, "people", "personal", "single", "item", "low", "high")
@@ -93,7 +93,7 @@ class NextOffer:
             places, scores = offers.leading(mine, most=1)
             chosen = np.where(scores[:, 0] > 0, places[:, 0], -1)
         else:
-            items = items_of(read_products(settings.table), offers.items, in_stock=True)
+            items = items_of(products_of(log, settings.table), offers.items, in_stock=True)
             chosen, worth = _most_worth(offers, mine, items, parameters["bands"])
             again = _in_stock(again, offers, items)
         chosen = np.where(reachable, chosen, -1)

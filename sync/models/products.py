@@ -1,15 +1,16 @@
 """What items are worth and how many there are, out of a table of the user's; and whom nothing is offered now.
 
-The table is read anew whenever people are scored, for stock changes daily. Where it cannot be read the run
-stops before anything is written: offering what is sold out would be worse than waiting.
+The table is read anew by every run, for stock changes daily, and once: all people are offered things by the
+same table.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,30 +33,47 @@ class Product:
     stock: Decimal | None
 
 
+class BadTable(UserError):
+    """A table of products that cannot be used. `line`: of the mistake; None: of the whole file."""
+
+    def __init__(self, file: Path, line: int | None, why: str) -> None:
+        super().__init__(f"{file.name}, line {line}: {why}" if line else f"{file}: {why}")
+        self.file, self.line, self.why = file, line, why
+
+
+def products_of(log: Log, table: ProductTable) -> dict[str, Product]:
+    """As `read_products`, read when first asked for."""
+    return log.kept(table, lambda: read_products(table))
+
+
 def read_products(table: ProductTable) -> dict[str, Product]:
-    """Item → what the table says of it. UserError with the line of the first mistake."""
+    """Item → what the table says of it. BadTable at the first mistake."""
     path = Path(table.file)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
-            _columns_exist(table, rows.fieldnames or ())
+            _columns_exist(table, path, rows.fieldnames or ())
             found: dict[str, Product] = {}
             for row in rows:
-                line = f"{path.name}, line {rows.line_num}"
+                here = partial(BadTable, path, rows.line_num)
                 item = (row[table.item] or "").strip()
+                if not item:
+                    raise here(f"{table.item} is empty; write the item, or leave the row out")
                 if item in found:
-                    raise UserError(f"{line}: {item} is there twice; leave one row for each item")
-                margin = _number(row[table.margin], table.margin, line)
+                    raise here(f"{item} is there twice; leave one row for each item")
+                margin = _number(row[table.margin], table.margin, here)
                 if margin is None:
-                    raise UserError(f"{line}: {table.margin} is empty; write a number, or leave the row out")
-                cost = _number(row[table.cost], table.cost, line) if table.cost else None
-                stock = _number(row[table.stock], table.stock, line) if table.stock else None
+                    raise here(f"{table.margin} is empty; write a number, or leave the row out")
+                cost = _number(row[table.cost], table.cost, here) if table.cost else None
+                stock = _number(row[table.stock], table.stock, here) if table.stock else None
                 found[item] = Product(margin, cost or Decimal(0), stock)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise UserError(f"the table of products {path} cannot be read ({why}); {_MEND}") from None
+        raise BadTable(path, None, f"the table of products cannot be read ({why}); {_MEND}") from None
     except UnicodeDecodeError:
-        raise UserError(f"the table of products {path} is not UTF-8; save it as that") from None
+        raise BadTable(path, None, "the table of products is not UTF-8; save it as that") from None
+    except csv.Error as error:
+        raise BadTable(path, rows.line_num, f"from here on it is no CSV ({error}); export it anew") from None
     return found
 
 
@@ -93,17 +111,19 @@ def _sent_enough(log: Log, rules: ContactRules, between: str) -> str:
         GROUP BY person HAVING count(*) >= {rules.most}"""
 
 
-def _columns_exist(table: ProductTable, there: Sequence[str]) -> None:
+def _columns_exist(table: ProductTable, path: Path, there: Sequence[str]) -> None:
     for key in ("item", "margin", "cost", "stock"):
         name = getattr(table, key)
         if name is not None and name not in there:
-            raise UserError(
-                f"{Path(table.file).name} has no column {name}; it has {', '.join(there) or 'none'}: name the"
-                f" right one by {key} = … in [models.offers.table]"
+            raise BadTable(
+                path,
+                1,
+                f"there is no column {name}, but {', '.join(there) or 'none'}: name the right one by"
+                f" {key} = … in [models.offers.table]",
             )
 
 
-def _number(text: str | None, column: str, line: str) -> Decimal | None:
+def _number(text: str | None, column: str, here: Callable[[str], BadTable]) -> Decimal | None:
     if not (text or "").strip():
         return None
     try:
@@ -111,5 +131,5 @@ def _number(text: str | None, column: str, line: str) -> Decimal | None:
     except InvalidOperation:
         found = Decimal("NaN")
     if not found.is_finite():
-        raise UserError(f"{line}: {column} is no number; write it like 4.20")
+        raise here(f"{column} is no number; write it like 4.20")
     return found

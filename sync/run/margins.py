@@ -12,9 +12,8 @@ from pyroaring import BitMap
 from rules.models.columns import Floats, Notice, Severity
 from rules.vocabulary import MONEY_SCALE
 from sync.config.modelling import OffersSettings
-from sync.errors import UserError
 from sync.models.log import DAY_US, Log
-from sync.models.products import read_products
+from sync.models.products import BadTable, read_products
 from sync.run.workspace import Workspace
 from sync.store.shapes import quoted
 
@@ -65,7 +64,7 @@ def margins(workspace: Workspace, log: Log, *, days: int) -> Margins:
         return Margins(None, f'no {offers.activity} names what was bought: the field is "{offers.items}"')
     try:
         products = read_products(offers.table)
-    except UserError as error:
+    except BadTable as error:
         return Margins(None, str(error))
     left = [float(one.margin * MONEY_SCALE) for one in products.values()]
     table = pa.table({"item": pa.array(list(products), pa.string()), "margin": pa.array(left, pa.float64())})

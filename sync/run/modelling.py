@@ -13,7 +13,7 @@ from rules.language.problems import Severity
 from rules.ruleset import Place
 from rules.vocabulary import Field, Vocabulary
 from sync.assign import IDENTIFIED
-from sync.config.modelling import ModelSettings
+from sync.config.modelling import ModelSettings, OffersSettings
 from sync.config.problems import did_you_mean
 from sync.errors import UserError
 from sync.facts import facts_of
@@ -35,7 +35,8 @@ def fit(
 ) -> list[dict[str, Any]]:
     """Make these models anew (none: all that are on), whatever is due, and give everybody their facts.
 
-    Returns them as `shown`. UserError if one is not on, or nothing was ever pulled; Busy while a run is on.
+    Returns them as `shown`. UserError if one is not on, nothing was ever pulled, or a model's own file cannot
+    be read (the other models are made all the same); Busy while a run is on.
     """
     wanted = [_known(workspace, name) for name in names] or list(workspace.settings.models.values())
     clusterings = {} if names else known_clusterings(workspace)
@@ -46,6 +47,9 @@ def fit(
     with begin(workspace, "models", as_of=as_of, progress=progress) as pipeline:
         pipeline.model([model.name for model in wanted])
         pipeline.cluster(clusterings, asked=list(clusterings))
+    held = [f"model {name}: {why}" for name, why in pipeline.report.held_facts.items()]
+    if any(model.name in pipeline.report.held_facts for model in wanted):
+        raise UserError("not every model could be made; its facts stay as they were", problems=tuple(held))
     return [shown(workspace, model.name) for model in wanted]
 
 
@@ -107,12 +111,13 @@ def status(found: ModelVersion, using: ModelVersion | None, *, forced: bool) -> 
 
 
 def warnings(workspace: Workspace, loaded: Loaded, vocabulary: Vocabulary) -> tuple[Problem, ...]:
-    """Where rules ask for a fact of a model that is not in use: it is missing for everybody."""
+    """Where rules ask for a fact of a model that is not in use: it is missing for everybody. And what is
+    wrong with the files of models' own."""
     models = workspace.settings.models
     if not models:
         return ()
     using, stored = in_use(workspace.store, models), by_model(workspace.store)
-    found: set[Problem] = set()
+    found = set(_of_products(models.get(OffersSettings.name)))
     for fact, _, place in told_facts(loaded, vocabulary):
         if fact.model is None or fact.model in using or fact.model not in models:
             continue
@@ -120,6 +125,17 @@ def warnings(workspace: Workspace, loaded: Loaded, vocabulary: Vocabulary) -> tu
         message = f"{fact.name} is missing for everybody: model {fact.model} is not in use: {why}"
         found.add(Problem(place.file, place.line, place.column, message, Severity.WARNING))
     return tuple(sorted(found))
+
+
+def _of_products(offers: ModelSettings | None) -> Iterator[Problem]:
+    if isinstance(offers, OffersSettings) and offers.table is not None:
+        from sync.models.products import BadTable, read_products  # loads SciPy
+
+        try:
+            read_products(offers.table)
+        except BadTable as error:
+            why = f"{error.why}; until then the facts of model offers stay as they were"
+            yield Problem(str(error.file), error.line or 1, 1, why, Severity.WARNING)
 
 
 def told_facts(loaded: Loaded, vocabulary: Vocabulary) -> Iterator[tuple[Field, ir.Predicate, Place]]:

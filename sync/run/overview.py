@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from sync.brakes import Holds
 from sync.optouts import contacts_of
@@ -13,7 +13,7 @@ from sync.run.alerting import unreachable
 from sync.run.holding import held
 from sync.run.workspace import Workspace
 
-MOST_REJECTED = 50
+MOST_REJECTED, MOST_LOOKED_AT = 50, 20
 
 
 def overview(workspace: Workspace) -> dict[str, Any]:
@@ -101,7 +101,16 @@ def overview(workspace: Workspace) -> dict[str, Any]:
             if contacts
         },
         "rejected_count": sum(store.inbox.rejected_counts().values()),
+        "held_facts": _held_facts(workspace),
     }
+
+
+def _held_facts(workspace: Workspace) -> dict[str, str]:
+    """Model → why its facts are as they were, by the newest run that looked at models."""
+    for run in workspace.store.runs.latest(limit=MOST_LOOKED_AT):
+        if "in_use" in cast("dict[str, Any]", run.stats.get("models", {})):
+            return dict(cast("dict[str, str]", run.stats.get("held_facts", {})))
+    return {}
 
 
 def _changes(stats: object) -> int:

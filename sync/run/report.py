@@ -89,6 +89,7 @@ class Report:
     segments: dict[str, int] = field(default_factory=dict)
     evaluation: dict[str, object] = field(default_factory=dict)  # who was asked, and why no fewer
     models: dict[str, object] = field(default_factory=dict)  # which were in use, and which were made anew
+    held_facts: dict[str, str] = field(default_factory=dict)  # model → why its facts are as they were
     lake: dict[str, int] = field(default_factory=dict)  # table → the snapshot that the rules were asked over
     connections: dict[str, ConnectionReport] = field(default_factory=dict)
     plan_id: int | None = None
@@ -133,12 +134,12 @@ class Report:
 
     @property
     def exit_code(self) -> ExitCode:
-        """A failed platform outweighs a source that is wrong, and that a brake."""
+        """A failed platform outweighs a source that is wrong, and that what is held."""
         if self.failed:
             mistakes = all(self.connections[name].unusable for name in self.failed)
             return ExitCode.PROBLEMS if mistakes else ExitCode.PLATFORM_FAILED
         frozen = any(part.frozen for part in self.connections.values())
-        return ExitCode.HELD if self.held or frozen else ExitCode.DONE
+        return ExitCode.HELD if self.held or frozen or self.held_facts else ExitCode.DONE
 
     def document(self) -> dict[str, object]:
         """As JSON."""
@@ -153,6 +154,7 @@ class Report:
             "segments": self.segments,
             "evaluation": self.evaluation,
             "models": self.models,
+            "held_facts": self.held_facts,
             "lake": {name: str(snapshot) for name, snapshot in self.lake.items()},  # too long for JavaScript
             "connections": {name: part.document() for name, part in self.connections.items()},
             "plan": self.plan_id,

@@ -174,6 +174,7 @@ class Pipeline:
         kept = keep(self.store, models, as_of=self.as_of, currency=currency, asked=asked)
         self.report.notices += kept.notices
         self.report.models = kept.document()
+        self.report.held_facts = kept.held
 
     def cluster(self, clusterings: Mapping[str, Clustering], asked: Collection[str] = ()) -> None:
         """Find the clusters that are due or `asked` for, and give everybody theirs."""

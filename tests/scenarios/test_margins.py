@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tests.scenarios.company import ORDERS, SHOP, Company, email, segment
+from tests.scenarios.company import ORDERS, SHOP, Company, email, emails, join, segment
 
 BOUGHT = SHOP.replace('amount = "total" }', 'amount = "total", product = "product" }')
 TABLE = '[models.offers]\nitems = "product"\nforce = true\n[models.offers.table]\nfile = "products.csv"\n'
@@ -72,3 +72,39 @@ def test_without_margins_it_is_told_why_and_no_column_is_shown(firm: Company) ->
     said = firm.segsync("evaluate").out
     assert "not measured: margin: what was bought" in said
     assert "margin" not in said.splitlines()[3]
+
+
+def test_a_table_that_cannot_be_read_is_held_told_and_mended_and_the_rest_goes_on(firm: Company) -> None:
+    firm.write_config(TABLE + "[models.rfm]\n", shop=BOUGHT)
+    firm.rules(segment("germans", 'country = "DE"') + segment("offered", "next_offer is known"))
+    sold(firm)
+    join(firm.newsletter, range(40))
+    firm.later(minutes=1)
+    file = firm.folder / "products.csv"
+    file.write_text("item,margin\ncup,2.50\npot,dear\n", "utf-8")
+    said = f"{file}:3:1: warning: margin is no number; write it like 4.20; until then the facts of"
+    checked = firm.segsync("check")
+    assert (checked.code, said in checked.out) == (0, True), checked.said
+
+    report = firm.run(code=3)
+    why = "products.csv, line 3: margin is no number; write it like 4.20"
+    assert report["held_facts"] == {"offers": why}
+    assert "rfm" in report["models"]["fitted"]
+    assert report["segments"] == {"germans": 25, "offered": 0}
+    assert firm.tagged("germans") == emails(range(25))
+    status = firm.segsync("status", "--format", "json").document
+    assert (status["held_facts"], status["runs"][0]["state"]) == ({"offers": why}, "held")
+    told = f"held: the facts of model offers stay as they were: {why}"
+    for words, code in ((("run",), 3), (("status",), 0), (("plan",), 0)):
+        answer = firm.segsync(*words)
+        assert (answer.code, told in answer.out.splitlines()) == (code, True), answer.said
+    asked = firm.segsync("models", "fit", "offers")
+    assert (asked.code, why in asked.err) == (1, True), asked.said
+    alerts = firm.segsync("alerts", "--format", "json").document["alerts"]
+    (alert,) = [one for one in alerts if one["trigger"] == "run_failed:"]
+    assert (alert["level"], "facts of offers" in alert["what"]) == ("warning", True)
+
+    file.write_text("item,margin\ncup,2.50\npot,12\n", "utf-8")
+    assert firm.run()["held_facts"] == {}
+    assert firm.segsync("status", "--format", "json").document["held_facts"] == {}
+    assert "warning: margin" not in firm.segsync("check").out

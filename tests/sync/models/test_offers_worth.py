@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from sync.config.modelling import ContactRules, OffersSettings, ProductTable
+from sync.config.modelling import ContactRules, OffersSettings, ProductTable, RfmSettings
 from sync.errors import UserError
 from sync.models.keeping import keep
 from sync.models.products import read_products
@@ -131,10 +131,53 @@ def test_stock_and_margins_are_those_of_the_day_without_a_new_fit(lake_store: St
     after = facts(lake_store, "next_offer")["next_offer"]
     assert (before == sold_out).any()
     assert not (after == sold_out).any()
-    Path(settings.table.file if settings.table else "").unlink()
-    with pytest.raises(UserError, match=r"products\.csv cannot be read"):
-        keep(lake_store, {"offers": settings}, as_of=NOW, currency="EUR")
-    assert facts(lake_store, "next_offer")["next_offer"].equals(after)  # nothing was written
+
+
+@pytest.mark.parametrize("fault", ["gone", "in a line"])
+def test_a_table_that_cannot_be_read_holds_the_facts_of_offers_and_nothing_else(
+    lake_store: Store, tmp_path: Path, fault: str
+) -> None:
+    put(lake_store)
+    settings = replace(PLAIN, table=table(tmp_path))
+    models = {"offers": settings, "rfm": RfmSettings()}
+    keep(lake_store, models, as_of=NOW, currency="EUR")
+    told = (*FACTS, "next_offer_value")
+    before = facts(lake_store, *told)
+    file = tmp_path / "products.csv"
+    if fault == "gone":
+        file.unlink()
+        why = f"{file}: the table of products cannot be read (No such file or directory); put it there"
+    else:
+        table(tmp_path, **{ITEMS[2]: f"{ITEMS[2]},dear,0.05,"})
+        why = "products.csv, line 4: kept is no number; write it like 4.20"
+    put_people(lake_store, [*range(1, PEOPLE + 1), 5_000])
+    bought = pd.DataFrame({"person": [5_000], "at": days_before(NOW, [1.0]), "product": [ITEMS[0]]})
+    put_activity(lake_store, "purchase", bought)
+    later = NOW + dt.timedelta(days=400)  # offers are due
+    kept = keep(lake_store, models, as_of=later, currency="EUR", asked=("rfm",))
+    assert list(kept.held) == ["offers"]
+    assert kept.held["offers"].startswith(why)
+    assert [one.model for one in kept.fitted] == ["rfm"]
+    after = facts(lake_store, *told)
+    assert before["next_offer"].notna().any()
+    assert after.drop(index=5_000).equals(before)
+    assert after.loc[5_000].isna().all()
+    assert facts(lake_store, "rfm.frequency")["rfm.frequency"][5_000] == 1_000_000
+
+    table(tmp_path)
+    again = keep(lake_store, models, as_of=later, currency="EUR")
+    assert (again.held, [one.model for one in again.fitted]) == ({}, ["offers"])
+
+
+def test_a_table_that_was_never_read_leaves_the_facts_of_offers_missing_but_known(
+    lake_store: Store, tmp_path: Path
+) -> None:
+    put(lake_store)
+    settings = replace(PLAIN, table=ProductTable(str(tmp_path / "products.csv")))
+    kept = keep(lake_store, {"offers": settings}, as_of=NOW, currency="EUR")
+    assert list(kept.held) == ["offers"]
+    assert (kept.fitted, kept.notices, kept.used) == ([], [], {})
+    assert facts(lake_store, *FACTS, "next_offer_value").isna().all().all()
 
 
 def test_one_item_that_brings_nearly_everything_is_told_and_no_fact_unless_forced(
@@ -189,12 +232,14 @@ def test_without_a_table_everybody_is_told_what_goes_best_and_what_is_bought_aga
     [
         (
             "sku,price\na,1\n",
-            "products.csv has no column kept; it has sku, price: name the right one by margin",
+            "products.csv, line 1: there is no column kept, but sku, price: name the right one by margin",
         ),
         ("sku,kept\na,1\na,2\n", "products.csv, line 3: a is there twice"),
         ("sku,kept\na,many\n", "products.csv, line 2: kept is no number; write it like 4.20"),
         ("sku,kept\na,\n", "products.csv, line 2: kept is empty"),
-        ("", "products.csv has no column sku; it has none"),
+        ("sku,kept\na,1\n ,2\n", "products.csv, line 3: sku is empty; write the item"),
+        (f"sku,kept\na,1\nb,{'x' * 200_000}\n", "products.csv, line 2: from here on it is no CSV"),
+        ("", "products.csv, line 1: there is no column sku, but none"),
     ],
 )
 def test_a_mistake_in_the_table_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
