@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rules import ir
-from rules.language import render_literal
+from rules.language import render, render_literal
 from rules.models.clusters import choice
 from rules.models.clusters.centres import assigned, fit
 from rules.models.clusters.choice import Choice, Effort, choose
@@ -19,7 +19,7 @@ from rules.models.clusters.naming import names, traits
 from rules.models.clusters.scaling import Scaling, fit_scaling
 from rules.models.columns import Floats, InputError, Ints, Notice, Severity
 from rules.models.traits import Trait
-from rules.ruleset import Clustering
+from rules.ruleset import ClusterFeature, Clustering
 from rules.vocabulary import Type
 from sync.clusters.document import Frozen
 from sync.clusters.people import People
@@ -188,29 +188,43 @@ def _rules(
             name = f"{category.name} = {level}"
             features[name] = (levels == level).astype(np.float64)
             text = render_literal(ir.Literal(level, Type.TEXT))
-            conditions[name] = f"{written[category.name].expression} = {text}"
+            conditions[name] = f"{_asked(written[category.name])} = {text}"
     expressions, decimals = {}, {}
     for one in scaling.numbers:
         feature = written[one.name]
         kind = _kind(feature.value)
         if kind is Type.BOOLEAN:
-            conditions[one.name] = feature.expression
+            conditions[one.name] = _asked(feature)
             features[one.name] = np.nan_to_num(features[one.name])
         arithmetic = isinstance(feature.value, ir.Arithmetic)
-        expressions[one.name] = f"({feature.expression})" if arithmetic else feature.expression
+        expressions[one.name] = f"({_asked(feature)})" if arithmetic else _asked(feature)
         decimals[one.name] = 2 if kind is Type.MONEY else 6
     found = []
     for place in range(k):
         rule = distil(features, there[some], place, seed=SEED, decimals=decimals)
         found.append(
             {
-                "text": rule.text(expressions, conditions),
+                "text": _among(clustering.when, rule.text(expressions, conditions)),
                 "precision": rule.precision,
                 "recall": rule.recall,
                 "fidelity": rule.fidelity,
             }
         )
     return found
+
+
+def _asked(feature: ClusterFeature) -> str:
+    """As the admin wrote it; on one line and without comments, which would swallow what comes behind."""
+    one_line = "#" not in feature.expression and "\n" not in feature.expression
+    return feature.expression if one_line else render(feature.value)
+
+
+def _among(when: ir.Predicate, rule: str) -> str:
+    """The rule for whoever adopts it: it was made from those alone whom the clustering looks at."""
+    if not rule or when == ir.Constant(True):
+        return rule
+    asked = f"({render(when)})" if isinstance(when, ir.Or) else render(when)
+    return f"{asked} and ({rule})" if " or " in rule else f"{asked} and {rule}"
 
 
 def _kind(value: ir.Value) -> Type:

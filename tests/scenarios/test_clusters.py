@@ -70,7 +70,7 @@ def test_what_a_cluster_is_told_to_be_is_true_of_the_planted_group(accepted: Pla
     assert "3 clusters: natural groups" in text
     assert "bargain hunters (accepted)" in text
     assert "high order value: median " in text
-    assert "as a rule: avg(purchase.amount) > " in text
+    assert "as a rule: count(purchase) > 0 and avg(purchase.amount) > " in text
 
 
 def test_a_distilled_rule_can_be_adopted_as_it_stands(accepted: Planted) -> None:
@@ -79,6 +79,32 @@ def test_a_distilled_rule_can_be_adopted_as_it_stands(accepted: Planted) -> None
     shop.ruled(HUNTERS + f'[[segment]]\nid = "adopted"\nwhen = \'{rule}\'\nto = ["shop"]\n')
     shop.run(NOW + DAY)
     assert shop.written()["adopted"] == shop.of("spenders")
+
+
+def test_an_adopted_rule_is_true_of_nobody_whom_the_clustering_does_not_look_at(tmp_path: Path) -> None:
+    """Ten never ordered: of them "few orders" is true. Comments of the rule file do not swallow the limit."""
+    few = """
+[[clustering]]
+id = "often"
+when = "country = 'DE' and purchase ever or count(purchase) > 0  # buyers"
+k = 2
+features.orders = "count(purchase) # all of them"
+"""
+    shop = Planted(tmp_path, few, each=EACH)
+    shop.run()
+    clusters = shop.asked("clusters show often")["clusters"]
+    adopted = [
+        f"[[segment]]\nid = 'adopted-{one['id']}'\nwhen = '''{one['rule']['text']}'''\nto = ['shop']\n"
+        for one in clusters
+    ]
+    shop.ruled(few + "".join(adopted))
+    shop.run(NOW + DAY)
+    assert [one["rule"]["fidelity"] for one in clusters] == [1, 1]
+    inside, written = shop.facts("cluster.often__id"), shop.written()
+    for one in clusters:
+        members = {number for number, id_ in inside.items() if id_ == one["id"]}
+        assert written[f"adopted-{one['id']}"] == members
+    assert set.union(*written.values()) == set(shop.orders)
 
 
 def test_a_refit_keeps_ids_and_names_and_tells_how_many_changed(running: Planted) -> None:
