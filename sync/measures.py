@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rules.models.worth.spread import Estimate
+    from sync.store.kpis import Kpi
 
 
 class Unit(StrEnum):
@@ -46,6 +51,9 @@ MEASURES: Mapping[str, Measure] = {
         Measure("csat", "CSAT", Unit.POINTS),
         Measure("csat_response", "answered (CSAT)", Unit.SHARE, few=False),
         Measure("roi", "ROI", Unit.SHARE),
+        Measure("roi_bootstrap", "ROI, bootstrap", Unit.SHARE, few=False),
+        Measure("roi_capped", "ROI, top 0.5 % capped", Unit.SHARE),
+        Measure("roi_capped_bootstrap", "ROI, top 0.5 % capped, bootstrap", Unit.SHARE, few=False),
     )
 }
 
@@ -68,6 +76,30 @@ WHY: Mapping[str, str] = {
     "no_cost": "the campaign cost nothing among its people",
 }
 """Code → words."""
+
+
+def resting(whole: Estimate, capped: Estimate) -> str:
+    """What the largest spenders do to an ROI, in words."""
+    return (
+        f"{whole.value:+.0%} ({whole.low:+.0%} to {whole.high:+.0%}) with all they spent, {capped.value:+.0%}"
+        f" ({capped.low:+.0%} to {capped.high:+.0%}) with the top 0.5 % capped"
+    )
+
+
+def outlier_driven(values: Mapping[str, Kpi]) -> str | None:
+    """`exp.outlier_driven` of what a run measured, in words; None: its ROI does not rest on the largest
+    spenders, or is not measured."""
+    from rules.models.worth.spread import Estimate, driven
+
+    found = [
+        Estimate(one.value, one.low, one.high)
+        for name in ("roi", "roi_capped")
+        if (one := values.get(name)) is not None
+        and not (one.value is None or one.low is None or one.high is None)
+    ]
+    if len(found) < 2 or not driven(*found, nothing=-1.0):
+        return None
+    return f"its ROI rests on the largest spenders: {resting(*found)}"
 
 
 def said(name: str, value: float | None) -> str:

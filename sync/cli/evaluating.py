@@ -13,6 +13,7 @@ from sync.cli.running import config_of
 from sync.errors import UserError
 
 if TYPE_CHECKING:
+    from rules.models.worth.spread import Estimate
     from sync.run.worth import Evaluation, Mean
 
 _SHOWN = 5
@@ -120,6 +121,7 @@ def _show(found: Evaluation) -> None:
         say(line)
     say("30/90/365 d: orders followed by another within so many days (Kaplan-Meier)")
     _satisfaction(found)
+    _returns(found)
     _ranking(found)
     _drift(found)
     _shares(found)
@@ -165,6 +167,50 @@ def _satisfaction(found: Evaluation) -> None:
     ]
     if rows:
         table("Satisfaction", ["segment", "scale", "answers", "of all", "score", "95 % interval"], rows)
+
+
+def _returns(found: Evaluation) -> None:
+    """ROI as it is, and with the largest spenders capped; with the intervals of both."""
+    rows = [
+        [
+            one.segment,
+            f"{each.bought:,} of {each.treated:,}",
+            f"{each.held_bought:,} of {each.held:,}",
+            *(
+                text
+                for welch, bootstrap in (
+                    (each.welch, each.bootstrap),
+                    (each.capped_welch, each.capped_bootstrap),
+                )
+                for text in (f"{welch.value:+.0%}", _ends(welch), _ends(bootstrap))
+            ),
+        ]
+        for one in found.worth
+        if (each := one.roi.found) is not None
+    ]
+    if rows:
+        table(
+            "ROI beside the holdout: as it is, and with the top 0.5 % of people capped (95 % intervals)",
+            [
+                "segment",
+                "bought",
+                "bought, held out",
+                "ROI",
+                "Welch",
+                "bootstrap",
+                "capped",
+                "Welch",
+                "bootstrap",
+            ],
+            rows,
+        )
+    few = [one.segment for one in found.worth if one.roi.found is not None and one.roi.found.among_spenders]
+    if few:
+        say(f"capped among spenders alone, for fewer than 0.5 % bought: {', '.join(few)}")
+
+
+def _ends(of: Estimate) -> str:
+    return f"{of.low:+.0%} to {of.high:+.0%}"
 
 
 def _ranking(found: Evaluation) -> None:

@@ -70,16 +70,27 @@ def trends(points: Sequence[Point]) -> list[list[object]]:
     rows: list[list[object]] = []
     for name, one in MEASURES.items():
         values = [point.value(name) for point in points]
-        latest = next((p.values[name] for p in reversed(points) if name in p.values), None)
-        if latest is not None:
+        if any(name in point.values for point in points):
+            latest = points[-1].values.get(name)
             first = next((value for value in values if value is not None), None)
-            shown = latest.value is None
-            now = f"not measured: {why(latest)}" if shown else said(name, latest.value)
+            now = said(name, None if latest is None else latest.value)
+            if latest is not None and latest.value is None:
+                now = f"not measured: {why(latest)}"
             interval = ""
-            if latest.low is not None:
+            if latest is not None and latest.low is not None:
                 interval = f"{said(name, latest.low)} to {said(name, latest.high)}"
             rows.append([one.words, said(name, first), now, interval, spark(values)])
     return rows
+
+
+def rest_on_few(latest: Mapping[str, Point]) -> None:
+    """Say whose ROI rests on the largest spenders. `latest`: by segment."""
+    from sync.measures import outlier_driven
+
+    for segment, point in latest.items():
+        resting = outlier_driven(point.values)
+        if resting is not None:
+            say(f"warning exp.outlier_driven: {segment}: {resting}")
 
 
 def _one(segment: str, points: Sequence[Point], currency: str) -> None:
@@ -90,6 +101,7 @@ def _one(segment: str, points: Sequence[Point], currency: str) -> None:
     if not points:
         return
     table("Trends", ["", "first", "latest", "95 % interval", "trend"], trends(points))
+    rest_on_few({segment: points[-1]})
     names = [
         name
         for name, one in MEASURES.items()
@@ -132,3 +144,4 @@ def _all(found: Mapping[str, Sequence[Point]], currency: str) -> None:
             for segment, point in latest.items()
         ),
     )
+    rest_on_few(latest)

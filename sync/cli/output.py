@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_KEPT = 40
+"""So wide the first column stays, or a quarter of the console."""
+_BESIDE = 3
+"""What a column takes besides its text."""
+
+
 class Format(StrEnum):
     """`json` prints exactly one document on standard output."""
 
@@ -53,21 +59,38 @@ def say(text: str = "") -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people: numbers right, with thousands separated."""
+    """A table for people: numbers right, with thousands separated. Where it is wider than the console other
+    columns give way before the first one, by which a row is found."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     rows = [list(row) for row in rows]
-    shown = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    texts = [[Text(cell(value)) for value in row] for row in rows]
+    shown, on = (
+        Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD),
+        console(),
+    )
+    widths = [max([len(name), *(row[index].cell_len for row in texts)]) for index, name in enumerate(columns)]
+    narrow = sum(widths) + _BESIDE * len(columns) > on.width
+    if narrow:
+        kept = min(_KEPT, on.width // 4)
+        for row in texts:
+            row[0] = Text("\n").join(row[0].wrap(on, kept, overflow="fold"))
+        narrow = len(columns[0]) <= kept
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(
             isinstance(row[index], int | float) or row[index] is None for row in rows
         )
-        shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(cell(value)) for value in row))
-    console().print(shown)
+        shown.add_column(
+            column,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=narrow and not index,
+        )
+    for row in texts:
+        shown.add_row(*row)
+    on.print(shown)
 
 
 def cell(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sync.cli.measuring import trends
+from sync.cli.measuring import rest_on_few, trends
 from sync.cli.output import Format, FormatOption, emit_json, say, table
 from sync.cli.running import config_of
 
@@ -52,6 +52,7 @@ def profile(
         _show(made)
         if points:
             table("Over time", ["", "first", "latest", "95 % interval", "trend"], trends(points))
+            rest_on_few({segment: points[-1]})
 
 
 def report(

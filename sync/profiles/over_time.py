@@ -12,7 +12,7 @@ from functools import partial
 from html import escape
 
 from rules.models.traits import SUPPORT
-from sync.measures import MEASURES, WHY, Unit, said
+from sync.measures import MEASURES, WHY, Unit, outlier_driven, said
 from sync.profiles.charts import Dot, course
 from sync.profiles.markup import date, day, figure, table
 from sync.store.kpis import Kpi, Point
@@ -53,6 +53,9 @@ def over_time(points: Sequence[Point], *, everybody: int, id_: str, currency: st
             for point in shown
         ),
     )
+    resting = outlier_driven(told[-1].values)
+    if resting is not None:
+        yield f'<p class="quiet">Read the ROI of the latest run with care: {escape(resting)}.</p>'
     missing = [one for one in told[-1].values.values() if one.value is None and one.name in _CHARTED]
     if missing:
         listed = "; ".join(f"{_words(one.name)}: {WHY.get(one.why or '', one.why)}" for one in missing)

@@ -44,7 +44,8 @@ from sync.run.margins import margins
 from sync.run.measured import REVENUE_DAYS, average, measured, order_model
 from sync.run.measures_told import why
 from sync.run.ranked import knocked_out, ranked, weights_of
-from sync.run.returns import Returns, told_unmeasured
+from sync.run.returns import Returns
+from sync.run.roi import told_returns
 from sync.run.rulebook import known_rules
 from sync.run.shifting import shifted
 from sync.run.workspace import Workspace
@@ -190,7 +191,7 @@ class _Evaluating:
             self.notices += scale.told_few(hidden)
         unstable = told_unstable(ranking)
         self.notices += [unstable] if unstable else []
-        self.notices += told_unmeasured(one.segment for one in found if one.roi.value is None)
+        self.notices += told_returns({one.segment: one.roi for one in found})
         return Evaluation(
             run=self.look.run,
             as_of=self.look.as_of,
@@ -263,21 +264,20 @@ class _Evaluating:
         found = {}
         if self.margins.by_person is None:
             found["margin"] = self.margins.why
-        if self.facts.clv is None:
-            found["clv"] = (
-                "add [models.clv] to the config, or see `segsync models list` for why it is not in use"
-            )
-        if self.facts.engagement is None:
-            found["engagement"] = (
-                "add [models.engagement] to the config, or see `segsync models list` for why it is not in use"
-            )
+        for name, of in (("clv", self.facts.clv), ("engagement", self.facts.engagement)):
+            if of is None:
+                found[name] = (
+                    f"add [models.{name}] to the config, or see `segsync models list` for why it is not in"
+                    " use"
+                )
         if not self.scales:
             found["satisfaction"] = (
                 "say in [satisfaction] where the answers are, or name the fact: --nps FACT (0 to 10) or"
                 " --csat FACT (1 to 5)"
             )
-        if all(one.roi.value is None for one in worth):
-            reasons = sorted({why(one.roi) for one in worth})
+        missing = [one.roi.missing for one in worth if one.roi.missing is not None]
+        if len(missing) == len(worth):
+            reasons = sorted({why(one) for one in missing})
             found["roi"] = f"only a holdout tells what a campaign earned: {'; '.join(reasons)}"
         return found
 

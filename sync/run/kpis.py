@@ -105,7 +105,7 @@ class _Measuring:
         for scale, read in self._answers:
             asked = len(read.asked_of(members))
             yield from _satisfaction(scale.of(read, members), asked)
-        yield self._returns.of(segment)
+        yield from self._returns.of(segment).kpis()
 
     def _moved(self, segment: str, version: str, members: BitMap) -> Iterator[Kpi]:
         """Who entered and left since the last run that measured, by the same definition."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sync.config.problems import did_you_mean
 from sync.errors import UserError
-from sync.measures import MEASURES, WHY
+from sync.measures import MEASURES, WHY, outlier_driven
 from sync.run.workspace import Workspace
 from sync.store.kpis import Kpi, Point
 
@@ -41,16 +41,15 @@ def told(
 def document(points: Sequence[Point]) -> list[dict[str, Any]]:
     """For scripts: every measure of every run. Money is minor units."""
     return [
-        {
-            "run": point.run,
-            "as_of": point.as_of.isoformat(),
-            "kpis": {
-                name: _value(point.values[name])
-                for name in sorted(point.values, key=[*MEASURES, *point.values].index)
-            },
-        }
-        for point in points
+        {"run": point.run, "as_of": point.as_of.isoformat(), "kpis": _kpis(point.values)} for point in points
     ]
+
+
+def _kpis(values: Mapping[str, Kpi]) -> dict[str, Any]:
+    found = {name: _value(values[name]) for name in sorted(values, key=[*MEASURES, *values].index)}
+    if "roi_capped" in found:
+        found["roi"]["outlier_driven"] = outlier_driven(values) is not None
+    return found
 
 
 def why(one: Kpi) -> str:

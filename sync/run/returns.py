@@ -8,20 +8,23 @@ config's word; segsync itself holds nobody out.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pyroaring import BitMap
 
-from rules.models.columns import Floats, Notice, Severity
+from rules.models.columns import Floats
 from rules.models.worth.returns import LEAST_PEOPLE, UNEVEN_P, Return, earned, together, uneven
+from rules.models.worth.spread import SEED
 from rules.text import fold
 from rules.vocabulary import MONEY_SCALE
 from sync.config.measuring import Campaign, CampaignSettings
 from sync.config.modelling import OrderModel
 from sync.identify.sql import text_literal
 from sync.models.log import Log
+from sync.run.roi import ROI, Roi
 from sync.store import Store
 from sync.store.kpis import Kpi, Left
 from sync.store.shapes import quoted
@@ -29,14 +32,12 @@ from sync.whereabouts import bitmap
 
 LOOKS_BACK = dt.timedelta(days=365)
 """A campaign counts for so long after its last purchase counted."""
-ROI = "roi"
-_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
     """A campaign that is over. `spent` and `cost`: by person number, minor units. `blocked`: why nothing is
-    said of it; then the rest is empty."""
+    said of it; then the rest is empty. `seed`: of what is drawn for it, by its name."""
 
     blocked: str | None
     then: Mapping[str, Left]
@@ -44,6 +45,7 @@ class _Sent:
     held: BitMap
     spent: Floats
     cost: Floats
+    seed: tuple[int, ...] = ()
 
 
 class Returns:
@@ -55,22 +57,20 @@ class Returns:
         self.campaigns = self._over()
         self._sent = [self._read(one) for one in self.campaigns]
 
-    def of(self, segment: str) -> Kpi:
+    def of(self, segment: str) -> Roi:
         """The return of all campaigns together among those who were in the segment when each started.
 
-        `people`: who was treated; of one that is not measured, who was held out.
+        `people` of one that is not measured: who was held out.
         """
         if not self._settings.campaigns:
-            return Kpi(ROI, None, why="no_campaigns")
+            return Roi(None, Kpi(ROI, None, why="no_campaigns"))
         if not self._sent:
-            return Kpi(ROI, None, why="not_over")
+            return Roi(None, Kpi(ROI, None, why="not_over"))
         found = [self._one(segment, sent) for sent in self._sent]
         measured = [one for one in found if isinstance(one, Return)]
         if measured:
-            total = together(measured)
-            low, high = total.interval
-            return Kpi(ROI, total.roi, total.treated, low, high)
-        return next(one for one in reversed(found) if isinstance(one, Kpi))
+            return Roi(together(measured))
+        return Roi(None, next(one for one in reversed(found) if isinstance(one, Kpi)))
 
     def _over(self) -> Sequence[Campaign]:
         """By when they ended."""
@@ -92,7 +92,7 @@ class Returns:
         if cost <= 0:
             return Kpi(ROI, None, len(held), why="no_cost")
         margin = float(self._settings.margin)
-        return earned(sent.spent[treated], sent.spent[held], margin=margin, cost=cost)
+        return earned(sent.spent[treated], sent.spent[held], margin=margin, cost=cost, seed=sent.seed)
 
     def _read(self, campaign: Campaign) -> _Sent:
         then = self._store.kpis.left_at(campaign.started)
@@ -108,7 +108,9 @@ class Returns:
             return _Sent("uneven", then, BitMap(), BitMap(), nothing, nothing)
         size = 1 + max((one.max() for one in (treated, left_out) if one), default=0)
         spent = self._spent(campaign, size)
-        return _Sent(None, then, treated, left_out, spent, self._cost(campaign, treated, size))
+        cost = self._cost(campaign, treated, size)
+        seed = SEED, zlib.crc32(campaign.name.encode())
+        return _Sent(None, then, treated, left_out, spent, cost, seed)
 
     def _held(self, campaign: Campaign, then: Mapping[str, Left]) -> BitMap | None:
         """Who was left out; None: not known any more."""
@@ -161,19 +163,6 @@ class Returns:
         found = np.zeros(size)
         found[table["person"].to_numpy()] = np.nan_to_num(table["total"].to_numpy())
         return found
-
-
-def told_unmeasured(segments: Iterable[str]) -> Iterator[Notice]:
-    """`eval.unmeasured_roi`, once for all segments whose ROI is not measured."""
-    found = list(segments)
-    if not found:
-        return
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    message = (
-        f"ROI is not measured for {', '.join(found[:_SHOWN])}{more}: what members bought is not what mail to"
-        " them earned. Leave a random part of a segment without mail, name it in [campaigns], and compare."
-    )
-    yield Notice("eval.unmeasured_roi", Severity.NOTE, message, {"segments": len(found)})
 
 
 def _numbers(members: BitMap) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -15,7 +15,7 @@ from rules.models.worth.overlaps import Overlap
 from rules.models.worth.psi import Psi
 from rules.models.worth.wilson import Share
 from sync.models.model import said
-from sync.store.kpis import Kpi
+from sync.run.roi import Roi
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Satisfaction:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """One segment. Money is minor units. None: not measured; of ROI its value."""
+    """One segment. Money is minor units. None: not measured."""
 
     segment: str
     size: int
@@ -76,7 +76,7 @@ class Worth:
     clv: Mean | None
     engagement: Mean | None
     satisfaction: tuple[Satisfaction, ...]
-    roi: Kpi
+    roi: Roi
     reach: float
     badge: str | None
     faulty: float | None
@@ -187,8 +187,8 @@ def _worth(one: Worth) -> dict[str, Any]:
             }
             for each in one.satisfaction
         ],
-        "roi": None if one.roi.value is None else asdict(one.roi),
-        "roi_not_measured": one.roi.why,
+        "roi": one.roi.document(),
+        "roi_not_measured": None if one.roi.missing is None else one.roi.missing.why,
         "reach": one.reach,
         "trust": None if one.badge is None else {"badge": one.badge, "faulty": one.faulty},
         "knocked_out": list(one.knocked_out),
