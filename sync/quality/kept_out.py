@@ -19,7 +19,7 @@ from connectors.base import Consent
 from sync.fields import FieldSpec
 from sync.identify.sql import quoted, text_literal
 from sync.quality.finding import FINDINGS, build_findings, findings_alone
-from sync.quality.said import Said, by_name
+from sync.quality.said import LIVING, Said, by_name
 from sync.store import Store
 
 NOTE = "quality:kept_out"
@@ -53,8 +53,7 @@ class KeptOut:
         no other record. Registers a table on `database`."""
         if not self.contacts:
             return contacts, links
-        database.register("quality_kept", pa.table({"contact": pa.array(list(self.contacts), pa.int32())}))
-        kept = "contact IN (SELECT contact FROM quality_kept)"
+        kept = self._registered(database)
         forbids = ", ".join(map(text_literal, _FORBIDS))
         masked = f"""(SELECT * FROM {contacts} WHERE NOT ({kept})
             UNION ALL BY NAME
@@ -63,6 +62,30 @@ class KeptOut:
             FROM {contacts} WHERE {kept})"""
         others = f"(SELECT * FROM {links} WHERE person IN (SELECT person FROM {links} WHERE NOT ({kept})))"
         return masked, others
+
+    def apart(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        fields: Mapping[str, FieldSpec],
+        *,
+        contacts: str,
+        links: str,
+    ) -> tuple[Said, Said | None]:
+        """What the others say, as people are made of it, and what these say, if there are any."""
+        if not self.contacts:
+            return Said(database, contacts, fields, links), None
+        masked, others = self.relations(database, contacts=contacts, links=links)
+        stated = f"""(SELECT person, email_consent FROM {others} AS links
+            JOIN {masked} AS contacts USING (contact) WHERE {LIVING})"""
+        kept = self._registered(database)
+        inside, out = (f"(SELECT * FROM {contacts} WHERE {each})" for each in (f"NOT ({kept})", kept))
+        theirs = f"(SELECT * FROM {links} WHERE NOT ({kept}))"
+        return Said(database, inside, fields, theirs, stated), Said(database, out, fields)
+
+    def _registered(self, database: duckdb.DuckDBPyConnection) -> str:
+        """SQL: whether the row is of one of these contacts."""
+        database.register("quality_kept", pa.table({"contact": pa.array(list(self.contacts), pa.int32())}))
+        return "contact IN (SELECT contact FROM quality_kept)"
 
 
 def look(

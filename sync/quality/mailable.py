@@ -48,11 +48,14 @@ def waterfall(said: Said) -> tuple[Step, ...]:
             count(*) FILTER (valid AND consented AND NOT bounced),
             count(*) FILTER (valid AND consented AND NOT bounced AND NOT opted_out)
         FROM (
-            SELECT person, bool_or(contact IN ({valid})) AS valid, {bounced} AS bounced, {out} AS opted_out,
-                ({in_} AND NOT {pending}) OR {bounced} OR {out} AS consented
+            SELECT person, bool_or(contact IN ({valid})) AS valid
             FROM {said.links} AS links JOIN {said.contacts} AS contacts USING (contact)
             WHERE {LIVING} GROUP BY person
-        )"""
+        ) JOIN (
+            SELECT person, {bounced} AS bounced, {out} AS opted_out,
+                ({in_} AND NOT {pending}) OR {bounced} OR {out} AS consented
+            FROM {said.consents} GROUP BY person
+        ) USING (person)"""
     ).fetchall()[0]
     left = [int(count) for count in counts]
     lost = [0, *(before - after for before, after in pairwise(left))]

@@ -22,13 +22,16 @@ OF_RECORD = ("external_id", "address")
 class Said:
     """The contacts a check looks at. `contacts`: a relation of the lake's columns; deleted ones do not count.
 
-    `links`: contact, person of the same contacts, or None while it is not known who is who.
+    `links`: contact, person of the same contacts, or None while it is not known who is who. `stated`: person,
+    email_consent as people are made of them, where that is more than the contacts tell: what is kept out may
+    still forbid.
     """
 
     database: duckdb.DuckDBPyConnection
     contacts: str
     fields: Mapping[str, FieldSpec]
     links: str | None = None
+    stated: str | None = None
 
     @cached_property
     def columns(self) -> dict[str, str]:
@@ -58,6 +61,14 @@ class Said:
         self.database.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} AS {self._rows(field)}")
         return name
 
+    @property
+    def consents(self) -> str:
+        """SQL: person, email_consent of everything that says something about it."""
+        return self.stated or (
+            f"(SELECT person, email_consent FROM {self.links} AS links JOIN {self.contacts} AS contacts"
+            f" USING (contact) WHERE {LIVING})"
+        )
+
     def holders(self, *fields: str) -> str:
         """SQL: contact, of every living contact on a connection that gives one of the fields."""
         there = sorted(
@@ -84,13 +95,14 @@ class Said:
             )
         return " UNION ".join(parts)
 
-    def drop(self) -> None:
-        """Let go of the temp tables."""
+    def drop(self, *, but: str | None = None) -> None:
+        """Let go of the temp tables, `but` one."""
         made = self.database.sql(
             "SELECT table_name FROM duckdb_tables() WHERE temporary AND starts_with(table_name, 'quality_')"
         ).fetchall()
         for (name,) in made:
-            self.database.execute(f"DROP TABLE {quoted(str(name))}")
+            if name != but:
+                self.database.execute(f"DROP TABLE {quoted(str(name))}")
 
 
 LIVING = "NOT coalesce(deleted, false)"

@@ -65,8 +65,7 @@ def _consents(said: Said) -> Iterator[Found]:
     if emails is None:
         return
     valid = f"(SELECT contact FROM {emails} JOIN quality_addresses USING (value) WHERE valid)"
-    told = f"""SELECT person FROM {said.links} AS links JOIN {said.contacts} AS contacts USING (contact)
-        WHERE {LIVING} AND email_consent IS NOT NULL"""
+    told = f"SELECT person FROM {said.consents} WHERE email_consent IS NOT NULL"
     silent = f"""FROM {valid} WHERE contact IN (
         SELECT contact FROM {said.links} WHERE person NOT IN ({told}))"""
     yield Found("consent-unknown", _rows("consent", silent), valid)

@@ -9,6 +9,7 @@ import csv
 import datetime as dt
 import os
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from sync.fields import FieldSpec
 from sync.identify.sql import text_literal
 from sync.quality.finding import FINDINGS, build_findings, findings_alone
 from sync.quality.kept_out import KeptOut, remembered
-from sync.quality.rules import RULES
+from sync.quality.rules import RULES, Dimension
 from sync.quality.said import Said, by_name
 from sync.quality.together import Doings, findings_together
 from sync.run.listing import cell
@@ -37,10 +38,13 @@ VALUES = ("external_id", "value", "better")
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Findings that were made, on the database of `said`."""
+    """Findings that were made, on the database of `said`, which is what people are made of. `contacts`,
+    `links`: of everybody, also of who is kept out."""
 
     workspace: Workspace
     said: Said
+    contacts: str
+    links: str
     fields: Sequence[FieldSpec]
     checked: Mapping[str, int]
     as_of: dt.datetime
@@ -48,7 +52,7 @@ class Looked:
     kept: KeptOut
 
     def found(self) -> dict[tuple[str, str], BitMap]:
-        """(rule, field) → people."""
+        """(rule, field) → people. What was found in a record that is kept out is no fault of a person."""
         database = self.said.database
         pairs = database.sql(f"SELECT DISTINCT rule, field FROM {FINDINGS}").fetchall()
         order = list(RULES)
@@ -77,14 +81,29 @@ def looked(workspace: Workspace) -> Iterator[Looked]:
     lake = store.lake
     database = lake.connect()
     try:
-        said = Said(database, lake.relation("contacts"), by_name(fields), lake.relation("links"))
-        doings = Doings(lake.relation("activity"), frozenset(vocabulary.kinds))
-        checked = dict(build_findings(said, findings_alone(said, as_of=as_of)))
-        checked |= build_findings(said, findings_together(said, doings, as_of=as_of))
+        contacts, links = lake.relation("contacts"), lake.relation("links")
         kept = remembered(store) or KeptOut()
-        yield Looked(workspace, said, fields, checked, as_of, last.id if last else None, kept)
+        said, out = kept.apart(database, by_name(fields), contacts=contacts, links=links)
+        checked = Counter(_of_kept_out(out, kept, as_of=as_of))
+        doings = Doings(lake.relation("activity"), frozenset(vocabulary.kinds))
+        checked.update(build_findings(said, findings_alone(said, as_of=as_of)))
+        checked.update(build_findings(said, findings_together(said, doings, as_of=as_of)))
+        run = last.id if last else None
+        yield Looked(workspace, said, contacts, links, fields, checked, as_of, run, kept)
     finally:
         database.close()
+
+
+def _of_kept_out(out: Said | None, kept: KeptOut, *, as_of: dt.datetime) -> Mapping[str, int]:
+    """What records that are kept out say by themselves. What they lack is only asked where that keeps them
+    out: other records may have it."""
+    if out is None:
+        return {}
+    lacks = Dimension.COMPLETENESS
+    only = [rule.id for rule in RULES.values() if rule.dimension is not lacks or rule.id in kept.by_rule]
+    checked = build_findings(out, findings_alone(out, as_of=as_of), only=only)
+    out.drop(but=FINDINGS)
+    return checked
 
 
 def rows(look: Looked, *, rule: str | None = None, values: bool = False) -> Iterator[dict[str, object]]:
@@ -99,8 +118,8 @@ def rows(look: Looked, *, rule: str | None = None, values: bool = False) -> Iter
     cursor = look.said.database.execute(
         f"""SELECT contact, contacts.connection, person, field, rule, hint,
             contacts.external_id, value, better
-        FROM {FINDINGS} JOIN {look.said.contacts} AS contacts USING (contact)
-            LEFT JOIN {look.said.links} AS links USING (contact)
+        FROM {FINDINGS} JOIN {look.contacts} AS contacts USING (contact)
+            LEFT JOIN {look.links} AS links USING (contact)
         {only} ORDER BY contacts.connection, contact, CASE rule {order} END, field, value"""
     )
     while some := cursor.fetchmany(10_000):

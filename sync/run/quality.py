@@ -48,7 +48,7 @@ def report(look: Looked) -> QualityReport:
         run=look.run,
         as_of=look.as_of,
         people=people,
-        contacts=_one(look, f"SELECT count(*) FROM {said.contacts} WHERE {LIVING}"),
+        contacts=_one(look, f"SELECT count(*) FROM {look.contacts} WHERE {LIVING}"),
         steps=steps,
         scores=scores(look.checked, faulty, before=before.get("dimensions")),
         issues=_issues(look, found, faulty, people=people, needed=needed, rules=rules),
@@ -131,10 +131,10 @@ def _sources(look: Looked) -> tuple[SourceQuality, ...]:
         f"""WITH judged AS (
             SELECT connection, contact, {_has(Severity.ERROR)} AS error, {_has(Severity.WARNING)} AS warning,
                 contact IN (SELECT contact FROM quality_out) AS kept_out
-            FROM {look.said.contacts} LEFT JOIN {FINDINGS} USING (contact) WHERE {LIVING}
+            FROM {look.contacts} LEFT JOIN {FINDINGS} USING (contact) WHERE {LIVING}
             GROUP BY connection, contact
         ), most AS (
-            SELECT connection, rule FROM {FINDINGS} JOIN {look.said.contacts} AS contacts USING (contact)
+            SELECT connection, rule FROM {FINDINGS} JOIN {look.contacts} AS contacts USING (contact)
             GROUP BY connection, rule
             QUALIFY row_number() OVER (
                 PARTITION BY connection ORDER BY count(DISTINCT contact) DESC, rule) = 1

@@ -166,6 +166,35 @@ def test_refused_records_stay_outside_until_they_are_mended_or_the_rule_is_let_g
     assert firm.run()["people"] == 14
 
 
+def test_who_is_kept_out_is_no_person_of_the_report(firm: Company) -> None:
+    rows = people([*range(1, 8), 11])
+    rows += [(f"c{n}", f"person{n}@example.com", "Atlantis") for n in (8, 9)]
+    firm.customers([*rows, ("c10", "person10@gmial.com", "DE")])
+    firm.orders([])
+    firm.rules(segment("everybody", "true"))
+    join(firm.newsletter, [1, 2, 3, 4, 5, 6, 8])
+    join(firm.newsletter, [7], status="unsubscribed")
+    firm.write_config(REFUSE)
+    assert firm.run()["people"] == 9  # 8 is one by the newsletter's record; 9 and 10 have no other
+    found = firm.segsync("quality", "--format", "json").document
+    assert [(one["people"], one["lost"]) for one in found["mailable"]["steps"]] == [
+        (9, 0),
+        (9, 0),
+        (8, 1),  # 11 is in no newsletter
+        (8, 0),
+        (7, 1),  # 7 left it
+    ]
+    assert (found["people"], found["contacts"], found["mailable"]["share"]) == (9, 19, 7 / 9)
+    issues = {one["rule"]: (one["contacts"], one["people"]) for one in found["issues"]}
+    assert (issues["country-unknown"], issues["email-typo"]) == ((2, 0), (1, 0))
+    assert issues["country-missing"] == (1, 1)  # of 8 nothing else tells it
+    assert issues["consent-unknown"] == (1, 1)
+    assert max(one["share"] for one in (*found["issues"], *found["blocked"])) <= 1
+    listed = firm.segsync("quality", "--rows", "-", "--format", "json").document["rows"]
+    out = {(row["rule"], row["contact"]) for row in listed if row["kept_out"]}
+    assert sorted(rule for rule, _ in out) == ["country-unknown", "country-unknown", "email-typo"]
+
+
 def test_what_was_written_to_a_record_is_taken_back_when_it_is_refused(firm: Company) -> None:
     planted(firm)
     firm.newsletter.add_member("person30@gmial.com")

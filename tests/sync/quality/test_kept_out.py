@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from sync.config.quality import REFUSABLE
 from sync.fields import FieldSpec
 from sync.identify import match_rules
 from sync.persons import Absorbed, absorb
+from sync.quality.finding import build_findings, findings_alone
 from sync.quality.kept_out import remembered
+from sync.quality.mailable import waterfall
 from sync.quality.rules import RULES
+from sync.quality.said import by_name
 from sync.store import Store
 from sync.store.attach import reattach
 from sync.store.values import Money
@@ -130,6 +134,30 @@ def test_changes_lead_where_everything_would_lead_and_nobody_enters_who_must_not
             absorbed(store)
             assert {row["person"]: row for row in read(store, "people", order="person")} == people
             assert remembered(store) == kept
+
+
+def test_the_steps_to_who_can_be_mailed_count_people_and_nobody_else(tmp_path: Path) -> None:
+    chance, reached = random.Random(3), 0
+    with Store.open(sqlite_url(tmp_path), tmp_path / "lake") as store:
+        store.runs.claim("test", as_of=AT, now=AT)
+        for _ in range(9):
+            arrive(store, chance)
+            absorbed(store)
+            kept = remembered(store)
+            assert kept is not None
+            with closing(store.lake.connect()) as database:
+                contacts, links = (store.lake.relation(name) for name in ("contacts", "links"))
+                said, out = kept.apart(database, by_name(FIELDS), contacts=contacts, links=links)
+                assert (out is None) == (not kept.contacts)
+                build_findings(said, findings_alone(said, as_of=AT))
+                steps = waterfall(said)
+            people = read(store, "people", order="person")
+            mailable = [row for row in people if row["consented_email"] and row["email"]]
+            assert (steps[0].people, steps[-1].people) == (len(people), len(mailable))
+            assert steps[-1].people == steps[0].people - sum(step.lost for step in steps)
+            reached += len(mailable)
+        assert kept.contacts
+        assert reached
 
 
 def test_an_opt_out_of_a_record_that_is_kept_out_suppresses_its_person(tmp_path: Path) -> None:
