@@ -11,12 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, gammaln, hyp2f1, psi
+from scipy.special import betaincinv, expit, gammaln, hyp2f1, psi
 
 from rules.models.columns import Column, Floats, InputError, column, grouped, must_hold, same_length
 from rules.models.maximum import maximum
 
 _NUDGE = 1e-6
+_NEAR_ONE, _ROUNDING = 2e-3, 1e-9
+"""What the nudge costs at most where a is 1, as a share and at nothing."""
+_NODES, _TINY = 64, 1e-300
 LEAST_A, MOST_B = 0.01, 100.0
 """Beyond these nobody seems ever to leave: the history is too short to tell."""
 
@@ -71,10 +74,25 @@ class BgNbd:
         a = self.a if abs(self.a - 1) >= _NUDGE else 1 + _NUDGE
         last = a + self.b + x - 1
         last = np.where(np.abs(last) < _NUDGE, _NUDGE, last)
-        factor = (scale / (scale + ahead)) ** (a - 1) * hyp2f1(
-            a + self.b - 1 - self.r, a - 1, last, ahead / (scale + ahead)
-        )
-        return np.asarray(last / (a - 1) * (1 - factor), dtype=np.float64)
+        with np.errstate(all="ignore"):  # what is no number is found below
+            factor = (scale / (scale + ahead)) ** (a - 1) * hyp2f1(
+                a + self.b - 1 - self.r, a - 1, last, ahead / (scale + ahead)
+            )
+            found = np.asarray(last / (a - 1) * (1 - factor), dtype=np.float64)
+        most = (self.r + x) * ahead / scale  # if nobody ever left
+        lost = ~((found >= -_ROUNDING) & (found <= most * (1 + _NEAR_ONE) + _ROUNDING))
+        if lost.any():
+            found[lost] = self._integrated(ahead, x[lost], scale[lost])
+        return found
+
+    def _integrated(self, ahead: float, x: Floats, scale: Floats) -> Floats:
+        """The same as a mean over the chance to leave, for parameters so large (all people alike) that the
+        hypergeometric function is lost: given that chance p, it is (1 - (scale / (scale + p ahead))^(r+x)) / p.
+        """
+        nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+        p = np.maximum(betaincinv(self.a, (self.b + x)[:, None], (nodes[None, :] + 1) / 2), _TINY)
+        each = -np.expm1(-(self.r + x)[:, None] * np.log1p(p * ahead / scale[:, None])) / p
+        return np.asarray((each * (weights / 2)).sum(axis=1), dtype=np.float64)
 
 
 def fit_bg_nbd(frequency: Column, recency: Column, age: Column) -> BgNbd:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.optimize import minimize
 
-from rules.models.columns import Floats
+from rules.models.columns import Floats, InputError
 
 Likelihood = Callable[[Floats], tuple[float, Floats]]
 """Parameters → the mean log-likelihood and its derivatives by them."""
@@ -24,7 +24,8 @@ _WIDEST = 14.0
 def maximum(
     likelihood: Likelihood, parameters: int, *, starts: Sequence[tuple[float, ...]] = STARTS
 ) -> Floats:
-    """The parameters of the highest likelihood that any start leads to; of equals, the first start's."""
+    """The parameters of the highest likelihood that any start leads to; of equals, the first start's.
+    InputError where none leads anywhere."""
 
     def objective(logs: Floats) -> tuple[float, Floats]:
         found = np.exp(logs)
@@ -44,5 +45,5 @@ def maximum(
         if np.isfinite(done.fun) and (best is None or float(done.fun) < best[0]):
             best = float(done.fun), np.exp(done.x)
     if best is None:
-        raise ArithmeticError("no start led to a likelihood; the columns are too extreme for the model")
+        raise InputError("no start led to a likelihood: the columns are too extreme for the model")
     return best[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 
 import numpy as np
@@ -107,6 +108,24 @@ def test_expected_purchases_are_what_integrating_gives(
     model = BgNbd(r=0.243, alpha=4.414, a=a, b=2.426, log_likelihood=0.0)
     expected = model.purchases(ahead, [x], [t_x], [t])[0]
     assert expected == pytest.approx(by_integration(model, ahead, x, t_x, t), rel=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("x", "t_x", "t"), [(1, 14.0, 28.0), (1, 14.0, 14.0), (5, 14.0, 20.0), (300, 299.0, 300.0)]
+)
+def test_where_everybody_buys_alike_there_are_numbers_and_no_warning(x: int, t_x: float, t: float) -> None:
+    """Then r, and a or b, run to their bounds, where the hypergeometric function is lost. What is expected is
+    what many drawn people do who all buy at the one pace."""
+    columns = [float(x)] * 50, [t_x] * 50, [t] * 50
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = fit_bg_nbd(*columns)
+        found = model.if_alive(52.0, columns[0], columns[2])
+    assert model.r > 1e5
+    pace = (model.r + x) / (model.alpha + t)
+    leaves = np.maximum(np.random.default_rng(1).beta(model.a, model.b + x, 200_000), 1e-300)
+    drawn = float((-np.expm1(-pace * leaves * 52.0) / leaves).mean())
+    assert found == pytest.approx(np.full(50, drawn), rel=0.01)
 
 
 def test_nobody_is_expected_to_buy_in_no_time() -> None:
