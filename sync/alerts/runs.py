@@ -49,7 +49,7 @@ def _failed(runs: Sequence[Run]) -> Iterator[Finding]:
         held = cast("dict[str, str]", run.stats.get("held_facts", {}))
         what = f"Run {run.id} broke off." if bad else f"Run {run.id} came to its end."
         if held and not bad:
-            what = f"{what[:-1]}; the facts of {', '.join(held)} stay as they were: a file cannot be read."
+            what = f"{what[:-1]}; the facts of {', '.join(held)} stay as they were: something cannot be read."
         advice = f"`segsync status` and the log of run {run.id} say why; mend it and run again."
         level = Level.CRITICAL if bad else Level.WARNING if held else Level.OK
         yield Finding(AlertKind.RUN_FAILED, "", level, run.id, what, advice)

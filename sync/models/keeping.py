@@ -77,7 +77,8 @@ def keep(
 ) -> Kept:
     """Fit what is due or `asked` for, and put everybody's facts into the lake. Call it only under a lease.
 
-    A model whose own file cannot be read is not fitted, and its facts stay as they were.
+    A model whose own file, or whose version in use, cannot be read keeps its facts as they were; a version is
+    made anew if it is due or asked for.
     """
     kept = Kept()
     if not models:
@@ -91,11 +92,17 @@ def keep(
             if name in kept.held:
                 _tell_stored(log, model)
                 continue
-            versions = stored.get(name, [])
+            versions, made = stored.get(name, []), list[ModelVersion]()
             why = "it was asked for" if name in asked else due(model, versions, as_of=as_of)
             if why is not None:
-                new[name] = version_of(name, model, _MODELS[name].fit(log, model), versions, why, as_of)
-            _tell(log, model, used(model, [*([new[name]] if name in new else []), *versions]))
+                made = [version_of(name, model, _MODELS[name].fit(log, model), versions, why, as_of)]
+            using = used(model, [*made, *versions])
+            if using is not None and using.unreadable is not None:
+                kept.held[name] = using.unreadable
+                _tell_stored(log, model)
+                continue
+            new.update((name, one) for one in made)
+            _tell(log, model, using)
         before = {name: used(model, stored.get(name, ())) for name, model in models.items()}
         now = {
             name: used(model, [*([new[name]] if name in new else []), *stored.get(name, ())])
@@ -103,7 +110,7 @@ def keep(
         }
         going = {name: one for name, one in models.items() if name not in kept.held}
         facts = _Facts(log, going, currency)
-        table, moved = facts.table(now, {name: before[name] for name in new})
+        table, moved = facts.table(now, {name: _readable(before[name]) for name in new})
         for name, version in new.items():
             told = {"changed": moved[name]} if name in moved else {}
             new[name] = _with(version, told)
@@ -118,7 +125,7 @@ def keep(
         if one is not None
     }
     kept.notices = list(_notices(going, new, kept.used, stored))
-    if "rfm" in kept.used:
+    if "rfm" in kept.used and "rfm" not in kept.held:
         old = old_edges(kept.used["rfm"].document["parameters"], log)
         kept.notices += [f"model rfm: {notice.message}" for notice in old]
     return kept
@@ -163,6 +170,10 @@ def _tell(log: Log, model: ModelSettings, version: ModelVersion | None) -> None:
     for fact in facts_of(model, currency="", source=""):
         if fact.type is Type.TEXT:
             log.told[fact.name] = partial(told, fact.name)
+
+
+def _readable(one: ModelVersion | None) -> ModelVersion | None:
+    return None if one is None or one.unreadable is not None else one
 
 
 def _is(one: ModelVersion, other: ModelVersion | None) -> bool:

@@ -46,6 +46,8 @@ def reason(model: ModelSettings, versions: Sequence[ModelVersion]) -> str:
     if not versions:
         return "it was never fitted; the next run, or `segsync models fit`, does it"
     newest = versions[0]
+    if newest.unreadable is not None:
+        return newest.unreadable
     if newest.settings != model.fingerprint:
         return "its settings were changed; the next run, or `segsync models fit`, makes it anew"
     told = [one["message"] for one in newest.document["notices"] if one["severity"] == "refusal"]

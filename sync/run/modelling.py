@@ -59,7 +59,9 @@ def listed(workspace: Workspace) -> list[dict[str, Any]]:
     now = workspace.clock.utc_now()
     for name, model in workspace.settings.models.items():
         versions = stored.get(name, [])
-        using = used(model, versions)
+        newest = used(model, versions)
+        broken = None if newest is None else newest.unreadable
+        using = None if broken else newest
         why_due = due(model, versions, as_of=now)
         found.append(
             {
@@ -69,7 +71,7 @@ def listed(workspace: Workspace) -> list[dict[str, Any]]:
                 "refit_due_at": None if why_due else due_at(model, versions[0]).isoformat(),
                 "refit_due_because": why_due,
                 "facts": _facts(workspace, model),
-                "why_not": None if using else reason(model, versions),
+                "why_not": None if using else broken or reason(model, versions),
             }
         )
     return found

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shlex
+import sqlite3
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from sync.cli.app import app
+from sync.errors import ExitCode
 from tests.scenarios.retail_shop import RetailShop
 
 EARLY = dt.datetime(2011, 3, 1, tzinfo=dt.UTC)  # 90 days after the first order
@@ -94,3 +96,23 @@ def test_fitting_by_hand_makes_a_version_and_scores_everybody_at_once(shop: Reta
     again = told(shop, "models fit lifecycle")
     assert "lifecycle, version 2: in use" in again
     assert "lifecycle changed for 0 people, because it was made anew" in again
+
+
+def test_a_model_that_was_edited_by_hand_moves_nobody_and_is_named(shop: RetailShop) -> None:
+    shop.run(EARLY)
+    facts, members = shop.facts("lifecycle"), shop.members()
+    with sqlite3.connect(shop.folder / "segsync.db") as database:
+        edited = "document = replace(document, '\"lapsed\": ', '\"lapsed\": 1')"
+        done = database.execute(f"UPDATE model_versions SET {edited} WHERE model = 'lifecycle'")
+        assert done.rowcount == 1
+    report = shop.run(EARLY + dt.timedelta(days=1))
+    assert report.held_facts["lifecycle"].startswith("model lifecycle, version 1, is not what was stored")
+    assert report.exit_code == ExitCode.HELD
+    assert shop.facts("lifecycle").equals(facts)
+    assert shop.members() == members
+    assert "lifecycle is not in use: model lifecycle, version 1, is not what was stored" in told(
+        shop, "models list"
+    )
+    told(shop, "models fit lifecycle")
+    shop.run(EARLY + dt.timedelta(days=1))
+    assert shop.facts("lifecycle")["lifecycle"].notna().all()

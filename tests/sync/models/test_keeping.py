@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import Text, cast, select, text, update
 
 from rules.models.groups import Group
 from sync.config.modelling import LifecycleSettings, RfmSettings
@@ -16,6 +19,7 @@ from sync.models.keeping import Kept, keep
 from sync.models.standing import in_use
 from sync.store import Store
 from sync.store.models import ModelState
+from sync.store.tables import model_versions
 from tests.sync.models.made import days_before, facts, put_activity, put_people
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -32,7 +36,7 @@ def buyers(people: int, *, amount: int = 1000, first: int = 1) -> pd.DataFrame:
     return pd.DataFrame({"person": persons, "at": at, "amount": amount})
 
 
-def kept(store: Store, *models: object, as_of: dt.datetime = NOW, asked: tuple[str, ...] = ()) -> Kept:
+def kept(store: Store, *models: object, as_of: dt.datetime = NOW, asked: Sequence[str] = ()) -> Kept:
     return keep(store, {one.name: one for one in models}, as_of=as_of, currency="EUR", asked=asked)  # type: ignore[attr-defined]
 
 
@@ -152,6 +156,60 @@ def test_the_order_of_rows_and_the_number_of_threads_change_nothing(lake_store: 
         assert {**new, "why": old["why"], "changed": None} == {**old, "changed": None}
         assert set(new["changed"].values()) == {0}
     assert facts(lake_store, *FOUR, "lifecycle").equals(before[1])
+
+
+def spoilt(store: Store, old: str, new: str | None) -> None:
+    """Puts something else in the stored model's place; `None`: nothing more after `old`."""
+    column, mine = model_versions.c.document, model_versions.c.model == "rfm"
+    with store.database.writing() as database:
+        there = str(database.scalar(select(cast(column, Text)).where(mine)))
+        before, found, after = there.partition(old)
+        assert found
+        if new is None:
+            cut_off = text("UPDATE model_versions SET document = :text WHERE model = 'rfm'")
+            database.execute(cut_off, {"text": before + old})
+        else:
+            database.execute(
+                update(model_versions).where(mine).values(document=json.loads(before + new + after))
+            )
+
+
+EDITED = ('"made_on": ', '"made_on": 1'), "not what was stored"
+NEWER = ('"format": 1', '"format": 2'), "made by a newer segsync"
+
+
+@pytest.mark.parametrize(("edit", "what"), [EDITED, NEWER])
+def test_a_version_that_was_edited_is_named_and_nobodys_facts_are_touched(
+    store: Store, edit: tuple[str, str], what: str
+) -> None:
+    stands_still_until_it_is_made_anew(store, edit, what)
+
+
+@pytest.mark.parametrize("edit", [("{", None), ('"parameters": {', None)])
+def test_a_version_that_is_cut_off_is_named_and_nobodys_facts_are_touched(
+    lake_store: Store, edit: tuple[str, None]
+) -> None:
+    """On SQLite; PostgreSQL takes nothing that is no JSON."""
+    stands_still_until_it_is_made_anew(lake_store, edit, "not what was stored")
+
+
+def stands_still_until_it_is_made_anew(store: Store, edit: tuple[str, str | None], what: str) -> None:
+    put_people(store, range(1, 601))
+    put_activity(store, "purchase", buyers(600))
+    kept(store, RFM, LIFECYCLE)
+    before = facts(store, *FOUR, "lifecycle")
+    spoilt(store, *edit)
+    put_activity(store, "purchase", buyers(60, first=540))
+    held = kept(store, RFM, LIFECYCLE, as_of=NOW + DAY).held
+    assert list(held) == ["rfm"]
+    assert re.match(f"model rfm, version 1, .*{what}.*`segsync models fit rfm` makes it anew", held["rfm"])
+    after = facts(store, *FOUR, "lifecycle")
+    assert after[[*FOUR]].equals(before[[*FOUR]])
+    assert not after["lifecycle"].equals(before["lifecycle"])  # the other models go on
+    found = kept(store, RFM, LIFECYCLE, as_of=NOW + DAY, asked=["rfm"])
+    assert [(one.model, one.version) for one in found.fitted] == [("rfm", 2)]
+    assert facts(store, *FOUR).notna().all().all()
+    assert kept(store, RFM, LIFECYCLE, as_of=NOW + DAY).fitted == []
 
 
 @pytest.mark.parametrize("free", [False, True])
