@@ -87,7 +87,7 @@ class BgNbd:
 
     def _integrated(self, ahead: float, x: Floats, scale: Floats) -> Floats:
         """The same as a mean over the chance to leave, for parameters so large (all people alike) that the
-        hypergeometric function is lost: given that chance p, it is (1 - (scale / (scale + p ahead))^(r+x)) / p.
+        hypergeometric function is lost: given a chance p, it is (1 - (scale / (scale + p ahead))^(r+x)) / p.
         """
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)
         p = np.maximum(betaincinv(self.a, (self.b + x)[:, None], (nodes[None, :] + 1) / 2), _TINY)
