@@ -126,6 +126,11 @@ _FACTS: Mapping[str, tuple[Field, ...]] = {
             "How well the person fits those who became customers, by who they are",
             "points",
         ),
+        Field(
+            "lead_grade",
+            Type.TEXT,
+            "A, B or C by fit, then 1, 2 or 3 by engagement, the best first; - in its place: not scored",
+        ),
     ),
     "engagement": (
         Field(

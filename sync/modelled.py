@@ -65,6 +65,8 @@ class _Needs:
             for place, name in enumerate(model.features):
                 self.fact(f"features[{place}]", name, {Type.TEXT})
             self.fact("created", model.created, _TIMES)
+            for feature, name in model.filled.items():
+                self.fact(f"filled.{feature}", name, _TIMES)
         elif isinstance(model, SendTimeSettings):
             self.activity({"sent": model.sent, "click": model.click})
             if model.zone:

@@ -28,11 +28,14 @@ class ModelSettings:
     name: ClassVar[str]
     of_fit: ClassVar[frozenset[str]] = frozenset({"refit_s", "force"})
     """What does not change what a fit finds."""
+    came_later: ClassVar[frozenset[str]] = frozenset()
+    """What changes nothing while it is empty, so that versions from before it existed stay in use."""
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits of all that decides what a fit finds: another one makes a fit due."""
-        content = {key: value for key, value in asdict(self).items() if key not in self.of_fit}
+        told = {key: value for key, value in asdict(self).items() if key not in self.of_fit}
+        content = {key: value for key, value in told.items() if value or key not in self.came_later}
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -141,17 +144,33 @@ class EngagementSettings(ModelSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class LeadGroup:
+    """`features` whose points together are `most` at most."""
+
+    features: tuple[str, ...]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class LeadSettings(ModelSettings):
     """`features`: text facts that were known before the outcome. `points`: set by hand, by feature and value.
-    `converted`: the activity that makes a lead a customer, within so long after `created`, a fact of time."""
+    `converted`: the activity that makes a lead a customer, within so long after `created`, a fact of time.
+    `filled`: feature → the fact of time that tells when it was filled. `fit_at_least`: from how many points
+    on a lead is A, and B, None: as the fit finds; `engaged_at_least`: from which engagement on 1, and 2."""
 
     features: tuple[str, ...] = ()
     points: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     converted: str = "purchase"
     created: str = "signed_up"
     within_s: int = QUARTER_S
+    groups: tuple[LeadGroup, ...] = ()
+    filled: Mapping[str, str] = field(default_factory=dict)
+    fit_at_least: tuple[int, int] | None = None
+    engaged_at_least: tuple[int, int] = (75, 25)
 
     name: ClassVar[str] = "lead"
+    of_fit: ClassVar[frozenset[str]] = frozenset({"refit_s", "force", "fit_at_least", "engaged_at_least"})
+    came_later: ClassVar[frozenset[str]] = frozenset({"groups", "filled"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rules.vocabulary import Field, Type
-from sync.config.modelling import ModelSettings, OffersSettings, SendTimeSettings
+from sync.config.modelling import ModelSettings, OffersSettings
 from sync.facts import facts_of, of_clusterings
 from sync.models.channel import PreferredChannel
 from sync.models.churn import Churn
@@ -52,6 +52,8 @@ _MODELS: Mapping[str, Model[Any]] = {
     "send_time": SendTime(),
     "channel": PreferredChannel(),
 }
+_TURNS = {"lead": 1, "send_time": 2}
+"""Who asks for what others tell comes after them."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ def keep(
         log = Log(store.lake, database, as_of=as_of)
         kept.held = _unreadable(log, models)
         new: dict[str, ModelVersion] = {}
-        for name, model in sorted(models.items(), key=lambda one: isinstance(one[1], SendTimeSettings)):
+        for name, model in sorted(models.items(), key=lambda one: _TURNS.get(one[0], 0)):
             if name in kept.held:
                 _tell_stored(log, model)
                 continue
@@ -152,13 +154,13 @@ def _tell_stored(log: Log, model: ModelSettings) -> None:
             WHERE person BETWEEN {int(people[0])} AND {int(people[-1])} ORDER BY person"""
         return np.array(log.database.sql(query).to_arrow_table()[fact].to_pylist(), dtype=np.object_)
 
-    for column, kind in _columns_of([model], "").items():
-        if kind == pa.string() and column in log.lake.columns("facts"):
+    for column in _columns_of([model], ""):
+        if column in log.lake.columns("facts"):
             log.told[column] = partial(told, column)
 
 
 def _tell(log: Log, model: ModelSettings, version: ModelVersion | None) -> None:
-    """Let the models that come after it ask for its texts, if it is in use."""
+    """Let the models that come after it ask for its facts, if it is in use."""
     if version is None:
         return
 
@@ -168,8 +170,7 @@ def _tell(log: Log, model: ModelSettings, version: ModelVersion | None) -> None:
         )
 
     for fact in facts_of(model, currency="", source=""):
-        if fact.type is Type.TEXT:
-            log.told[fact.name] = partial(told, fact.name)
+        log.told[fact.name] = partial(told, fact.name)
 
 
 def _readable(one: ModelVersion | None) -> ModelVersion | None:

@@ -2,20 +2,21 @@
 
 Learned points are judged by leads that came later than those they were learned from, beside the points set by
 hand; whichever is better gives the fact. What somebody does is another fact, `engagement`; the two are never
-added up.
+added up, but stand beside each other in a matrix.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.models.columns import Bools, Notice, Severity
-from rules.models.lead import Backtest, Coded, Features, Scorecard, backtest, learn
+from rules.models.columns import Bools, Floats, Notice, Severity
+from rules.models.lead import Backtest, Band, Coded, Features, Scorecard, backtest, leaks, learn, matrix
 from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import LeadSettings
 from sync.models.log import DAY_US, Ints, Log, date_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 LEARNED_SHARE = 0.7
 """Of the leads in order of time; the others judge."""
+_ENGAGEMENT = "engagement"
 
 
 class Lead:
@@ -42,15 +44,17 @@ class Lead:
             "people": len(created),
             "leads": len(created),
         }
-        by_hand = Scorecard(settings.points) if settings.points else None
+        by_hand = _card(settings.points, settings) if settings.points else None
         until = int(len(created) * LEARNED_SHARE)
         known = {name: _coded(leads[f"{name}__ci"]) for name in settings.features}
         early: Features = {name: coded.part(0, until) for name, coded in known.items()}
         late: Features = {name: coded.part(until, len(created)) for name, coded in known.items()}
-        learned, notices = learn(early, outcome[:until])
+        empty = _card({}, settings)
+        learned, notices = learn(early, outcome[:until], groups=empty.groups, caps=empty.caps)
         if learned is None:
             told = [replace(one, severity=Severity.WARNING) for one in notices] if by_hand else notices
-            return Fit(data, _parameters(by_hand, learned=False), notices=tuple(told))
+            return Fit(data, _parameters(log, settings, by_hand, learned=False), notices=tuple(told))
+        leaking = _leaking(log, settings)
         judged = _judged(learned, by_hand, early, late, outcome[until:])
         baseline = {
             "naive": "points set by hand" if by_hand else "a coin",
@@ -59,43 +63,84 @@ class Lead:
             "leads": len(created) - until,
             "lift": judged.lift,
             "base_rate": judged.base_rate,
+            "bands": [_band(one) for one in judged.bands],
         }
         if judged.better or by_hand is None:
-            parameters = _parameters(learned, learned=True)
-            return Fit(data, parameters, baseline, judged.notices, better=judged.better)
+            parameters = _parameters(log, settings, learned, learned=True)
+            return Fit(data, parameters, baseline, (*leaking, *judged.notices), better=judged.better)
         message = f"{judged.notices[0].message} The points set by hand are used."
         note = Notice("lead.baseline_wins", Severity.NOTE, message, judged.notices[0].evidence)
-        return Fit(data, _parameters(by_hand, learned=False), baseline, (note,))
+        parameters = _parameters(log, settings, by_hand, learned=False)
+        return Fit(data, parameters, baseline, (*leaking, note))
 
     def score(
-        self,
-        log: Log,
-        settings: LeadSettings,  # noqa: ARG002 - the points are those of the fit
-        parameters: Mapping[str, Any],
-        people: NDArray[np.int32],
+        self, log: Log, settings: LeadSettings, parameters: Mapping[str, Any], people: NDArray[np.int32]
     ) -> Facts:
-        """The points of everybody; a value without points has none."""
-        points: Mapping[str, Mapping[str, int]] = parameters["points"]
-        columns = ", ".join(quoted(f"{name}__ci") for name in points)
-        table = log.database.sql(
-            f"""SELECT person, {columns} FROM {log.lake.relation("people")}
-            WHERE person BETWEEN {int(people[0])} AND {int(people[-1])} ORDER BY person"""
-        ).to_arrow_table()
-        total = np.zeros(len(table), np.int64)
-        for name, worth in points.items():
-            coded = table[f"{name}__ci"].combine_chunks().dictionary_encode()
-            each = np.array(
-                [worth.get(value, 0) for value in coded.dictionary.to_pylist()] + [worth.get("", 0)]
-            )
-            total += each[coded.indices.fill_null(len(each) - 1).to_numpy()]
-        return {"fit": total.astype(np.float64) * NUMBER_SCALE}
+        """The points of everybody; a value without points has none. The grade by these and engagement."""
+        points = _points(log, _card(parameters["points"], settings), people).astype(np.float64)
+        grade = np.full(len(people), None, dtype=np.object_)
+        bounds = settings.fit_at_least or parameters.get("fit_at_least")
+        if bounds:  # versions from before there were grades have none
+            grade = _grades(log, settings, points, tuple(bounds), people)
+        return {"fit": points * NUMBER_SCALE, "lead_grade": grade}
+
+
+def _card(points: Mapping[str, Mapping[str, int]], settings: LeadSettings) -> Scorecard:
+    """With the groups of the config, each called by its features."""
+    called = {" + ".join(one.features): one for one in settings.groups}
+    groups = {feature: name for name, one in called.items() for feature in one.features}
+    return Scorecard(points, groups, {name: one.most for name, one in called.items()})
+
+
+def _points(log: Log, card: Scorecard, people: NDArray[np.int32]) -> Ints:
+    columns = ", ".join(["person", *(quoted(f"{name}__ci") for name in card.points)])
+    table = log.database.sql(
+        f"""SELECT {columns} FROM {log.lake.relation("people")}
+        WHERE person BETWEEN {int(people[0])} AND {int(people[-1])} ORDER BY person"""
+    ).to_arrow_table()
+    return card.score({name: _coded(table[f"{name}__ci"]) for name in card.points})
+
+
+def _grades(
+    log: Log, settings: LeadSettings, points: Floats, bounds: tuple[int, int], people: NDArray[np.int32]
+) -> NDArray[np.object_]:
+    """Without a model of engagement in use nobody is scored by it."""
+    engaged = np.full(len(people), np.nan)
+    if _ENGAGEMENT in log.told:
+        engaged = log.told[_ENGAGEMENT](people).astype(np.float64) / NUMBER_SCALE
+    found = matrix(points, engaged, fit_at_least=bounds, engaged_at_least=settings.engaged_at_least)
+    return np.array(found, dtype=np.object_)
+
+
+def _leaking(log: Log, settings: LeadSettings) -> tuple[Notice, ...]:
+    """Of the features of which the config says where it stands when they were filled."""
+    if not settings.filled:
+        return ()
+    filled = ", ".join(
+        f"epoch_us(CAST(max({quoted(fact)}) AS TIMESTAMP))::DOUBLE AS f{place}"
+        for place, fact in enumerate(settings.filled.values())
+    )
+    within, created = settings.within_s * 1_000_000, _instant(settings.created)
+    table = log.database.sql(
+        f"""SELECT min(epoch_us(did."at"))::DOUBLE AS won, {filled}
+        FROM {log.lake.relation("people")} AS lead
+        JOIN {log.activity(settings.converted)} AS did USING (person)
+        WHERE epoch_us(did."at") BETWEEN {created} AND {created} + {within}
+            AND {created} <= {log.as_of_us - within} GROUP BY person"""
+    ).to_arrow_table()
+    filled_at = {name: table[f"f{place}"].to_numpy() for place, name in enumerate(settings.filled)}
+    return leaks(filled_at, table["won"].to_numpy())
+
+
+def _instant(fact: str) -> str:
+    return f"epoch_us(CAST({quoted(fact)} AS TIMESTAMP))"
 
 
 def _leads(log: Log, settings: LeadSettings) -> pa.Table:
     """Everybody whose outcome is known by now, in order of time."""
     names = ", ".join(quoted(f"{name}__ci") for name in settings.features)
     within = settings.within_s * 1_000_000
-    created = f"epoch_us(CAST({quoted(settings.created)} AS TIMESTAMP))"
+    created = _instant(settings.created)
     return log.database.sql(
         f"""WITH leads AS (SELECT person, {created} AS created, {names}
             FROM {log.lake.relation("people")} WHERE {quoted(settings.created)} IS NOT NULL)
@@ -121,7 +166,37 @@ def _judged(
     return backtest(learned, late, outcome, edges=edges, by_hand=by_hand)
 
 
-def _parameters(card: Scorecard | None, *, learned: bool) -> dict[str, Any] | None:
+def _band(of: Band) -> dict[str, Any]:
+    """As JSON, which holds no infinity: the lowest band begins nowhere."""
+    return {**asdict(of), "at_least": of.at_least if np.isfinite(of.at_least) else None}
+
+
+def _parameters(
+    log: Log, settings: LeadSettings, card: Scorecard | None, *, learned: bool
+) -> dict[str, Any] | None:
+    """A begins at the upper tenth of everybody's points on the day of the fit, B at the upper half."""
     if card is None:
         return None
-    return {"learned": learned, "points": {name: dict(points) for name, points in card.points.items()}}
+    pieces = [(people, _points(log, card, people)) for people in log.people()]
+    bounds = settings.fit_at_least or _bounds(
+        np.concatenate([np.zeros(0, np.int64), *(p for _, p in pieces)])
+    )
+    grades: Counter[str] = Counter()
+    for people, points in pieces:
+        grades.update(_grades(log, settings, points.astype(np.float64), bounds, people).tolist())
+    return {
+        "learned": learned,
+        "points": {name: dict(points) for name, points in card.points.items()},
+        "groups": [asdict(one) for one in settings.groups],
+        "fit_at_least": list(bounds),
+        "engaged_at_least": list(settings.engaged_at_least),
+        "grades": dict(sorted(grades.items())),
+    }
+
+
+def _bounds(points: Ints) -> tuple[int, int]:
+    """Two different ones: where few values are taken, B has the width of a point."""
+    if not len(points):
+        return 1, 0
+    high, low = (int(np.quantile(points, share, method="higher")) for share in (0.9, 0.5))
+    return high, min(low, high - 1)

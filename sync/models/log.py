@@ -33,7 +33,8 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 class Log:
     """The lake's activity up to an instant. Use it with one session of DuckDB, and close that afterwards.
 
-    `told`: texts that models in use tell, for models that come after them: fact → of these people, their own.
+    `told`: what models in use tell, for models that come after them: fact → of these people, their own; None
+    and NaN where it is missing.
     """
 
     def __init__(self, lake: Lake, database: duckdb.DuckDBPyConnection, *, as_of: dt.datetime) -> None:

@@ -19,6 +19,7 @@ from sync.config.modelling import (
     ClvSettings,
     ContactRules,
     EngagementSettings,
+    LeadGroup,
     LeadSettings,
     LifecycleSettings,
     ModelSettings,
@@ -72,8 +73,15 @@ message = "letter"
 email_click = 1.5
 [models.lead]
 within = "60 days"
+fit_at_least = [8, 2]
+engaged_at_least = [90, 50]
 [models.lead.points.country]
 DE = 10
+[models.lead.filled]
+country = "signed_up"
+[[models.lead.group]]
+features = ["country"]
+most = 8
 [models.clv]
 months = 6
 margin = 0.4
@@ -111,7 +119,15 @@ sent = "text_out"
         "engagement": EngagementSettings(
             half_life_s=14 * 86_400, message="letter", points={"email_click": Decimal("1.5")}
         ),
-        "lead": LeadSettings(features=("country",), points={"country": {"de": 10}}, within_s=60 * 86_400),
+        "lead": LeadSettings(
+            features=("country",),
+            points={"country": {"de": 10}},
+            within_s=60 * 86_400,
+            groups=(LeadGroup(("country",), 8),),
+            filled={"country": "signed_up"},
+            fit_at_least=(8, 2),
+            engaged_at_least=(90, 50),
+        ),
         "clv": ClvSettings(months=6, margin=Decimal("0.4"), discount=Decimal("0.02")),
         "offers": OffersSettings(
             items="lines",
@@ -151,6 +167,26 @@ sent = "text_out"
         (
             "[models.lead]\nfeatures = ['country']\n[models.lead.points.city]\nrome = 3",
             'models.lead.points: "city" has points, but is none of the features',
+        ),
+        (
+            "[models.lead]\nfeatures = ['city']\nfit_at_least = [5, 5]",
+            "models.lead.fit_at_least: must be two whole numbers, the higher one first, such as [20, 5]",
+        ),
+        (
+            "[models.lead]\nfeatures = ['city']\nengaged_at_least = 7",
+            "models.lead.engaged_at_least: must be two whole numbers, the higher one first",
+        ),
+        (
+            "[models.lead]\nfeatures = ['city']\n[models.lead.filled]\ncounty = 'city_at'",
+            'models.lead.filled.county: "county" is none of the features',
+        ),
+        (
+            "[models.lead]\nfeatures = ['city']\n[[models.lead.group]]\nfeatures = ['county']\nmost = 1",
+            'models.lead.group[0].features: "county" is none of the features',
+        ),
+        (
+            "[models.lead]\nfeatures = ['city']\n[[models.lead.group]]\nfeatures = ['city']",
+            "models.lead.group[0]: most says how many points the features of this group have together",
         ),
         (
             "[models.lead.points.city]\nrome = 'many'",
@@ -223,10 +259,12 @@ def test_facts_of_models_are_names_with_type_unit_and_version(tmp_path: Path) ->
             ('models.offers.contact.sent: no connection gives the activity "email_send"',),
         ),
         (
-            "[models.lead]\nfeatures = ['countri']\ncreated = 'first_name'",
+            "[models.lead]\nfeatures = ['countri']\ncreated = 'first_name'\n"
+            "[models.lead.filled]\ncountri = 'x'",
             (
                 'models.lead.features[0]: there is no fact "countri"; did you mean "country"?',
                 'models.lead.created: "first_name" is text; date or datetime is needed here',
+                'models.lead.filled.countri: there is no fact "x"',
             ),
         ),
         (
