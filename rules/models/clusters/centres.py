@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from rules.models.columns import Floats, InputError, Ints
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
+    from threadpoolctl import ThreadpoolController
 
 STARTS = 10
 MANY = 100_000
@@ -67,10 +69,18 @@ def _fitted(
     matrix: Floats, k: int, *, seed: int, starts: int, begin: Floats | None = None, times: Ints | None = None
 ) -> KMeans:
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     start, attempts = ("k-means++", starts) if begin is None else (begin, 1)
     # Threads of its own make small fits slower, and sums that depend on how many there are. OMP_NUM_THREADS
     # would say so only to whoever loads OpenMP later.
-    with threadpool_limits(limits=1):
+    with _threads().limit(limits=1):
         return KMeans(k, init=start, n_init=attempts, random_state=seed).fit(matrix, sample_weight=times)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Of the libraries loaded by then, scikit-learn's among them: to look for them takes as long as a small
+    fit."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -120,11 +120,13 @@ def _number(name: str, values: Floats, *, logged: bool) -> Number | None:
     if not len(known):
         return None
     low, high = (float(one) for one in np.quantile(known, CUT_OFF))
+    if low == high:
+        return None  # asked here: rounding leaves the same number throughout a deviation above 0
     inside = np.clip(known, low, high)
     first, middle, third = (float(one) for one in np.quantile(inside, (0.25, 0.5, 0.75)))
     # half of the people with the same value leave no range between the quarters
     spread = (third - first) / NORMAL_RANGE or float(inside.std())
-    return Number(name, logged, low, high, middle, spread) if spread > 0 else None
+    return Number(name, logged, low, high, middle, spread)
 
 
 def _values(name: str, values: Floats, *, logged: bool) -> Floats:
