@@ -64,3 +64,6 @@ KIND_MEANINGS: Mapping[str, str] = {
     "page_view": "The person looked at a page",
     "cart_add": "The person put something into the cart",
 }
+
+PASSIVE = ("email_sent", "email_open", "email_bounce")
+"""What happens to people, or their mail program does by itself: no sign of life."""

@@ -49,21 +49,24 @@ def find(
     *,
     before: Before | None,
     next_id: int,
+    most: int = choice.MOST,
+    effort: Effort | None = None,
     told: Callable[[float], None] = lambda _: None,
 ) -> Fit:
     """The clusters of these people. Refused for too few of them, or if they do not differ.
 
-    `next_id`: the first one that no cluster ever had. `told`: the share of the work that is done.
+    `next_id`: the first one that no cluster ever had. `most`: so many are tried, unless a number is given.
+    `effort`: EFFORT if not given. `told`: the share of the work that is done.
     """
     count = len(people.person)
     data = {"people": count}
     logged = [one.name for one in clustering.features if one.logged]
     try:
         scaling = fit_scaling(people.numbers, people.categories, logged=logged)
-        most = _most(clustering, count, columns=len(scaling.columns))
+        enough = _most(clustering, count, columns=len(scaling.columns))
         matrix = Frozen(scaling, np.empty((0, 0)), ()).matrix(people)
-        ks = range(2, most + 1) if clustering.k is None else ()
-        chosen = choose(matrix, seed=SEED, ks=ks, wanted=clustering.k, effort=EFFORT, told=told)
+        ks = range(2, min(enough, most) + 1) if clustering.k is None else ()
+        chosen = choose(matrix, seed=SEED, ks=ks, wanted=clustering.k, effort=effort or EFFORT, told=told)
         begin = None if before is None else _rescaled(before.frozen, scaling)
         same = begin is not None and len(begin) == chosen.k
         centres = fit(matrix, chosen.k, seed=SEED, begin=begin if same else None)

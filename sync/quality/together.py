@@ -10,12 +10,11 @@ from sync.identify.sql import quoted, text_literal
 from sync.quality.finding import Found
 from sync.quality.said import LIVING, Said, text_columns
 from sync.quality.spelling import DATE_FORMATS, DATE_SHAPE
+from sync.standard import PASSIVE
 
 STALE_MONTHS, OLD_MONTHS = 18, 24
 MOST_PERSONS_PER_NUMBER = 4
 """A number of more persons is a switchboard."""
-_PASSIVE = ("email_sent", "email_open", "email_bounce")
-"""What happens to people, or their mail program does by itself."""
 _ENOUGH, _MOSTLY = 20, 0.9
 """A column of texts with so many values, and this share of them shaped like days, is one of dates."""
 
@@ -128,7 +127,7 @@ def _doings(said: Said, doings: Doings, as_of: dt.datetime) -> Iterator[Found]:
     if not doings.kinds:
         return
     since = f"TIMESTAMPTZ '{as_of.isoformat()}' - INTERVAL {STALE_MONTHS} MONTH"
-    passive = ", ".join(map(text_literal, _PASSIVE))
+    passive = ", ".join(map(text_literal, PASSIVE))
     said.database.execute(
         f"""CREATE OR REPLACE TEMP TABLE quality_doings AS
         SELECT person, bool_or(kind = 'purchase') AS bought,

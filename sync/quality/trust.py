@@ -56,7 +56,7 @@ def needs(rules: RuleSet, fields: Sequence[FieldSpec]) -> dict[str, frozenset[st
         mine = set(kinds_in(segment.when))
         if mine:
             mine.add("activity")
-        for name in _facts(segment.when):
+        for name in facts_of(segment.when):
             mine |= {name, *also.get(name, ())}
         inner = [found[name] for name in segments_in(segment.when) if name in found]
         found[id_] = frozenset(mine.union(*inner))
@@ -96,7 +96,7 @@ def resting(needed: Mapping[str, frozenset[str]], field: str) -> frozenset[str]:
     return frozenset(segment for segment, fields in needed.items() if field in fields)
 
 
-def _facts(root: ir.Node) -> Iterator[str]:
+def facts_of(root: ir.Node) -> Iterator[str]:
     """Facts of people that the condition asks for; inside activity other things have the same names."""
     waiting: list[ir.Node] = [root]
     while waiting:

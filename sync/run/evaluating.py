@@ -22,6 +22,7 @@ from rules.models.worth.moved import told_moved
 from rules.models.worth.overlaps import (
     alike,
     explained,
+    giants,
     overlaps,
     told_alike,
     told_explained,
@@ -30,6 +31,7 @@ from rules.models.worth.overlaps import (
 )
 from rules.models.worth.psi import psi, told
 from rules.models.worth.retention import of_members, retention
+from rules.models.worth.splits import Split
 from rules.models.worth.wilson import wilson
 from rules.ruleset import RuleSet
 from sync.config.modelling import DAY_S
@@ -48,6 +50,7 @@ from sync.run.returns import Returns
 from sync.run.roi import told_returns
 from sync.run.rulebook import known_rules
 from sync.run.shifting import shifted
+from sync.run.splitting import splits
 from sync.run.workspace import Workspace
 from sync.run.worth import Drift, Evaluation, Worth
 from sync.whereabouts import bitmap
@@ -88,7 +91,7 @@ class _Evaluating:
         )  # fmt: skip
         self.store, self.database = workspace.store, look.said.database
         self.notices: list[Notice] = []
-        rules = self._rules()
+        self.rules = rules = self._rules()
         latest = self.store.segments.latest()
         self.members = {
             name: one.members for name, one in latest.items() if rules is None or name in rules.segments
@@ -172,8 +175,10 @@ class _Evaluating:
         self.notices += told_moved(shares)
         self.notices += told_shifts(self.centres)
         self.notices += told_clusters(self.centres)
-        people = len(self.everybody)
-        self.notices += told_sizes(self.members, self.everybody, smallest=self.asked.smallest)
+        people, currency = len(self.everybody), self.workspace.settings.business.currency
+        looked_into = self._splits()
+        advice = {one.segment: one.advice(currency) for one in looked_into}
+        self.notices += told_sizes(self.members, self.everybody, smallest=self.asked.smallest, advice=advice)
         self.notices += told_overlaps(flagged)
         outcomes = {name: spent[_numbers(members)] for name, members in self.members.items()}
         compared = f"revenue per person in the last {REVENUE_DAYS} days"
@@ -196,7 +201,7 @@ class _Evaluating:
             run=self.look.run,
             as_of=self.look.as_of,
             people=people,
-            currency=self.workspace.settings.business.currency,
+            currency=currency,
             compare_days=self.asked.compare_days,
             revenue_days=REVENUE_DAYS,
             segments_a_person=_part(sum(one.size for one in found), people),
@@ -204,6 +209,7 @@ class _Evaluating:
             weights=weights,
             ranking=tuple(ranking),
             overlaps=tuple(flagged),
+            splits=looked_into,
             explained=groups,
             drift=tuple(drift),
             shares=shares,
@@ -232,6 +238,11 @@ class _Evaluating:
         words = self.workspace.vocabulary()[0]
         as_of, clusterings = self.look.as_of, rules.clusterings
         return tuple(centres_moved(self.workspace, clusterings, words, self.database, as_of=as_of))
+
+    def _splits(self) -> tuple[Split, ...]:
+        large = {name: self.members[name] for name in giants(self.members, self.everybody)}
+        orders, smallest = order_model(self.workspace), self.asked.smallest
+        return splits(self.workspace, self.look, self.rules, self.log, orders, large, smallest=smallest)
 
     def _mailable(self) -> BitMap:
         """Who has an address, consented and is not suppressed."""

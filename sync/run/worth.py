@@ -13,6 +13,7 @@ from rules.models.worth.attractiveness import Attraction
 from rules.models.worth.moved import Moved
 from rules.models.worth.overlaps import Overlap
 from rules.models.worth.psi import Psi
+from rules.models.worth.splits import Split
 from rules.models.worth.wilson import Share
 from sync.models.model import said
 from sync.run.roi import Roi
@@ -114,6 +115,7 @@ class Evaluation:
     weights: Mapping[str, float]
     ranking: tuple[Attraction, ...]
     overlaps: tuple[Overlap, ...]
+    splits: tuple[Split, ...]
     explained: Mapping[str, float]
     drift: tuple[Drift, ...]
     shares: Mapping[str, Moved]
@@ -138,6 +140,7 @@ class Evaluation:
                 "knocked_out": {one.segment: list(one.knocked_out) for one in self.worth if one.knocked_out},
             },
             "overlaps": [asdict(one) for one in self.overlaps],
+            "splits": [_split(one) for one in self.splits],
             "explained": dict(self.explained),
             "drift": [
                 {
@@ -193,6 +196,13 @@ def _worth(one: Worth) -> dict[str, Any]:
         "trust": None if one.badge is None else {"badge": one.badge, "faulty": one.faulty},
         "knocked_out": list(one.knocked_out),
     }
+
+
+def _split(one: Split) -> dict[str, Any]:
+    parts = [{**asdict(part), "rule": one.rule(part) if part.rule else None} for part in one.parts]
+    did = [{**asdict(each), "differs": each.differs} for each in one.responses]
+    more = {"until": one.until.isoformat(), "parts": parts, "responses": did, "proposed": one.proposed}
+    return {**asdict(one), **more, "why_not": one.why_not or None}
 
 
 def _share(one: Share) -> dict[str, float]:

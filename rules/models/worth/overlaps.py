@@ -91,9 +91,23 @@ def told_overlaps(found: Sequence[Overlap]) -> Iterator[Notice]:
             yield Notice("seg.duplicate", Severity.NOTE, message, evidence)
 
 
-def told_sizes(members: Mapping[str, BitMap], everybody: BitMap, *, smallest: int) -> Iterator[Notice]:
-    """`seg.too_small`, `seg.giant`, and `seg.unassigned` where many are in none."""
+def giants(members: Mapping[str, BitMap], everybody: BitMap) -> list[str]:
+    """Segments of more than half of all people, the largest first."""
     people = len(everybody)
+    found = [name for name, some in members.items() if people and len(some) / people > GIANT]
+    return sorted(found, key=lambda name: (-len(members[name]), name))
+
+
+def told_sizes(
+    members: Mapping[str, BitMap],
+    everybody: BitMap,
+    *,
+    smallest: int,
+    advice: Mapping[str, str] | None = None,
+) -> Iterator[Notice]:
+    """`seg.too_small`, `seg.giant`, and `seg.unassigned` where many are in none. `advice`: giant → what is
+    known of a split of it, in sentences."""
+    people, large = len(everybody), set(giants(members, everybody))
     for name, some in members.items():
         size = len(some)
         evidence: dict[str, float | int | str] = {"segment": name, "size": size, "people": people}
@@ -103,11 +117,11 @@ def told_sizes(members: Mapping[str, BitMap], everybody: BitMap, *, smallest: in
                 " widen its rule or let a sibling take its people."
             )
             yield Notice("seg.too_small", Severity.WARNING, message, {**evidence, "smallest": smallest})
-        if people and size / people > GIANT:
-            message = (
-                f"{name} has {size / people:.0%} of all people: look whether a split (by value, recency or"
-                " interest) makes parts that answer differently."
+        if name in large:
+            known = (advice or {}).get(name) or (
+                "Look whether a split (by value, recency or interest) makes parts that answer differently."
             )
+            message = f"{name} has {size / people:.0%} of all people. {known}"
             yield Notice("seg.giant", Severity.WARNING, message, evidence)
     none = people - len(everybody & BitMap.union(BitMap(), *members.values()))
     if people and none / people > MANY_IN_NONE:
