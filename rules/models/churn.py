@@ -28,7 +28,7 @@ from rules.models.columns import (
     same_length,
 )
 from rules.models.lead import coefficients
-from rules.models.ranking import Z95, auc
+from rules.models.ranking import COIN, Z95, auc, least_auc
 
 LEAST_POSITIVES = 100
 DECILES = 10
@@ -82,13 +82,15 @@ class Boosted:
 class Judged:
     """How probabilities did on people they were not fitted to.
 
-    auc: who churned is ranked above who did not in so many pairs. brier: mean squared error; `naive_brier`:
+    auc: who churned is ranked above who did not in so many pairs, least_auc: the lower end of its 95 %
+    interval. brier: mean squared error; `naive_brier`:
     of the base rate for everybody. ece: mean distance of deciles from what came. lift: the tenth at highest
     risk churned so many times as often as all.
     """
 
     people: int
     auc: float
+    least_auc: float
     brier: float
     naive_brier: float
     ece: float
@@ -179,6 +181,7 @@ def judge(risk: Floats, churned: Bools) -> Judged:
     return Judged(
         people=len(risk),
         auc=auc(risk, churned),
+        least_auc=least_auc(risk, churned),
         brier=float(((risk - churned) ** 2).mean()),
         naive_brier=base * (1 - base),
         ece=sum(off) / len(risk),
@@ -225,8 +228,14 @@ def gain(logistic: Floats, boosted: Floats, churned: Bools) -> Gain:
 
 
 def naive_wins(judged: Judged, naive: float) -> Notice:
-    """What to say where days since the last order alone, or one risk for all, do as well."""
-    if judged.auc <= naive:
+    """What to say where days since the last order alone, one risk for all or a coin do as well."""
+    if judged.least_auc <= COIN:
+        message = (
+            f"It does not tell who leaves: {judged.auc:.1%} of pairs of people are in the right order, a coin"
+            f" has {COIN:.0%}, and the difference may be chance. Let rules ask for `days since purchase`, or"
+            " treat everybody alike."
+        )
+    elif judged.auc <= naive:
         message = (
             f"Who leaves is told as well by the days since the last order alone ({naive:.1%} of pairs of"
             f" people are in the right order, {judged.auc:.1%} by the model): let rules ask for"

@@ -29,7 +29,7 @@ from rules.models.churn import (
     too_few,
 )
 from rules.models.columns import Bools, Floats, Ints, Notice, rows_of
-from rules.models.ranking import auc
+from rules.models.ranking import COIN, auc
 from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import ChurnSettings
 from sync.models.log import Histories, Log, Orders, date_of, drawn
@@ -116,7 +116,8 @@ class _Tried:
 
     @property
     def better(self) -> bool:
-        return self.used.brier < self.used.naive_brier and self.used.auc > self.naive_auc
+        used = self.used
+        return used.brier < used.naive_brier and used.auc > self.naive_auc and used.least_auc > COIN
 
     @property
     def notices(self) -> tuple[Notice, ...]:
