@@ -14,7 +14,7 @@ from scipy import sparse
 
 from rules.models.columns import Bools, Floats, InputError, Ints, Notice, Severity
 from rules.models.offers import Offers
-from rules.models.ranking import Z95
+from rules.models.worth.spread import Estimate, driven, within
 
 BANDS = 10
 CANDIDATES = 10
@@ -82,7 +82,8 @@ def choose(places: Ints, scores: Floats, chances: Floats, items: Items) -> tuple
 @dataclass(frozen=True, slots=True)
 class Worth:
     """What offers would have brought a person, in minor units of money: each one's own, and the best single
-    offer for all (`item`; None: none pays); and the 95 % interval of the difference."""
+    offer for all (`item`; None: none pays). The 95 % interval of the difference, and the difference with the
+    0.5 % that brought most capped, with its own."""
 
     people: int
     personal: float
@@ -90,6 +91,9 @@ class Worth:
     item: str | None
     low: float
     high: float
+    capped: float
+    capped_low: float
+    capped_high: float
 
     @property
     def better(self) -> bool:
@@ -97,18 +101,32 @@ class Worth:
         return self.low > 0
 
     @property
+    def outlier_driven(self) -> bool:
+        """Whether that rests on the few who brought most."""
+        whole = Estimate(self.personal - self.single, self.low, self.high)
+        return driven(whole, Estimate(self.capped, self.capped_low, self.capped_high))
+
+    @property
     def notices(self) -> tuple[Notice, ...]:
         """What to know before offering by it."""
-        if self.better:
-            return ()
-        best = "no offer at all" if self.item is None else f"best single offer ({self.item})"
-        message = (
-            f"Offers of their own would have brought {self.personal / MINOR:.3f} a person, {best}"
-            f" {self.single / MINOR:.3f}: not proven better (difference {self.low / MINOR:+.3f} to"
-            f" {self.high / MINOR:+.3f} with 95 % confidence). Offer everybody the same."
-        )
         evidence = {"personal": self.personal, "single": self.single, "low": self.low, "high": self.high}
-        return (Notice("nbo.no_gain", Severity.REFUSAL, message, evidence),)
+        if not self.better:
+            best = "no offer at all" if self.item is None else f"best single offer ({self.item})"
+            message = (
+                f"Offers of their own would have brought {self.personal / MINOR:.3f} a person, {best}"
+                f" {self.single / MINOR:.3f}: not proven better (difference {self.low / MINOR:+.3f} to"
+                f" {self.high / MINOR:+.3f} with 95 % confidence). Offer everybody the same."
+            )
+            return (Notice("nbo.no_gain", Severity.REFUSAL, message, evidence),)
+        if self.outlier_driven:
+            message = (
+                f"That offers of their own bring {(self.personal - self.single) / MINOR:+.3f} more a person"
+                f" rests on a few large sales: {self.capped / MINOR:+.3f} ({self.capped_low / MINOR:+.3f} to"
+                f" {self.capped_high / MINOR:+.3f}) with the top 0.5 % capped."
+            )
+            capped = {"capped": self.capped, "capped_low": self.capped_low, "capped_high": self.capped_high}
+            return (Notice("exp.outlier_driven", Severity.WARNING, message, evidence | capped),)
+        return ()
 
 
 def try_worth(
@@ -122,7 +140,8 @@ def try_worth(
     places, scores = offers.leading(before, most=CANDIDATES, offered=items.offered)
     rows = np.arange(len(places))
     taken = _at(new, np.broadcast_to(rows[:, None], places.shape), places) & (scores > 0)
-    personal, single = np.zeros(len(rows)), np.zeros(len(rows))
+    # of each person by either choice: what it brought, and what it cost
+    personal, single = np.zeros((len(rows), 2)), np.zeros((len(rows), 2))
     drawn = np.random.default_rng(SEED).permutation(len(rows)) % 2
     for half in (0, 1):
         mine, others = drawn == half, drawn != half
@@ -136,16 +155,20 @@ def try_worth(
             there = np.full(int(mine.sum()), best)
             there[_at(has[mine], np.arange(len(there)), there)] = -1
             single[mine] = _brought(there, new[mine], items)
-    off = personal - single
-    half_width = Z95 * float(off.std(ddof=1)) / np.sqrt(len(off))
+    (brought, cost), (usual, usually) = personal.T, single.T
+    found = within(brought, usual, less=cost - usually, seed=SEED)
+    whole, capped = found.whole.welch, found.capped.welch
     best = _single(new, has, items)
     return fit_bands(scores[scores > 0], taken[scores > 0]), Worth(
         len(rows),
-        float(personal.mean()),
-        float(single.mean()),
+        float((brought - cost).mean()),
+        float((usual - usually).mean()),
         offers.items[best] if best >= 0 else None,
-        float(off.mean() - half_width),
-        float(off.mean() + half_width),
+        whole.low,
+        whole.high,
+        capped.value,
+        capped.low,
+        capped.high,
     )
 
 
@@ -157,10 +180,11 @@ def _at(table: sparse.csr_array, rows: Ints, columns: Ints) -> Bools:
 
 
 def _brought(chosen: Ints, new: sparse.csr_array, items: Items) -> Floats:
-    """What the chosen offers (-1: none) brought those who then bought `new` things."""
+    """(people, 2): what chosen offers (-1: none) brought those who then bought `new` things, and cost."""
     rows = np.arange(len(chosen))
-    worth = _at(new, rows, np.maximum(chosen, 0)) * np.nan_to_num(items.margin)[chosen] - items.cost[chosen]
-    return np.where(chosen >= 0, worth, 0.0)
+    sales = _at(new, rows, np.maximum(chosen, 0)) * np.nan_to_num(items.margin)[chosen]
+    both = np.column_stack([np.maximum(sales, 0.0), items.cost[chosen] - np.minimum(sales, 0.0)])
+    return np.where(chosen[:, None] >= 0, both, 0.0)
 
 
 def _single(new: sparse.csr_array, has: sparse.csr_array, items: Items) -> int:

@@ -131,13 +131,20 @@ def _all(found: Mapping[str, Sequence[Point]], currency: str) -> None:
         for name, one in MEASURES.items()
         if one.few and any(point.value(name) is not None for point in latest.values())
     ]
+    days = {segment: f"{point.as_of:%Y-%m-%d}" for segment, point in latest.items()}
+    (day,) = set(days.values()) if len(set(days.values())) == 1 else ("",)
     table(
-        f"The latest of each segment; money in {currency}",
-        ["segment", "as of", *(MEASURES[name].words for name in names), "people over time"],
+        f"The latest of each segment{f', as of {day}' if day else ''}; money in {currency}",
+        [
+            "segment",
+            *([] if day else ["as of"]),
+            *(MEASURES[name].words for name in names),
+            "people over time",
+        ],
         (
             [
                 segment,
-                f"{point.as_of:%Y-%m-%d}",
+                *([] if day else [days[segment]]),
                 *(said(name, point.value(name)) for name in names),
                 spark([one.value("size") for one in found[segment]]),
             ]

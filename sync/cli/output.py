@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-_KEPT = 40
-"""So wide the first column stays, or a quarter of the console."""
+_KEPT, _SHORT = 40, 12
+"""So wide the first column stays before texts of others are broken, and before words of others are."""
 _BESIDE = 3
 """What a column takes besides its text."""
 
@@ -59,38 +59,63 @@ def say(text: str = "") -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people: numbers right, with thousands separated. Where it is wider than the console other
-    columns give way before the first one, by which a row is found."""
+    """A table for people: numbers right, with thousands separated.
+
+    Where it is wider than the console, texts are broken between words, and the name in the first column, by
+    which a row is found, last of all. Where not even its words fit, each row is told line by line.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     rows = [list(row) for row in rows]
-    texts = [[Text(cell(value)) for value in row] for row in rows]
-    shown, on = (
-        Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD),
-        console(),
-    )
-    widths = [max([len(name), *(row[index].cell_len for row in texts)]) for index, name in enumerate(columns)]
-    narrow = sum(widths) + _BESIDE * len(columns) > on.width
-    if narrow:
-        kept = min(_KEPT, on.width // 4)
-        for row in texts:
-            row[0] = Text("\n").join(row[0].wrap(on, kept, overflow="fold"))
-        narrow = len(columns[0]) <= kept
+    told = [[cell(value) for value in row] for row in rows]
+    on = console()
+    widths = _widths([columns, *told], on.width)
+    shown = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    if sum(widths) + _BESIDE * len(columns) + 1 > on.width:
+        shown.show_header = False
+        for first, *values in told:
+            shown.add_row(Text(columns[0]), Text(first, style="bold"))
+            for place, value in enumerate(values, 1):
+                shown.add_row(Text(f"  {columns[place]}"), Text(value), end_section=place == len(values))
+        on.print(shown)
+        return
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(
             isinstance(row[index], int | float) or row[index] is None for row in rows
         )
-        shown.add_column(
-            column,
-            justify="right" if numeric else "left",
-            overflow="fold",
-            no_wrap=narrow and not index,
-        )
-    for row in texts:
-        shown.add_row(*row)
+        shown.add_column(column, justify="right" if numeric else "left", overflow="fold", width=widths[index])
+    for row in told:
+        shown.add_row(*(Text(value) for value in row))
     on.print(shown)
+
+
+def _widths(lines: Sequence[Sequence[str]], console: int) -> list[int]:
+    """How wide each column is: as it wants, or so that no word is broken, and who lacks little gets it first.
+
+    More than there is room for if not even the words fit.
+    """
+    from rich.cells import cell_len
+
+    columns = list(zip(*lines, strict=True))
+    room = console - _BESIDE * len(columns) - 1
+    natural = [max(cell_len(text) for text in column) for column in columns]
+    if sum(natural) <= room:
+        return natural
+    longest = min(_KEPT, console // 4)
+    words = [
+        max((cell_len(word) for text in column for word in text.split()), default=0) for column in columns
+    ]
+    widths = [min(word, longest) for word in words]
+    widths[0] = min(natural[0], longest, max(_SHORT, room - sum(widths[1:])))
+    spare = max(room - sum(widths), 0)
+    by_lack = sorted(range(len(widths)), key=lambda index: natural[index] - widths[index])
+    for place, index in enumerate(by_lack):
+        given = min(natural[index] - widths[index], spare // (len(widths) - place))
+        widths[index] += given
+        spare -= given
+    return widths
 
 
 def cell(value: object) -> str:

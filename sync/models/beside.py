@@ -100,10 +100,15 @@ def _worth(worth: Mapping[str, Any] | None) -> list[str]:
     if worth is None:
         return []
     single = f"the best single offer, {worth['item']}," if worth["item"] else "no offer at all"
-    return [
+    told = [
         f"  offers by worth would have brought {worth['personal'] / MONEY_SCALE:,.3f} a person of"
         f" {worth['people']:,} ({worth['single'] / MONEY_SCALE:,.3f} by {single} for everybody)"
     ]
+    if "capped" in worth:  # not in a version of before
+        names = ("low", "high", "capped", "capped_low", "capped_high")
+        each = (f"{worth[name] / MONEY_SCALE:+,.3f}" for name in names)
+        told.append("  difference {} to {}; with the top 0.5 % capped {} ({} to {})".format(*each))
+    return told
 
 
 def _bought_again(again: Mapping[str, Any] | None) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class NextOffer:
                 products = products_of(log, settings.table)
                 bands, decides = _worth(tried, bought, early, split, products)
                 parameters["bands"] = _banded(bands, offers, bought, everybody, products)
-                baseline["worth"] = _figures(decides, "people", "personal", "single", "item", "low", "high")
+                baseline["worth"] = asdict(decides)
         except InputError as error:
             return Fit(data, notices=(insufficient("nbo", f"{error}.", {"need": LEAST_BUYERS}),))
         if judged.people < LEAST_TRIED:
@@ -60,10 +61,12 @@ class NextOffer:
                 f"{judged.people} people bought something new after {date_of(split)}; {LEAST_TRIED} are"
                 f" needed to try offers on, {LEAST_TRIED - judged.people} are missing."
             )
-            told = insufficient("nbo", message, {"n": judged.people, "need": LEAST_TRIED})
-            return Fit(data, notices=(told,))
+            evidence = {"n": judged.people, "need": LEAST_TRIED}
+            return Fit(data, notices=(insufficient("nbo", message, evidence),))
         again = _again(bought, split)
-        refusals = [Notice(n.code, Severity.REFUSAL, n.message, n.evidence) for n in decides.notices]
+        told = decides.notices
+        if not decides.better:
+            told = tuple(Notice(n.code, Severity.REFUSAL, n.message, n.evidence) for n in told)
         return Fit(
             data,
             parameters={**parameters, "again": again["used"]},
@@ -72,7 +75,7 @@ class NextOffer:
                 **_figures(judged, "people", "personal", "popular", "low", "high"),
                 "again": again,
             },
-            notices=(*offers.notices, *refusals),
+            notices=(*offers.notices, *told),
             better=decides.better,
         )
 
@@ -182,7 +185,7 @@ def _again(bought: Bought, split: int) -> dict[str, Any]:
     return {"people": people, "often": hits[OFTEN], "latest": hits[LATEST], "used": used}
 
 
-def _figures(of: Compared | Worth, *names: str) -> dict[str, Any]:
+def _figures(of: Compared, *names: str) -> dict[str, Any]:
     return {name: getattr(of, name) for name in names}
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rules.models.columns import Floats, InputError, Ints, column
+from rules.models.columns import Floats, InputError, column, grouped, same_length
 
 CAPPED_SHARE = 0.005
 """So many of both groups together are capped."""
@@ -25,7 +25,7 @@ FALL = 0.5
 """A lift that falls by this share of itself once the largest are capped rests on them. A choice of ours."""
 _TAIL = 0.025
 _DISTINCT = 256
-"""More values than this are drawn as so many: the largest half of them singly, the rest by neighbours."""
+"""More values are drawn as so many: the outermost quarters of these singly, the rest by neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,29 @@ def compared(one: Floats, other: Floats, *, seed: int | tuple[int, ...] = SEED) 
         raise InputError("a difference needs two people at least in either group")
     cap = cap_of(np.concatenate([first, second]))
     random = np.random.default_rng(seed)
-    draws = _drawn(first, cap.at, random) - _drawn(second, cap.at, random)
-    return Spread(
-        _difference(first, second, draws[:, 0]),
-        _difference(np.minimum(first, cap.at), np.minimum(second, cap.at), draws[:, 1]),
-        cap,
+    cut = np.minimum(first, cap.at), np.minimum(second, cap.at)
+    draws = _drawn(first, cut[0], random) - _drawn(second, cut[1], random)
+    return Spread(_difference(first, second, draws[:, 0]), _difference(*cut, draws[:, 1]), cap)
+
+
+def within(one: Floats, other: Floats, *, less: Floats, seed: int | tuple[int, ...] = SEED) -> Spread:
+    """The mean of what each of the same people brought by `one` choice (0 or more), less that by the `other`
+    and `less` (such as what the one costs more). The interval is that of Student's t for pairs.
+
+    InputError with fewer than two people, or other columns.
+    """
+    first, second = (column(name, of, at_least=0) for name, of in (("one", one), ("other", other)))
+    less = column("less", less)
+    if same_length(one=first, other=second, less=less) < 2:
+        raise InputError("a difference needs two people at least")
+    cap = cap_of(np.concatenate([first, second]))
+    each = first - second - less, np.minimum(first, cap.at) - np.minimum(second, cap.at) - less
+    draws = _drawn(*each, np.random.default_rng(seed))
+    whole, capped = (
+        Difference(float(of.mean()), ((float(of.var(ddof=1)) / len(of), len(of) - 1),), draws[:, place])
+        for place, of in enumerate(each)
     )
+    return Spread(whole, capped, cap)
 
 
 def cap_of(spent: Floats) -> Cap:
@@ -141,14 +158,14 @@ def cap_of(spent: Floats) -> Cap:
 
 def driven(whole: Estimate, capped: Estimate, *, nothing: float = 0.0, even: float = 0.0) -> bool:
     """Whether what is said rests on the largest: the interval lies on another side of `even` once they are
-    capped; or the value falls by half of what it was above `nothing`, or to the other side of `even`, and is
-    beyond the interval of the capped one."""
+    capped; or the value falls by half of what it was above `nothing`, or to the other side of `even`, and by
+    more than chance moves the capped one: a quarter of its interval, which is a standard error."""
     if _side(whole, even) != _side(capped, even):
         return True
-    fallen = abs(whole.value - capped.value) >= FALL * abs(whole.value - nothing)
+    moved = abs(whole.value - capped.value)
+    fallen = moved >= FALL * abs(whole.value - nothing)
     crossed = (whole.value - even) * (capped.value - even) < 0
-    beyond = not capped.low <= whole.value <= capped.high
-    return beyond and (fallen or crossed)
+    return (fallen or crossed) and moved > (capped.high - capped.low) / 4
 
 
 def _side(of: Estimate, even: float) -> int:
@@ -167,26 +184,24 @@ def _difference(one: Floats, other: Floats, draws: Floats) -> Difference:
     return Difference(float(one.mean()) - float(other.mean()), terms, draws)
 
 
-def _drawn(values: Floats, cap: float, random: np.random.Generator) -> Floats:
+def _drawn(values: Floats, capped: Floats, random: np.random.Generator) -> Floats:
     """(draws, 2): the means of samples of as many people, drawn with replacement: as they are, and capped.
 
     How often each value is drawn is multinomial, so that memory is that of some values, not of people.
     """
-    distinct, counts = np.unique(values, return_counts=True)
-    groups, counts = _fewer(np.column_stack([distinct, np.minimum(distinct, cap)]), counts)
-    share, people = counts / len(values), len(values)
-    sums = random.multinomial(people, share, size=DRAWS) @ groups
-    return np.asarray(sums / people, dtype=np.float64)
+    (first, second), counts = grouped(values, capped)
+    groups, counts = _fewer(np.column_stack([first, second]), counts)
+    sums = random.multinomial(len(values), counts / len(values), size=DRAWS) @ groups
+    return np.asarray(sums / len(values), dtype=np.float64)
 
 
-def _fewer(ascending: Floats, counts: Ints) -> tuple[Floats, Ints]:
-    """Neighbours joined at their mean; the largest, on which the interval rests, stay single."""
-    many = len(counts)
+def _fewer(ascending: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Neighbours joined at their mean; the outermost, on which the interval rests, stay single."""
+    many, singly = len(counts), _DISTINCT // 4
     if many <= _DISTINCT:
         return ascending, counts
-    singly = _DISTINCT // 2
-    starts = np.linspace(0, many - singly, _DISTINCT - singly, endpoint=False).astype(np.int64)
-    starts = np.concatenate([starts, np.arange(many - singly, many)])
+    between = np.linspace(singly, many - singly, _DISTINCT - 2 * singly, endpoint=False).astype(np.int64)
+    starts = np.concatenate([np.arange(singly), between, np.arange(many - singly, many)])
     together = np.add.reduceat(counts, starts)
     sums = np.add.reduceat(ascending * counts[:, None], starts, axis=0)
     return sums / together[:, None], together

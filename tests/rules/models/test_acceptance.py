@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
-from rules.models.acceptance import Items, choose, fit_bands, try_worth
-from rules.models.columns import InputError
+from rules.models.acceptance import Items, Worth, choose, fit_bands, try_worth
+from rules.models.columns import InputError, Severity
 from rules.models.offers import Offers, fit, owned
 
 FAMILIES, EACH, PEOPLE = 4, 6, 1_200
@@ -65,6 +67,8 @@ def test_personal_offers_pay_where_people_differ_and_not_where_chance_decides() 
     _, found = try_worth(*shop(loyal=True), items)
     assert found.better, found
     assert found.personal > 2 * found.single
+    assert found.capped == pytest.approx(found.personal - found.single), "no sale brings more than others"
+    assert (found.capped_low, found.capped_high) == pytest.approx((found.low, found.high))
     assert found.notices == ()
     bands, lost = try_worth(*shop(loyal=False), items)
     assert not lost.better
@@ -79,6 +83,16 @@ def test_one_item_that_brings_nearly_all_is_the_best_single_offer() -> None:
     _, found = try_worth(*shop(loyal=False), Items(margin, np.zeros(len(ITEMS))))
     assert found.item == "f2-3"
     assert not found.better
+
+
+def test_a_gain_that_rests_on_a_few_large_sales_is_told() -> None:
+    sure = Worth(1_200, 300.0, 100.0, "cup", 90.0, 310.0, 150.0, 80.0, 220.0)
+    assert sure.notices == ()
+    few = replace(sure, capped=20.0, capped_low=-10.0, capped_high=50.0)
+    (told,) = few.notices
+    assert (told.code, told.severity) == ("exp.outlier_driven", Severity.WARNING)
+    assert "+2.000 more a person rests on a few large sales: +0.200 (-0.100 to +0.500)" in told.message
+    assert few.better, "it is told, and the offers are still made"
 
 
 def test_where_nothing_pays_nobody_is_offered_anything() -> None:

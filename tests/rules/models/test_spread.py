@@ -8,11 +8,11 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import bootstrap, ttest_ind
+from scipy.stats import bootstrap, ttest_ind, ttest_rel
 
 from rules.models.columns import Floats, InputError
 from rules.models.worth.returns import earned
-from rules.models.worth.spread import DRAWS, Estimate, added, cap_of, compared, driven
+from rules.models.worth.spread import DRAWS, Estimate, added, cap_of, compared, driven, within
 from tests.shared import shared
 
 MONTE_CARLO = 0.25
@@ -78,6 +78,27 @@ def test_the_bootstrap_is_that_of_scipy_within_the_error_of_so_many_draws() -> N
         told = of.bootstrap
         assert (told.low, told.high) == pytest.approx(tuple(ends), abs=MONTE_CARLO * of.error)
         assert told.value == of.value
+
+
+def test_two_choices_of_the_same_people_are_compared_in_pairs() -> None:
+    one, other = shop(400, rate=0.4, each=30.0, seed=14), shop(400, rate=0.3, each=30.0, seed=15)
+    less = np.linspace(0.0, 2.0, 400)
+    found = within(one, other, less=less)
+    for of, (first, second) in (
+        (found.whole, (one, other)),
+        (found.capped, (np.minimum(one, found.cap.at), np.minimum(other, found.cap.at))),
+    ):
+        ends = ttest_rel(first, second + less).confidence_interval()
+        assert (of.welch.low, of.welch.high) == pytest.approx(tuple(ends))
+        drawn = bootstrap(
+            (first - second - less,), np.mean, method="percentile", rng=np.random.default_rng(16)
+        ).confidence_interval
+        assert (of.bootstrap.low, of.bootstrap.high) == pytest.approx(
+            tuple(drawn), abs=MONTE_CARLO * of.error
+        )
+    assert found.cap.at == pytest.approx(np.quantile([*one, *other], 0.995))
+    with pytest.raises(InputError, match="one number for every row"):
+        within(one, other[:9], less=less)
 
 
 def test_many_different_amounts_are_drawn_as_surely_and_cost_no_more_memory() -> None:
@@ -155,7 +176,8 @@ def test_a_return_that_rests_on_a_few_orders_is_told_and_a_solid_one_is_not() ->
         ((1.0, 0.5, 1.5), (0.5, 0.2, 0.8), True),  # by half
         ((0.5, 0.1, 0.9), (0.4, -0.1, 0.9), True),  # nothing is shown any more
         ((0.5, -0.1, 1.1), (0.4, 0.1, 0.7), True),  # or only then
-        ((0.1, -0.9, 1.1), (-0.1, -0.4, 0.2), False),  # chance around nothing: within the interval
+        ((0.1, -0.9, 1.1), (0.0, -0.4, 0.4), False),  # chance around nothing
+        ((2.1, -4.0, 8.0), (-0.4, -3.6, 2.7), True),  # it looked like a gain, and like a loss without a few
         ((5.0, -1.0, 11.0), (0.1, -0.4, 0.6), True),  # nothing is shown of either, but it looked large
         ((-3.0, -7.0, 1.0), (0.5, -0.1, 1.1), True),  # a loss by one order of the others
     ],
