@@ -10,7 +10,7 @@ import phonenumbers
 import pyarrow as pa
 
 from sync.fields import FieldSpec
-from sync.identify.countries import country_codes
+from sync.identify.countries import country_code
 from sync.identify.sql import quoted
 
 _LAST_DIGITS = 6  # fewer than any national number has; they are equal however the rest is written
@@ -74,10 +74,9 @@ def suggest_duplicates(
         WHERE length(digits) = {_LAST_DIGITS}
         QUALIFY min(person) OVER (PARTITION BY digits) < max(person) OVER (PARTITION BY digits)"""
     )
-    known = country_codes()
     rows = database.sql("SELECT DISTINCT said, country FROM phone_candidates").fetchall()
     numbers = [
-        {"said": text, "country": place, "number": e164(text, known.get(place.strip().casefold()) or region)}
+        {"said": text, "country": place, "number": e164(text, country_code(place) or region)}
         for text, place in rows
     ]
     database.register("phone_numbers", pa.Table.from_pylist(numbers, schema=_NUMBERS))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from rules.text import fold
-from sync.identify.countries import country_codes
+from sync.identify.countries import country_code
 from sync.identify.sql import text_literal
 from sync.quality.addresses import build_addresses
 from sync.quality.numbers import build_numbers
@@ -103,9 +102,8 @@ def _countries(said: Said, _: dt.datetime) -> Iterator[Found]:
     told = said.build("country")
     if told is None:
         return
-    known = country_codes()
     values = [text for (text,) in said.database.sql(f"SELECT DISTINCT value FROM {told}").fetchall()]
-    codes = [known.get(fold(text)) for text in values]
+    codes = [country_code(text) for text in values]
     table = pa.table({"value": pa.array(values, pa.string()), "code": pa.array(codes, pa.string())})
     said.database.register("quality_read_codes", table)
     said.database.execute("CREATE OR REPLACE TEMP TABLE quality_codes AS FROM quality_read_codes")
