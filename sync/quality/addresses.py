@@ -1,7 +1,8 @@
 """E-mail addresses: valid or not, what their domain most likely means, throw-away, or an office's.
 
-Valid is what `email-validator` accepts without asking the network. An address of a plain shape, which it
-accepts whatever else is in it, is known by one expression; the others are handed to it, each once.
+Valid is what `email-validator` accepts without asking the network, if no more than 64 letters stand before
+the @ (RFC 5321, 4.5.3.1.1) and the ending is no single letter, which none is. An address of a plain shape,
+which it accepts whatever else is in it, is known by one expression; the others are handed to it, each once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ PLAIN = rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z]{{2,24}}"
 atoms of RFC 5322, labels without `--`. Means the same to Python's `re` and to DuckDB's RE2."""
 RESERVED = ("arpa", "invalid", "local", "localhost", "onion", "test")
 """Endings that no mail goes to (`email_validator.SPECIAL_USE_DOMAIN_NAMES`)."""
+_MOST_BEFORE, _LEAST_ENDING = 64, 2
 _VERDICTS = pa.schema([("value", pa.string()), ("address", pa.string())])
 
 
@@ -29,6 +31,9 @@ def valid_address(text: str) -> str | None:
     try:
         found = validate_email(text.strip(), check_deliverability=False)
     except EmailNotValidError:
+        return None
+    ending = found.ascii_domain.rpartition(".")[2]
+    if len(found.local_part) > _MOST_BEFORE or len(ending) < _LEAST_ENDING:
         return None
     return f"{found.local_part}@{found.ascii_domain}"
 
@@ -41,7 +46,7 @@ def build_addresses(database: duckdb.DuckDBPyConnection, said: str) -> None:
     """
     endings = ", ".join(map(text_literal, RESERVED))
     plain = (
-        "length(value) <= 254 AND strpos(value, '@') <= 65"
+        f"length(value) <= 254 AND strpos(value, '@') <= {_MOST_BEFORE + 1}"
         f" AND regexp_full_match(value, {text_literal(PLAIN)})"
         f" AND lower(regexp_extract(value, '[A-Za-z]+$')) NOT IN ({endings})"
     )

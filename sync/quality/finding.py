@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ hint (a part of what is meant that tells of nobody, such as a provider's domain)
 NAMES = ("first_name", "last_name", "name")
 _MOST_YEARS = 120
 _FORM_DAYS = ("1900-01-01", "1901-01-01", "1970-01-01", "1111-11-11", "0001-01-01")
+_NO_NUMBER = r"(?:[^0-9]*[0-9]){0,4}[^0-9]*|[0-9.,]+[eE]\+?[0-9]+"
+"""What is no telephone number anywhere: fewer than five digits, or what a spreadsheet made of one."""
 _NOTHING = "NULL AS better, NULL AS hint"
 
 
@@ -122,7 +125,10 @@ def _phones(said: Said, _: dt.datetime) -> Iterator[Found]:
         return
     build_numbers(said, told)
     rows = "SELECT contact, 'phone' AS field, value, number AS better, NULL AS hint FROM quality_phones WHERE"
-    homeless = "number IS NULL AND code IS NULL AND NOT starts_with(value, '+')"
+    homeless = (
+        "number IS NULL AND code IS NULL AND NOT starts_with(value, '+')"
+        f" AND NOT regexp_full_match(value, {text_literal(_NO_NUMBER)})"
+    )
     yield Found("phone-invalid", f"{rows} number IS NULL AND NOT ({homeless})", told)
     yield Found("phone-no-country", f"{rows} {homeless}", told)
     yield Found("phone-spelling", f"{rows} number <> value", told)
@@ -135,9 +141,11 @@ def _names(said: Said, _: dt.datetime) -> Iterator[Found]:
     told = " UNION ALL ".join(
         f"SELECT contact, '{name}' AS field, value FROM {tables[name]}" for name in tables
     )
-    placeholders = ", ".join(map(text_literal, PLACEHOLDERS))
+    none = f"(?:{'|'.join(map(re.escape, PLACEHOLDERS))})"
+    nothing_else = text_literal(rf"{none}(?:\s+{none})*")
     stands = (
-        f"(lower(value) IN ({placeholders}) OR NOT regexp_matches(value, '\\pL') OR contains(value, '@'))"
+        f"(regexp_full_match(lower(value), {nothing_else}) OR NOT regexp_matches(value, '\\pL')"
+        " OR contains(value, '@'))"
     )
     yield Found(
         "name-placeholder",

@@ -137,7 +137,7 @@ def test_changes_lead_where_everything_would_lead_and_nobody_enters_who_must_not
 
 
 def test_the_steps_to_who_can_be_mailed_count_people_and_nobody_else(tmp_path: Path) -> None:
-    chance, reached = random.Random(3), 0
+    chance, reached, closed = random.Random(3), 0, 0
     with Store.open(sqlite_url(tmp_path), tmp_path / "lake") as store:
         store.runs.claim("test", as_of=AT, now=AT)
         for _ in range(9):
@@ -156,7 +156,8 @@ def test_the_steps_to_who_can_be_mailed_count_people_and_nobody_else(tmp_path: P
             assert (steps[0].people, steps[-1].people) == (len(people), len(mailable))
             assert steps[-1].people == steps[0].people - sum(step.lost for step in steps)
             reached += len(mailable)
-        assert kept.contacts
+            closed += len(kept.contacts)
+        assert closed
         assert reached
 
 

@@ -34,6 +34,8 @@ ALONE = [
     ("email-invalid", {"email": "ann@firm"}),
     ("email-invalid", {"email": "ann@firm.test"}),  # nobody can be reached there
     ("email-invalid", {"email": "ann..berg@firm.example"}),
+    ("email-invalid", {"email": "ann@firm.c"}),  # no ending has one letter
+    ("email-invalid", {"email": f"{'l' * 65}@firm.example"}),
     ("email-missing", {"email": None}),
     ("email-typo", {"email": "ann@gmial.com"}),
     ("email-disposable", {"email": "ann@mailinator.com"}),
@@ -41,6 +43,7 @@ ALONE = [
     ("email-role", {"email": "Info+shop@firm.example"}),
     ("phone-invalid", {"phone": "555-1234", "country": "US"}),  # possible there, and not valid
     ("phone-invalid", {"phone": "+49 1"}),
+    ("phone-invalid", {"phone": "1.23E+10"}),  # from a spreadsheet
     ("phone-no-country", {"phone": "030 12345678", "country": None}),
     ("phone-spelling", {"phone": "030 12345678"}),
     ("country-unknown", {"country": "Atlantis"}),
@@ -48,6 +51,7 @@ ALONE = [
     ("country-missing", {"country": None}),
     ("country-spelling", {"country": "Deutschland"}),
     ("name-placeholder", {"first_name": "TEST"}),
+    ("name-placeholder", {"last_name": "Test  TEST"}),
     ("name-placeholder", {"last_name": "ann@firm.example"}),
     ("name-placeholder", {"last_name": "123"}),
     ("name-missing", {"first_name": None, "last_name": None}),
@@ -71,6 +75,25 @@ def test_a_rule_finds_the_record_planted_for_it_and_no_other(rule: str, said: di
     expected = {rule: [2]} | {name: [2] for name in ALSO.get(rule, ())}
     assert found(made) == expected
     assert 1 <= checked[rule] <= 3
+
+
+@pytest.mark.parametrize(
+    ("phone", "rule"),
+    [
+        ("030 12345678", "phone-no-country"),
+        ("0049 30 12345678", "phone-no-country"),
+        ("800-35-FLOWERS", "phone-no-country"),
+        ("12345", "phone-no-country"),
+        ("--", "phone-invalid"),
+        ("n/a", "phone-invalid"),
+        ("555", "phone-invalid"),
+        ("1.23E+10", "phone-invalid"),
+        ("4,93E+11", "phone-invalid"),
+    ],
+)
+def test_without_a_country_a_number_is_told_from_what_is_none_anywhere(phone: str, rule: str) -> None:
+    made, _ = look_at([good(1, phone=phone, country=None)], [{"person": 1, **BOUGHT}], kinds=KINDS)
+    assert set(found(made)) == {rule, "country-missing"}
 
 
 def test_a_good_record_is_found_by_nothing() -> None:
