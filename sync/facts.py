@@ -23,7 +23,7 @@ def facts_of(model: ModelSettings, *, currency: str, source: str) -> tuple[Field
     """The facts of one model, in order. `source`: where they are from, in words."""
     facts = _FACTS[model.name]
     if isinstance(model, ClvSettings):
-        facts = (_clv(model),)
+        facts = (_clv(model), _P_ALIVE)
     if isinstance(model, OffersSettings) and model.table is not None:
         facts = (*facts, _OFFER_VALUE)
     return tuple(
@@ -71,6 +71,12 @@ def _clv(model: ClvSettings) -> Field:
     )
 
 
+_P_ALIVE = Field(
+    "p_alive",
+    Type.NUMBER,
+    "How likely it is that the person still buys at all; missing for who ordered on one day only",
+    "0 to 1",
+)
 _OFFER_VALUE = Field(
     "next_offer_value",
     Type.MONEY,

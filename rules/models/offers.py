@@ -85,6 +85,8 @@ class Offers:
     def _reasons(self, owned: sparse.csr_array, places: Ints, together: sparse.csr_array) -> list[str | None]:
         who, has = owned.nonzero()
         who, has = who[places[who] >= 0], has[places[who] >= 0]
+        if not len(who):
+            return [None] * len(places)
         weight = np.asarray(self.alike[has, places[who]]).ravel()
         order = np.lexsort((has, -weight, who))
         first = order[np.unique(who[order], return_index=True)[1]]
@@ -240,6 +242,8 @@ def _counted(bought: sparse.csr_array, alike: sparse.csr_array) -> sparse.csr_ar
     """How many people have both, where `alike` has an entry."""
     both = sparse.csr_array(bought.T @ bought)
     rows, columns = alike.nonzero()
+    if not len(rows):  # nobody has two of the items
+        return alike.copy()
     found = sparse.csr_array((np.asarray(both[rows, columns]).ravel(), (rows, columns)), shape=alike.shape)
     found.sort_indices()
     return found

@@ -19,6 +19,7 @@ from rules.models.clv import LEAST_REPEATERS, Comparison, compare, lifetime_valu
 from rules.models.columns import InputError, Notice, Severity, rows_of
 from rules.models.gamma_gamma import GammaGamma, fit_gamma_gamma
 from rules.models.history import Later, Summary
+from rules.vocabulary import NUMBER_SCALE
 from sync.config.modelling import ClvSettings
 from sync.models.log import Histories, Log, Orders, date_of, drawn
 from sync.models.model import Facts, Fit, insufficient
@@ -68,23 +69,28 @@ class Clv:
     def score(
         self, log: Log, settings: ClvSettings, parameters: Mapping[str, Any], people: NDArray[np.int32]
     ) -> Facts:
-        """Missing for who never ordered."""
+        """Missing for who never ordered; P(alive) also for who ordered on one day only, of whom the model is
+        sure whatever they do."""
         histories = log.orders(settings).histories(until=log.today, people=people)
         of = summary(histories, until=log.today)
+        purchases = BgNbd(**parameters["purchases"])
+        columns = of.frequency, of.recency, of.age
         worth = lifetime_value(
-            BgNbd(**parameters["purchases"]),
+            purchases,
             GammaGamma(**parameters["value"]),
-            of.frequency,
-            of.recency,
-            of.age,
+            *columns,
             of.mean_value,
             periods=settings.months,
             discount=float(settings.discount),
             margin=float(settings.margin),
         )
-        found = np.full(len(people), np.nan)
-        found[np.searchsorted(people, of.person)] = worth
-        return {f"clv_{settings.months}m": found}
+        value, alive = np.full(len(people), np.nan), np.full(len(people), np.nan)
+        row = np.searchsorted(people, of.person)
+        value[row] = worth
+        if len(row):
+            known = np.where(of.frequency > 0, purchases.alive(*columns), np.nan)
+            alive[row] = known * float(NUMBER_SCALE)
+        return {f"clv_{settings.months}m": value, "p_alive": alive}
 
 
 def summary(of: Histories, *, until: int) -> Summary:

@@ -263,10 +263,11 @@ def _differing(a: pa.Array, b: pa.Array) -> int:
     return len(a) - int(pc.sum(pc.or_(same, both_missing)).as_py() or 0)
 
 
-def _guesses_used(version: ModelVersion) -> Iterator[str]:
-    """Where the fact is that of the naive guess, for the guess does better."""
+def _warned(version: ModelVersion) -> Iterator[str]:
+    """Why to read its numbers with care; and that the fact is that of the naive guess, which did better."""
     for one in version.document["notices"]:
-        if one["code"].endswith(".baseline_wins") and one["severity"] != "refusal":
+        guessed = one["code"].endswith(".baseline_wins") and one["severity"] != "refusal"
+        if guessed or one["severity"] == "warning":
             yield one["message"]
 
 
@@ -286,7 +287,7 @@ def _notices(
                 f"model {name}: version {fitted.version} made, because {fitted.document['why']}, of"
                 f" {made_of(fitted.document['data'])}{changed}"
             )
-            yield from (f"model {name}: {message}" for message in _guesses_used(fitted))
+            yield from (f"model {name}: {message}" for message in _warned(fitted))
         if using is None:
             versions = [*([fitted] if fitted else []), *before.get(name, ())]
             yield f"model {name} is not in use, its facts are missing: {reason(models[name], versions)}"

@@ -71,15 +71,23 @@ def _lifecycle(parameters: Mapping[str, Any], _: str) -> list[str]:
 
 
 def _clv(parameters: Mapping[str, Any], currency: str) -> list[str]:
+    from rules.models.clv import (
+        MOST_CORRELATION,  # loads SciPy, which whoever only imports this would wait for
+    )
+
     purchases, value = parameters["purchases"], parameters["value"]
     mean = value["p"] * value["v"] / (value["q"] - 1) / MONEY_SCALE
+    left_out = f", {value['excluded']:,} of whom for nothing or less" if value["excluded"] else ""
     return [
         f"an order of somebody unknown is expected to be worth {mean:,.2f} {currency};"
-        f" {value['fitted']:,} people bought again",
+        f" {value['fitted'] + value['excluded']:,} people bought again{left_out}",
         f"how often people buy and whether they still do: BG/NBD r {purchases['r']:.4f}, alpha"
         f" {purchases['alpha']:.4f} weeks, a {purchases['a']:.4f}, b {purchases['b']:.4f}",
         f"for how much: Gamma-Gamma p {value['p']:.3f}, q {value['q']:.3f},"
         f" v {value['v'] / MONEY_SCALE:.3f} {currency}",
+        f"how often somebody buys and for how much go together by {value['correlation']:.2f} (of 1; up to"
+        f" {MOST_CORRELATION:g} either way the model holds)",
+        "values are expected of many people alike: no interval is given for a single one",
     ]
 
 

@@ -147,6 +147,24 @@ def test_values_are_those_of_the_formulas_one_month_after_the_other(cdnow: Sold)
     assert (cdnow.worth - expected).abs().max() <= 1
 
 
+def test_whether_somebody_still_buys_is_that_of_the_formula_and_nothing_of_who_ordered_once(
+    cdnow: Sold,
+) -> None:
+    of, summary = cdnow.model["parameters"]["purchases"], summed(pd.Timestamp("1998-06-30"))
+    x = summary["x"]
+    waited = ((of["alpha"] + summary["T"]) / (of["alpha"] + summary["t_x"])) ** (of["r"] + x)
+    expected = (1 / (1 + of["a"] / (of["b"] + x - 1) * waited)).where(x > 0)
+    found = cdnow.shop.facts("p_alive")["p_alive"] / 1_000_000
+    assert found.to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-6, nan_ok=True)
+    assert found.notna().sum() == (x > 0).sum()
+    words = " ".join(cdnow.model["words"])
+    again, zbar = x[x > 0], summary["zbar"][x > 0]
+    paid = zbar > 0
+    assert f"go together by {np.corrcoef(again[paid], zbar[paid])[0, 1]:.2f}" in words
+    assert f"{len(again):,} people bought again" in words
+    assert "no interval is given for a single one" in words
+
+
 def test_rules_ask_for_the_value_as_money_and_as_a_rank(cdnow: Sold) -> None:
     members = cdnow.shop.members()
     assert members["worth-most"] == set(cdnow.worth.index[cdnow.worth > 10_000])

@@ -120,3 +120,11 @@ def test_items_with_few_buyers_are_left_out_and_told() -> None:
     assert offers.notices[0].message == "1 items are not offered: fewer than 20 people bought them."
     with pytest.raises(InputError, match="fewer than two items have 20 buyers"):
         fit(np.array([1, 2]), ["a", "b"])
+
+
+def test_where_nobody_has_two_of_the_items_nothing_is_offered() -> None:
+    people = np.arange(200)
+    offers = fit(people, [f"i{each % 4}" for each in people])
+    mine = owned(offers, people, [f"i{each % 4}" for each in people], people)
+    assert offers.best(mine) == (None,) * 200
+    assert offers.reasons(mine, np.full(200, -1)) == (None,) * 200
