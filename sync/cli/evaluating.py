@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from rules.models.worth.spread import Estimate
     from sync.run.worth import Evaluation, Mean
 
-_SHOWN = 5
+_SHOWN, _TOLD = 5, 10
+"""Segments in a line, and findings of one kind."""
 MOST_DAYS = 36_500
 
 
@@ -128,8 +130,25 @@ def _show(found: Evaluation) -> None:
     _centres(found)
     for name, how in found.unmeasured.items():
         say(f"not measured: {name}: {how}")
+    _notices(found)
+
+
+def _notices(found: Evaluation) -> None:
+    """Of each kind the first ones: two hundred segments can be twins in thousands of ways."""
+    seen = Counter[tuple[str, str]]()
     for notice in found.warnings:
-        say(f"{notice.severity} {notice.code}: {notice.message}")
+        kind = str(notice.severity), notice.code
+        seen[kind] += 1
+        if seen[kind] <= _TOLD:
+            say(f"{kind[0]} {kind[1]}: {notice.message}")
+    for (severity, code), count in seen.items():
+        if count > _TOLD:
+            say(f"{severity} {code}: {count - _TOLD:,} more; --format json has all")
+
+
+def _some(segments: Sequence[str]) -> str:
+    more = f" and {len(segments) - _SHOWN:,} more" if len(segments) > _SHOWN else ""
+    return f"{', '.join(segments[:_SHOWN])}{more}"
 
 
 def _shorter(found: Evaluation) -> Iterator[str]:
@@ -144,8 +163,7 @@ def _shorter(found: Evaluation) -> Iterator[str]:
             since = f"count from {one.growth.since:%Y-%m-%d %H:%M}: {why}"
             reasons.setdefault(since, []).append(one.segment)
     for reason, segments in reasons.items():
-        more = f" and {len(segments) - _SHOWN} more" if len(segments) > _SHOWN else ""
-        yield f"entered, left and new of {', '.join(segments[:_SHOWN])}{more} {reason}"
+        yield f"entered, left and new of {_some(segments)} {reason}"
 
 
 def _mean(of: Mean | None, unit: int) -> str:
@@ -214,18 +232,24 @@ def _ends(of: Estimate) -> str:
 
 
 def _ranking(found: Evaluation) -> None:
-    table(
-        "Attractiveness",
-        ["rank", "segment", "score", "ranks as weights move", "first in"],
-        (
-            [one.rank, one.segment, one.score, f"{one.best} to {one.worst}", f"{one.first:.0%}"]
-            for one in found.ranking
-        ),
-    )
-    say("Weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in found.weights.items()))
+    if found.ranking:
+        table(
+            "Attractiveness",
+            ["rank", "segment", "score", "ranks as weights move", "first in"],
+            (
+                [one.rank, one.segment, one.score, f"{one.best} to {one.worst}", f"{one.first:.0%}"]
+                for one in found.ranking
+            ),
+        )
+        say("Weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in found.weights.items()))
+    else:
+        say("Attractiveness: no segment is ranked")
+    out: dict[str, list[str]] = {}
     for one in found.worth:
         if one.knocked_out:
-            say(f"not ranked: {one.segment}: {'; '.join(one.knocked_out)}")
+            out.setdefault("; ".join(one.knocked_out), []).append(one.segment)
+    for reason, segments in out.items():
+        say(f"not ranked: {_some(segments)}: {reason}")
 
 
 def _drift(found: Evaluation) -> None:

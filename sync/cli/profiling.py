@@ -94,7 +94,7 @@ def _show(made: Profile) -> None:
 
     say(f"{made.name}: {sentence(made)}")
     say(f"as of {made.as_of:%Y-%m-%d %H:%M} UTC")
-    if made.hidden is None:
+    if made.traits:
         table(
             "What sets them apart",
             ["", "people", ""],

@@ -41,9 +41,9 @@ def over_time(points: Sequence[Point], *, everybody: int, id_: str, currency: st
     if not names:
         return
     yield "<h3>Over time</h3>"
-    yield '<p class="quiet">Each line runs from the lowest to the highest that was measured, not from 0.</p>'
-    for name in names:
-        yield from _chart(told, name, id_, currency)
+    if charts := [line for name in names for line in _chart(told, name, id_, currency)]:
+        yield '<p class="quiet">Lines run from the lowest to the highest that was measured, not from 0.</p>'
+    yield from charts
     shown = told[-MOST_ROWS:]
     yield table(
         "As runs measured it" if len(shown) == len(told) else f"The latest {MOST_ROWS} runs that measured",

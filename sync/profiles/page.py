@@ -21,7 +21,8 @@ from sync.store.kpis import Point
 
 GENERATOR = '<meta name="generator" content="segsync report">'
 """By this a page is known as one of ours."""
-MOST_TRAITS, MOST_LEVELS = 12, 8
+MOST_TRAITS, MOST_LEVELS, MOST_BARS = 12, 8, 30
+"""So many bars stand on a sheet of paper with what is above them."""
 _STYLE = """
 @page { size: A4; margin: 16mm }
 * { box-sizing: border-box }
@@ -37,10 +38,12 @@ caption { text-align: left; color: #57606A; padding: .2rem 0 }
 th, td { padding: .2rem .6rem .2rem 0; text-align: left; border-bottom: 1px solid #D0D7DE;
   vertical-align: top } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
 td.n, time { white-space: nowrap } th[scope=row] { overflow-wrap: anywhere }
-@media screen and (max-width: 40rem) { svg.compared { min-width: 34rem } }
+@media screen and (max-width: 40rem) { svg.compared { min-width: 34rem }
+  th[scope=row] { min-width: 6.5rem } }
 @media print { body { max-width: none; padding: 0; font-size: 10.5pt; -webkit-print-color-adjust: exact;
   print-color-adjust: exact } h2, h3, caption { break-after: avoid } figure, svg, tr { break-inside: avoid }
   a { color: inherit; text-decoration: none } .box { overflow: visible }
+  thead { break-after: avoid }
   table { font-size: 8.5pt } th, td { padding-right: .4rem } }
 figure { margin: .5rem 0 1rem } figcaption { color: #57606A }
 """
@@ -88,11 +91,12 @@ def _called(profiles: Sequence[Profile]) -> list[str]:
 
 def _overview(profiles: Sequence[Profile], called: Sequence[str]) -> Iterator[str]:
     by_size = sorted(enumerate(profiles), key=lambda one: (-one[1].size, one[0]))
-    rows = [(called[place], one.share, share(one.share)) for place, one in by_size]
+    rows = [(called[place], one.share, share(one.share)) for place, one in by_size[:MOST_BARS]]
     yield '<section aria-labelledby="all"><h2 id="all">All segments</h2>'
     yield figure(
         bars(rows, id_="sizes", title="Share of everybody in each segment", about=_listed(rows)),
-        "Share of everybody; a person may be in several segments.",
+        "Share of everybody; a person may be in several segments."
+        + (f" The {MOST_BARS} largest; the table has all." if len(by_size) > MOST_BARS else ""),
     )
     yield table(
         "The same as numbers",

@@ -13,7 +13,8 @@ MOST = 0.5
 
 def sentence(made: Profile) -> str:
     """Size, what sets them apart, and what is typical of them."""
-    said = [f"{made.size:,} people, {share(made.share)} of {made.everybody:,}."]
+    people = "person" if made.size == 1 else "people"
+    said = [f"{made.size:,} {people}, {share(made.share)} of {made.everybody:,}."]
     if made.hidden is not None:
         return f"{said[0]} {made.hidden}"
     apart = list(dict.fromkeys(one.words(made.called) for one in _first(made.traits)))

@@ -16,6 +16,7 @@ from pyroaring import BitMap
 from rules.models.clusters.centres import assigned
 from rules.models.clusters.choice import Effort
 from rules.models.columns import Ints
+from rules.models.worth.overlaps import TWINS
 from rules.models.worth.splits import MOST_PARTS, Part, Split, responses
 from rules.ruleset import Clustering, RuleSet
 from sync.clusters.document import frozen
@@ -100,9 +101,10 @@ class _Splitting:
         """Giant → why it is not looked into beside the others."""
         found, first = dict[str, str](), list[str]()
         for name, members in giants.items():
-            same = next((one for one in first if giants[one] == members), None)
+            same = next((one for one in first if members.jaccard_index(giants[one]) >= TWINS), None)
             if same is not None:
-                found[name] = f"it has the same people as {same}, of which it is told"
+                nearly = "" if giants[same] == members else "nearly "
+                found[name] = f"it has {nearly}the same people as {same}, of which it is told"
             elif len(first) == MOST_GIANTS:
                 found[name] = f"only the {MOST_GIANTS} largest are looked into"
             else:

@@ -146,3 +146,28 @@ def test_orders_of_who_is_kept_out_count_in_no_revenue(firm: Company) -> None:
     }  # fmt: skip
     everybody = [one for one in found["drift"] if one["segment"] is None]
     assert {one["m"] for one in everybody} == {20}
+
+
+def test_of_very_many_findings_of_one_kind_the_first_are_read_and_the_rest_counted(firm: Company) -> None:
+    """Twelve twins are sixty-six pairs; nobody consented, so none is ranked, for one reason."""
+    firm.write_config()
+    firm.rules("".join(segment(f"twin-{n:02}", f'country in ["DE", "C{n}"]', to="[]") for n in range(12)))
+    firm.customers((f"c{n}", email(n), "DE") for n in range(120))
+    firm.orders([])
+    firm.run()
+    said = firm.segsync("evaluate").out.splitlines()
+    assert sum(line.startswith("warning seg.duplicate: twin-") for line in said) == 10
+    assert "warning seg.duplicate: 56 more; --format json has all" in said
+    assert "warning seg.giant: 2 more; --format json has all" in said
+    out = (
+        "not ranked: twin-00, twin-01, twin-02, twin-03, twin-04 and 7 more: not accessible: 0% can be mailed"
+    )
+    assert [line for line in said if line.startswith(("not ranked", "Weights", "Attractiveness"))] == [
+        "Attractiveness: no segment is ranked",
+        out,
+    ]
+    codes = [one["code"] for one in firm.segsync("evaluate", "--format", "json").document["warnings"]]
+    assert codes.count("seg.duplicate") == 66
+    profile = firm.segsync("profile", "twin-00").out
+    assert "Nothing tells them from everybody." in profile
+    assert "What sets them apart" not in profile

@@ -112,8 +112,9 @@ def told_sizes(
         size = len(some)
         evidence: dict[str, float | int | str] = {"segment": name, "size": size, "people": people}
         if size < smallest:
+            noun = "person" if size == 1 else "people"
             message = (
-                f"{name} has {size:,} people, fewer than {smallest:,}: too few to judge or to treat apart;"
+                f"{name} has {size:,} {noun}, fewer than {smallest:,}: too few to judge or to treat apart;"
                 " widen its rule or let a sibling take its people."
             )
             yield Notice("seg.too_small", Severity.WARNING, message, {**evidence, "smallest": smallest})

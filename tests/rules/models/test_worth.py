@@ -110,6 +110,8 @@ def test_giants_dwarfs_and_people_in_none_are_told() -> None:
     members = {"most": BitMap(range(1, 502)), "half": BitMap(range(1, 501)), "few": BitMap(range(1, 100))}
     found = {(one.code, one.evidence.get("segment")) for one in told_sizes(members, everybody, smallest=100)}
     assert found == {("seg.giant", "most"), ("seg.too_small", "few"), ("seg.unassigned", None)}
+    one, _ = told_sizes({"one": BitMap([1])}, BitMap([1, 2]), smallest=2)
+    assert one.message.startswith("one has 1 person, fewer than 2")
     members["rest"] = everybody - members["most"]
     codes = [one.code for one in told_sizes(members, everybody, smallest=99)]
     assert codes == ["seg.giant"]

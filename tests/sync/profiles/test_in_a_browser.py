@@ -119,6 +119,18 @@ def test_on_a_phone_a_course_over_time_shows_its_latest_value_without_being_move
     assert [words for beyond, words in found if beyond > 0] == []
 
 
+def test_on_a_phone_the_heads_of_rows_are_not_broken_into_letters(tab: Tab, file: Path) -> None:
+    tab.open(file, width=390)
+    heads = """[...document.querySelectorAll('th[scope=row]')].map(one => {
+        const width = one.getBoundingClientRect().width, word = document.createRange(), text = one.firstChild
+        word.setStart(text, 0); word.setEnd(text, Math.max(text.textContent.search(/[^a-z]|$/), 1))
+        return [text.textContent.slice(0, 30), word.getClientRects().length, width]
+    })"""
+    plain = [one for one in tab.value(heads) if one[0] == "spend, EUR"]
+    assert len(plain) == 5
+    assert [one for one in plain if one[1] > 1 or one[2] < 90] == []
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_date_is_never_broken(tab: Tab, file: Path, width: int) -> None:
     tab.open(file, width=width)

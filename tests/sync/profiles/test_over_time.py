@@ -46,6 +46,9 @@ def test_each_measure_has_a_chart_with_its_words_and_a_row_for_each_run() -> Non
     assert "Not measured by the latest run: ROI: no campaign" in tree.text_content()
     assert len(set(tree.xpath("//@id"))) == len(tree.xpath("//@id"))
     assert "://" not in text
+    lines = "Lines run from the lowest to the highest"
+    assert lines in text
+    assert lines not in page([made("big", 100)], made_at=NOW, measured={"big": THREE[:1]})  # none is drawn
 
 
 def test_nothing_is_told_of_few_people() -> None:

@@ -117,6 +117,19 @@ def test_a_size_that_is_the_only_one_known_is_no_chart() -> None:
     assert not section.xpath(".//svg[contains(@aria-labelledby, 'trend')]")
 
 
+def test_of_many_segments_the_largest_are_drawn_and_all_stand_in_the_table() -> None:
+    """Bars of two hundred would be cut through at the end of a sheet of paper."""
+    many = [made(f"s{size}", size) for size in range(100, 131)]
+    tree = html.document_fromstring(page(many, made_at=NOW))
+    (chart,) = tree.xpath("//section[@aria-labelledby='all']//svg")
+    drawn = [one.text for one in chart.iter("text")][::2]
+    assert drawn == [f"Name of s{size}" for size in range(130, 100, -1)]
+    assert len(tree.xpath("//section[@aria-labelledby='all']//tbody/tr")) == 31
+    assert "The 30 largest; the table has all." in tree.xpath("//figcaption")[0].text
+    few = html.document_fromstring(page(many[1:], made_at=NOW))
+    assert "largest" not in few.xpath("//figcaption")[0].text
+
+
 def test_totals_stand_where_there_are_totals(tree: html.HtmlElement) -> None:
     heads = [table.xpath("./thead//th[last()]")[0].text for table in tree.xpath("//table[caption='Numbers']")]
     assert heads == ["total", "total"]  # of what they are worth

@@ -60,6 +60,7 @@ def test_nothing_but_the_size_is_told_of_few_people_or_of_all_but_a_few(inside: 
     told = document(made(inside, everybody), sentence="")
     assert told["size"] == inside
     assert str(30) in told["hidden"]
+    assert sentence(made(1)).startswith("1 person, 0.1 % of 1,000.")
     assert not {"numbers", "levels", "apart"} & set(told)
 
 
