@@ -80,6 +80,8 @@ def _list(look: Looked, to: Path, *, rule: str | None, values: bool, output: For
 
 
 def _show(found: QualityReport) -> None:
+    from sync.quality.kept_out import records
+
     _numbers(found)
     shown = [one for one in found.issues if one.people or one.contacts][:_SHOWN]
     table(
@@ -138,8 +140,11 @@ def _show(found: QualityReport) -> None:
     if empty := [one.field for one in fields if not one.people]:
         say(f"Nobody has: {', '.join(empty)}")
     _segments(found)
+    if rejected := sum(one.rejected for one in found.sources):
+        say(f"{rejected:,} rows or values were rejected: segsync status lists them")
     for rule, count in found.kept_out.items():
-        say(f"{count:,} records are kept out of people: {rule} ([quality] refuse)")
+        if count:
+            say(f"{records(count)} kept out of people: {rule} ([quality] refuse)")
     for warning in found.warnings():
         say(f"{warning.code}: {warning.message}")
     for notice in found.notices:

@@ -160,6 +160,7 @@ def worker(
 
 def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
     """The last runs, what waits for an approval, what was refused, which rows were rejected."""
+    from sync.quality.kept_out import records
     from sync.run.overview import overview
     from sync.run.workspace import Workspace
 
@@ -200,7 +201,7 @@ def status(context: typer.Context, output: FormatOption = Format.TEXT) -> None:
             ([r["connection"], r["stream"], r["where"], r["reason"]] for r in found["rejected"]),
         )
     for rule, count in found["kept_out"].items():
-        say(f"{count:,} records are kept out of people: segsync quality --rows FILE.csv --rule {rule}")
+        say(f"{records(count)} kept out of people: segsync quality --rows FILE.csv --rule {rule}")
     for line in told_held_facts(found["held_facts"]):
         say(line)
     for one in found["unreachable"]:

@@ -42,8 +42,8 @@ class KeptOut:
     def sentences(self) -> list[str]:
         """For the report of a run."""
         return [
-            f"{len(contacts):,} {'record is' if len(contacts) == 1 else 'records are'} kept out of people"
-            f" ([quality] refuse): segsync quality --rows FILE.csv --rule {rule} lists them"
+            f"{records(len(contacts))} kept out of people ([quality] refuse): segsync quality --rows FILE.csv"
+            f" --rule {rule} lists them"
             for rule, contacts in self.by_rule.items()
             if contacts
         ]
@@ -86,6 +86,11 @@ class KeptOut:
         """SQL: whether the row is of one of these contacts."""
         database.register("quality_kept", pa.table({"contact": pa.array(list(self.contacts), pa.int32())}))
         return "contact IN (SELECT contact FROM quality_kept)"
+
+
+def records(count: int) -> str:
+    """`1 record is`, `1,240 records are`."""
+    return f"{count:,} {'record is' if count == 1 else 'records are'}"
 
 
 def look(

@@ -19,6 +19,7 @@ from pyroaring import BitMap
 from rules import ir
 from rules.engine.walk import nodes
 from rules.ruleset import Segment
+from sync.quality.kept_out import KeptOut, remembered
 from sync.store import Membership, Store
 
 _MOVES = (
@@ -32,6 +33,7 @@ class Cause(StrEnum):
     """What most of the held people have in common."""
 
     RULE_EDIT = "rule_edit"
+    KEPT_OUT = "kept_out"
     SOURCE_SHRINK = "source_shrink"
     DATA = "data"
     WINDOW_SLIDE = "window_slide"
@@ -74,6 +76,12 @@ def _without_edit(
     shrunk: Sequence[str],
 ) -> tuple[Cause, str]:
     people = adds | removes
+    kept, rules = _kept_out(store, removes)
+    if 2 * kept >= len(people):
+        said = (
+            f"records of {kept} of {len(people)} people are kept out ([quality] refuse: {', '.join(rules)})"
+        )
+        return Cause.KEPT_OUT, f"{said}; segsync quality --rows FILE.csv lists them"
     if shrunk:
         return Cause.SOURCE_SHRINK, shrunk[0]
     since = _last_there(history, adds, removes)
@@ -112,6 +120,22 @@ def _last_there(history: Sequence[Membership], adds: BitMap, removes: BitMap) ->
         if 2 * before > people:
             return one.as_of
     return None
+
+
+def _kept_out(store: Store, leaving: BitMap) -> tuple[int, list[str]]:
+    """(how many of them have a record that makes nobody a person, the rules that keep it out)."""
+    kept = remembered(store) or KeptOut()
+    if not kept.contacts or not leaving:
+        return 0, []
+    with closing(store.lake.connect()) as database:
+        database.register("held_people", pa.table({"person": pa.array(list(leaving), pa.int32())}))
+        query = (
+            f"SELECT contact, person FROM {store.lake.relation('links')} SEMI JOIN held_people USING (person)"
+        )
+        theirs = {int(contact): int(person) for contact, person in database.execute(query).fetchall()}
+    found = kept.contacts & BitMap(theirs)
+    rules = [rule for rule, contacts in kept.by_rule.items() if contacts & found]
+    return len({theirs[contact] for contact in found}), rules
 
 
 def _changed(store: Store, people: BitMap, *, since: dt.datetime) -> tuple[int, int]:

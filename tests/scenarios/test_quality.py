@@ -154,6 +154,10 @@ def test_refused_records_stay_outside_until_they_are_mended_or_the_rule_is_let_g
         "rows"
     ]
     assert row["kept_out"] is True
+    told = firm.segsync("quality").out.splitlines()
+    assert [line for line in told if "kept out of people" in line] == [
+        "1 record is kept out of people: email-typo ([quality] refuse)"
+    ]
     why = firm.segsync("explain", str(row["person"]))
     assert (why.code, "kept out (email-typo" in why.err) == (1, True)
     assert firm.tagged("everybody") == everybody
@@ -205,3 +209,44 @@ def test_what_was_written_to_a_record_is_taken_back_when_it_is_refused(firm: Com
     firm.run()
     assert "person30@gmial.com" not in firm.tagged("everybody")
     assert "person1@example.com" in firm.tagged("everybody")
+
+
+def test_many_who_are_kept_out_at_once_wait_for_an_approval_that_tells_why(firm: Company) -> None:
+    firm.orders([])
+    firm.customers(people(range(1, 101)))
+    join(firm.newsletter, range(1, 101))
+    firm.rules(segment("germans", 'country = "DE"'))
+    firm.write_config('[quality]\nrefuse = ["country-unknown"]\n')
+    firm.later(minutes=1)
+    firm.run()
+    everybody = firm.tagged("germans")
+    assert len(everybody) == 100
+    firm.customers([*people(range(1, 41)), *people(range(41, 101), country="Atlantis")])
+    firm.later(minutes=1)
+    report = firm.run(code=3)
+    assert (report["segments"], report["held"]) == ({"germans": 40}, 60)
+    assert firm.tagged("germans") == everybody
+    (part,) = firm.segsync("held", "--format", "json").document["held"][0]["parts"]
+    assert part["cause"] == "kept_out"
+    assert part["why"].startswith(
+        "records of 60 of 60 people are kept out ([quality] refuse: country-unknown)"
+    )
+
+    firm.customers(people(range(1, 101)))  # mended: nothing waits, and nobody was touched
+    firm.later(minutes=1)
+    assert firm.run()["held"] == 0
+    assert firm.tagged("germans") == everybody
+
+
+def test_what_is_no_address_at_all_is_a_rejected_value_and_may_keep_the_record_out(firm: Company) -> None:
+    firm.customers([*people(range(1, 4)), ("c4", "a@example.com, b@example.com", "DE"), ("c5", "n/a", "DE")])
+    firm.orders([])
+    firm.rules(segment("everybody", "true"))
+    assert firm.run()["people"] == 5
+    report = firm.segsync("quality")
+    assert "2 rows or values were rejected: segsync status lists them" in report.out.splitlines()
+    told = firm.segsync("status").out
+    assert "customers.csv line 5" in told
+    assert "customers.csv line 6" in told
+    firm.write_config('[quality]\nrefuse = ["email-missing"]\n')
+    assert firm.run()["people"] == 3
