@@ -27,6 +27,8 @@ DAY_US = 86_400_000_000
 BUCKET = 1 << 18
 """So many person numbers are looked at together."""
 _SEED = 20_261
+LINK, LEAST_LINKS = "url", 3
+"""The field of a click that tells which link it was; of so many links a message must have some clicked."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -74,6 +76,28 @@ class Log:
         if key not in self._kept:
             self._kept[key] = make()
         return cast("T", self._kept[key])
+
+    def by_people(self, click: str, message: str, did: str) -> str:
+        """SQL to put after WHERE: of the clicks `did` all but those of who clicked every link of a letter, as
+        scanners do. Links are those that anybody clicked; of fewer than three clicking all proves nothing."""
+        if not {LINK, message} <= set(self.lake.columns("activity")):
+            return "true"
+        scanners = self.kept(("scanners", click, message), lambda: self._scanners(click, quoted(message)))
+        return f"""NOT EXISTS (SELECT 1 FROM {scanners} AS scanner
+            WHERE scanner.person = {did}.person AND scanner.message = {did}.message)"""
+
+    def _scanners(self, click: str, message: str) -> str:
+        name, link = self.fresh("scanners"), quoted(LINK)
+        self.database.execute(
+            f"""CREATE TEMP TABLE {name} AS
+            WITH clicked AS (SELECT DISTINCT person, {message} AS message, {link} AS link
+                FROM {self.activity(click)} WHERE {message} IS NOT NULL AND {link} IS NOT NULL
+                AND epoch_us("at") <= {self.as_of_us}),
+            links AS (SELECT message, count(DISTINCT link) AS links FROM clicked GROUP BY message)
+            SELECT person, message FROM clicked JOIN links USING (message) WHERE links >= {LEAST_LINKS}
+            GROUP BY person, message, links HAVING count(*) = links"""
+        )
+        return name
 
     def orders(self, model: OrderModel) -> Orders:
         """What the model calls orders, read when first asked for."""

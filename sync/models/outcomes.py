@@ -26,7 +26,10 @@ class Outcomes:
         self.log, self.message = log, message
         self.table = log.fresh("outcomes")
         within = within_s * SECOND_US
-        did = " UNION ALL ".join(f"SELECT * FROM {self._of(kind, log.as_of_us)}" for kind in answers)
+        did = " UNION ALL ".join(
+            f"SELECT * FROM {self._of(kind, log.as_of_us)} AS did WHERE {log.by_people(kind, message, 'did')}"
+            for kind in answers
+        )
         log.database.execute(
             f"""CREATE TEMP TABLE {self.table} AS
             WITH sent AS (SELECT DISTINCT * FROM {self._of(sent, log.as_of_us - within)}),

@@ -80,10 +80,11 @@ class Sending:
             FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {self.log.as_of_us})"""
 
     def _not_scanned(self, kind: str) -> str:
-        """Without clicks so soon after the delivery that a security scanner must have made them."""
+        """Without clicks that a security scanner must have made: on every link, or at once."""
         if kind != self.settings.click:
             return ""
-        return f"""WHERE NOT EXISTS (SELECT 1 FROM {self.sendings} AS sent WHERE sent.person = did.person
+        return f"""WHERE {self.log.by_people(kind, self.settings.message, "did")}
+            AND NOT EXISTS (SELECT 1 FROM {self.sendings} AS sent WHERE sent.person = did.person
             AND sent.message = did.message AND did.us BETWEEN sent.us AND sent.us + {SCANNER_S * MILLION})"""
 
     def deliveries(self) -> tuple[int | None, int | None, int, int]:

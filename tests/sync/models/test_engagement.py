@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rules.models.engagement import NEVER_FADING, Deliveries, Events, engagement
+from rules.models.engagement import NEVER_FADING, Deliveries, Events, engagement, scanner_clicks
 from sync.config.modelling import DAY_S, EngagementSettings
 from sync.models.keeping import Kept, keep
 from sync.models.log import Log
@@ -53,8 +53,11 @@ def put(store: Store, kinds: dict[str, pd.DataFrame]) -> None:
     for kind, rows in kinds.items():
         # clicks come a minute after the letter, for scanners click at once
         at = [NOW - age * DAY - dt.timedelta(minutes=kind == "email_sent") for age in rows["age"]]
+        links = {"url": rows["url"]} if "url" in rows else {}
         put_activity(
-            store, kind, pd.DataFrame({"person": rows["person"], "at": at, "campaign": rows["campaign"]})
+            store,
+            kind,
+            pd.DataFrame({"person": rows["person"], "at": at, "campaign": rows["campaign"], **links}),
         )
 
 
@@ -145,6 +148,36 @@ def test_a_click_within_five_seconds_of_the_letter_is_a_scanners(lake_store: Sto
     kept(lake_store, MONTH)
     found = facts(lake_store, "engagement")["engagement"]
     assert found[898] < found[899]
+
+
+def test_who_clicks_every_link_of_a_letter_is_a_scanner_there(lake_store: Store) -> None:
+    """Of three links or more, and clicks on other letters count: all as the pure function has it."""
+    kinds = channel()
+    draw, clicks = np.random.default_rng(4), kinds["email_click"].reset_index(drop=True)
+    links = {f"c{n}": 2 if n < 3 else 4 for n in range(15)}
+    clicks["url"] = [f"u{draw.integers(links[letter])}" for letter in clicks["campaign"]]
+    pairs = clicks[["person", "campaign", "age"]].drop_duplicates(["person", "campaign"]).iloc[:200]
+    all_of_them = [
+        (person, campaign, age, f"u{link}")
+        for person, campaign, age in pairs.itertuples(index=False)
+        for link in range(links[campaign])
+    ]
+    clicks = pd.concat([clicks, pd.DataFrame(all_of_them, columns=["person", "campaign", "age", "url"])])
+    put(lake_store, {**kinds, "email_click": clicks})
+    kept(lake_store, MONTH)
+    codes, urls = {name: int(name[1:]) for name in links}, clicks["url"].str[1:].astype(int)
+    at_s = (int(NOW.timestamp()) - clicks["age"] * DAY_S).tolist()
+    letter = clicks["campaign"].map(codes).tolist()
+    events = Events(clicks["person"].tolist(), ["click"] * len(clicks), letter, at_s)
+    many = {codes[name]: count if count > 2 else 0 for name, count in links.items()}
+    machines = scanner_clicks(events, urls.tolist(), many, Deliveries([], [], []))
+    assert machines.sum() > 500
+    rate = one_by_one({**kinds, "email_click": clicks[~machines]}, 30.0)
+    expected = 1 + np.floor(100 * (rate.rank(method="min") - 1) / len(rate)).astype(int)
+    found = (facts(lake_store, "engagement")["engagement"] / 1_000_000).dropna()
+    assert found.index.tolist() == rate.index.tolist()
+    assert (found.astype(int) == expected).mean() > 0.99
+    assert (found - expected).abs().max() <= 1
 
 
 def test_the_half_life_that_is_looked_for_stands_beside_points_that_never_fade(store: Store) -> None:

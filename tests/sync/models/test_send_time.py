@@ -188,10 +188,16 @@ def test_clicks_count_for_the_latest_letter_of_that_message_and_scanners_do_not(
     kind = (did.index // 4) % 4
     did["at"] += pd.to_timedelta(pd.Series(kind, index=did.index).map(after))
     did.loc[kind == 3, "campaign"] = "another"
+    did["url"] = "a"
     put_activity(lake_store, "email_click", did)
+    links = did[kind == 1].iloc[:30]  # who clicked all three links of these letters is a machine
+    for link in "bc":
+        put_activity(lake_store, "email_click", links.assign(url=link))
+    others = links.assign(person=lambda one: one["person"] % 50 + 1, url="d", at=NOW - dt.timedelta(days=4))
+    put_activity(lake_store, "email_click", others.iloc[:10])  # of the first ten nobody clicked all four
     found = keep(lake_store, {"send_time": SendTimeSettings(force=True)}, as_of=NOW, currency="EUR")
     parameters = found.fitted[0].document["parameters"]
-    counted = (sent.index % 16 == 4).sum()
+    counted = (sent.index % 16 == 4).sum() - 20
     assert parameters["rate"] == pytest.approx(counted / len(sent))
 
 
