@@ -21,11 +21,10 @@ from rules.models.worth.attractiveness import told_unstable
 from rules.models.worth.moved import told_moved
 from rules.models.worth.overlaps import (
     alike,
-    explained,
     giants,
     overlaps,
     told_alike,
-    told_explained,
+    told_many,
     told_overlaps,
     told_sizes,
 )
@@ -40,12 +39,13 @@ from sync.models.log import Histories, Log
 from sync.quality.trust import Trust, needs, trust
 from sync.run.answered import Answers, asked_scales
 from sync.run.centres import centres_moved
+from sync.run.explains import explains
 from sync.run.findings import Looked, looked
 from sync.run.grown import Grown
 from sync.run.margins import margins
 from sync.run.measured import REVENUE_DAYS, average, measured, order_model
 from sync.run.measures_told import why
-from sync.run.ranked import knocked_out, ranked, weights_of
+from sync.run.ranked import knocked_out, ranked, weights_of, without_twins
 from sync.run.returns import Returns
 from sync.run.roi import told_returns
 from sync.run.rulebook import known_rules
@@ -162,6 +162,7 @@ class _Evaluating:
         self, found: list[Worth], before: Mapping[str, tuple[BitMap, int]], spent: Floats, grown: Grown
     ) -> Evaluation:
         flagged = overlaps(self.members)
+        found = without_twins(found, flagged)
         weights, ranking = ranked(found, self.weights)
         drift = list(self._drift(before))
         shares, unkept = shifted(
@@ -182,9 +183,11 @@ class _Evaluating:
         self.notices += told_overlaps(flagged)
         outcomes = {name: spent[_numbers(members)] for name, members in self.members.items()}
         compared = f"revenue per person in the last {REVENUE_DAYS} days"
-        groups = explained(self.members, outcomes)
         self.notices += told_alike(alike(outcomes), compared)
-        self.notices += told_explained(groups, compared)
+        explained, little = explains(self.members, self.everybody, spent, self.facts.clv, days=REVENUE_DAYS)
+        self.notices += little
+        each = _part(sum(one.size for one in found), people)
+        self.notices += told_many(each)
         for one in drift:
             notice = told(one.feature if one.segment is None else f"{one.segment}: {one.feature}", one.found)
             if notice is not None and (one.segment is None or one.found.alarm):
@@ -204,13 +207,13 @@ class _Evaluating:
             currency=currency,
             compare_days=self.asked.compare_days,
             revenue_days=REVENUE_DAYS,
-            segments_a_person=_part(sum(one.size for one in found), people),
+            segments_a_person=each,
             worth=tuple(found),
             weights=weights,
             ranking=tuple(ranking),
             overlaps=tuple(flagged),
             splits=looked_into,
-            explained=groups,
+            explained=explained,
             drift=tuple(drift),
             shares=shares,
             centres=self.centres,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from rules.models.columns import InputError
 from rules.models.worth.attractiveness import Attraction, attractiveness, shares
+from rules.models.worth.overlaps import TWINS, Overlap
 from sync.config.problems import did_you_mean
 from sync.errors import UserError
 from sync.quality.trust import Badge
@@ -62,6 +64,32 @@ def knocked_out(one: Worth, *, smallest: int) -> tuple[str, ...]:
     if one.badge == Badge.UNTRUSTED.value:
         found.append(f"not measurable: {one.faulty:.0%} rest on faulty data")
     return tuple(found)
+
+
+def without_twins(worth: Sequence[Worth], flagged: Sequence[Overlap]) -> list[Worth]:
+    """The same with what is a twin of a larger one that is ranked (or of as large a one) knocked out: to rank
+    the same people twice tells nothing, and moves the ranks of the others."""
+    pairs = {
+        pair
+        for one in flagged
+        if one.jaccard >= TWINS
+        for pair in ((one.smaller, one.larger), (one.larger, one.smaller))
+    }
+    left: list[str] = []
+    twin: dict[str, str] = {}
+    for one in sorted(worth, key=lambda one: (-one.size, one.segment)):
+        if not one.knocked_out:
+            other = next((name for name in left if (name, one.segment) in pairs), None)
+            if other is None:
+                left.append(one.segment)
+            else:
+                twin[one.segment] = other
+    return [
+        replace(one, knocked_out=(f"not differentiable: a twin of {twin[one.segment]}",))
+        if one.segment in twin
+        else one
+        for one in worth
+    ]
 
 
 def ranked(worth: Sequence[Worth], weights: Mapping[str, float]) -> tuple[dict[str, float], list[Attraction]]:

@@ -100,9 +100,9 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Everything, as of an instant. `explained`: group of segments → the share of the variance of revenue per
-    person that lies between them. `shares`: group or segment → how its shares of people moved. `centres`: of
-    clusters, by column. `unmeasured`: what is not measured → what turns it on."""
+    """Everything, as of an instant. `explained`: outcome → group of segments ("": all) → the share of the
+    variance that lies between them. `shares`: group or segment → how its shares of people moved. `centres`:
+    of clusters, by column. `unmeasured`: what is not measured → what turns it on."""
 
     run: int | None
     as_of: dt.datetime
@@ -116,7 +116,7 @@ class Evaluation:
     ranking: tuple[Attraction, ...]
     overlaps: tuple[Overlap, ...]
     splits: tuple[Split, ...]
-    explained: Mapping[str, float]
+    explained: Mapping[str, Mapping[str, float]]
     drift: tuple[Drift, ...]
     shares: Mapping[str, Moved]
     centres: tuple[Shift, ...]
@@ -141,7 +141,11 @@ class Evaluation:
             },
             "overlaps": [asdict(one) for one in self.overlaps],
             "splits": [_split(one) for one in self.splits],
-            "explained": dict(self.explained),
+            "explained": [
+                {"outcome": outcome, "group": group or None, "share": share}
+                for outcome, groups in self.explained.items()
+                for group, share in groups.items()
+            ],
             "drift": [
                 {
                     "segment": one.segment,

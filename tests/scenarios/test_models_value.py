@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import f_oneway
 
 from rules.models.bg_nbd import BgNbd
 from rules.models.clv import MONTH_WEEKS
@@ -190,7 +191,8 @@ def test_a_history_that_tells_no_leaving_is_refused_with_the_figures(tmp_path: P
 def test_a_segment_is_judged_by_the_lifetime_value_of_its_members(cdnow: Sold) -> None:
     with Workspace.open(cdnow.shop.config) as workspace:
         members = {name: list(one.members) for name, one in workspace.store.segments.latest().items()}
-        found = {one.segment: one.clv for one in evaluated(workspace).worth}
+        evaluation = evaluated(workspace)
+    found = {one.segment: one.clv for one in evaluation.worth}
     for name, some in members.items():
         theirs, told = cdnow.worth.reindex(some).dropna(), found[name]
         assert told is not None
@@ -198,3 +200,7 @@ def test_a_segment_is_judged_by_the_lifetime_value_of_its_members(cdnow: Sold) -
         assert (told.mean, told.low) == pytest.approx(
             (theirs.mean(), theirs.mean() - 1.959964 * theirs.sem()), rel=1e-9
         )
+    inside = pd.DataFrame({name: cdnow.worth.index.isin(some) for name, some in members.items()})
+    parts = [cdnow.worth.to_numpy()[some.index] for _, some in inside.groupby(list(inside))]
+    f, k, n = f_oneway(*parts).statistic, len(parts), len(cdnow.worth)
+    assert evaluation.explained["clv"] == {"": pytest.approx((f - 1) * (k - 1) / (f * (k - 1) + n - k))}

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
 from pyroaring import BitMap
 
 from rules.models.columns import Floats, Notice, Severity
@@ -20,8 +19,8 @@ GIANT, MANY_IN_NONE = 0.5, 0.2
 LEAST_COMPARED = 200
 """Siblings with fewer people tell nothing of each other: no difference would only mean too few."""
 ALIKE = 0.05
-LITTLE = 0.05
-"""Of the variance: segments that explain less tell hardly anything of the outcome."""
+MANY, TOO_MANY = 7, 10
+"""Segments a person is in, on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +132,21 @@ def told_sizes(
         yield Notice("seg.unassigned", Severity.WARNING, message, {"unassigned": none, "people": people})
 
 
+def told_many(each: float) -> Iterator[Notice]:
+    """`seg.many_each`. `each`: how many segments a person is in, on average."""
+    if each > MANY:
+        limit = TOO_MANY if each > TOO_MANY else MANY
+        message = (
+            f"A person is in {each:.1f} segments on average, more than {limit}: campaigns will meet in the"
+            " same people. Retire segments that no campaign uses, and look at those that share their people."
+        )
+        severity = Severity.WARNING if each > TOO_MANY else Severity.NOTE
+        yield Notice("seg.many_each", severity, message, {"segments_a_person": each})
+
+
 def siblings(names: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of segments of one group: `rfm/loyal` and `rfm/at-risk`."""
-    return sorted(pair for group in _groups(names).values() for pair in combinations(group, 2))
+    return sorted(pair for group in groups(names).values() for pair in combinations(group, 2))
 
 
 def alike(outcomes: Mapping[str, Floats]) -> list[Alike]:
@@ -143,7 +154,7 @@ def alike(outcomes: Mapping[str, Floats]) -> list[Alike]:
     (1947); segments with fewer than 200 people are not asked."""
     asked = [name for name, values in outcomes.items() if len(values) >= LEAST_COMPARED]
     found = {}
-    for names in _groups(asked).values():
+    for names in groups(asked).values():
         table = chances([outcomes[name] for name in names])
         for (i, a), (j, b) in combinations(enumerate(names), 2):
             found[a, b] = float(table[i, j])
@@ -178,44 +189,7 @@ def told_alike(found: Sequence[Alike], outcome: str) -> Iterator[Notice]:
         yield Notice("seg.no_difference", Severity.WARNING, message, evidence)
 
 
-def explained(members: Mapping[str, BitMap], outcomes: Mapping[str, Floats]) -> dict[str, float]:
-    """Group → the share of the outcome's variance that lies between its segments (eta squared).
-
-    Of groups of two and more segments that share nobody, 200 people or more together, not all of whom come to
-    the same.
-    """
-    found = {}
-    for group, names in _groups(list(members)).items():
-        sizes = [len(members[name]) for name in names]
-        apart = len(BitMap.union(*(members[name] for name in names))) == sum(sizes)
-        if len(names) < 2 or not apart or sum(sizes) < LEAST_COMPARED:
-            continue
-        everyone = np.concatenate([outcomes[name] for name in names])
-        spread = float(np.sum((everyone - everyone.mean()) ** 2))
-        between = sum(
-            size * float(outcomes[name].mean() - everyone.mean()) ** 2
-            for name, size in zip(names, sizes, strict=True)
-            if size
-        )
-        if spread:
-            found[group] = between / spread
-    return found
-
-
-def told_explained(found: Mapping[str, float], outcome: str) -> Iterator[Notice]:
-    """`seg.explains_little`. `outcome`: what was explained, in words."""
-    for group, share in found.items():
-        if share < LITTLE:
-            message = (
-                f"The segments of {group} explain {share:.1%} of the differences in {outcome}, less than"
-                f" {LITTLE:.0%}: they may be too coarse for it; look what else tells its people apart."
-            )
-            yield Notice(
-                "seg.explains_little", Severity.NOTE, message, {"group": group, "eta_squared": share}
-            )
-
-
-def _groups(names: Sequence[str]) -> dict[str, list[str]]:
+def groups(names: Sequence[str]) -> dict[str, list[str]]:
     """Group → its segments, both in the order of the alphabet."""
     groups: dict[str, list[str]] = {}
     for name in sorted(names):

@@ -13,16 +13,16 @@ from rules.models.lifecycle import gaps
 from rules.models.worth.attractiveness import attractiveness, shares, told_unstable
 from rules.models.worth.overlaps import (
     alike,
-    explained,
     overlaps,
     siblings,
     told_alike,
-    told_explained,
+    told_many,
     told_overlaps,
     told_sizes,
 )
 from rules.models.worth.psi import psi, psi_of_counts, told
 from rules.models.worth.retention import of_members, retention
+from rules.models.worth.variance import explained, together, told_explained
 from rules.models.worth.wilson import wilson
 
 
@@ -154,8 +154,43 @@ def test_the_share_of_variance_that_segments_explain_is_that_of_an_analysis_of_v
     f = f_oneway(*(outcomes[name] for name in ("tier/a", "tier/b", "tier/c"))).statistic
     assert found.keys() == {"half", "tier"}  # who is in two segments of a group belongs to neither alone
     assert found["tier"] == pytest.approx(f * 2 / (f * 2 + 300 - 3))
-    (note,) = told_explained(found, "revenue")
+    (note,) = told_explained(found, 0.05, "revenue")
     assert (note.code, note.evidence["group"]) == ("seg.explains_little", "half")
+    # of who has no value nothing is known
+    fewer = {name: values[:-10] for name, values in outcomes.items()}
+    f = f_oneway(*(fewer[name] for name in ("tier/a", "tier/b", "tier/c"))).statistic
+    assert explained(members, fewer)["tier"] == pytest.approx(f * 2 / (f * 2 + 270 - 3))
+
+
+def test_what_all_segments_explain_together_is_no_more_than_chance_gives_to_so_many() -> None:
+    """Epsilon squared by the formula over F: (F - 1) (k - 1) / (F (k - 1) + n - k)."""
+    draw = np.random.default_rng(6)
+    members = {f"s{n}": BitMap(np.flatnonzero(draw.random(2_000) < 0.5)) for n in range(6)}
+    person, by_chance = np.arange(2_000), draw.normal(0, 1, 2_000)
+    found = together(members, person, by_chance)
+    assert found is not None
+    assert found < 0.02 < 64 / 2_000  # which eta squared would be about
+    (note,) = told_explained({}, found, "revenue")
+    assert note.message.startswith("All segments together explain ")
+    inside = np.isin(person, list(members["s0"] & members["s3"]))
+    outcome = by_chance + inside
+    parts = pd.DataFrame({name: np.isin(person, list(some)) for name, some in members.items()})
+    each = [some.index.to_numpy() for _, some in parts.groupby(list(parts))]
+    f, k, n = f_oneway(*(outcome[some] for some in each)).statistic, len(each), 2_000
+    found = together(members, person, outcome)
+    assert found == pytest.approx((f - 1) * (k - 1) / (f * (k - 1) + n - k))
+    assert not list(told_explained({}, found, "revenue"))
+    assert together(members, person, np.full(2_000, 89.499999)) is None
+    assert together({"all": BitMap(range(2_000))}, person, outcome) is None
+    assert together(members, person[:199], outcome[:199]) is None
+    assert together({}, person[:0], outcome[:0]) is None
+
+
+def test_a_person_in_very_many_segments_is_told_of() -> None:
+    found = [
+        (one.severity, "more than" in one.message) for each in (7.0, 7.1, 10.1) for one in told_many(each)
+    ]
+    assert found == [(Severity.NOTE, True), (Severity.WARNING, True)]
 
 
 def test_ranks_are_the_weighted_percent_ranks_of_pandas() -> None:

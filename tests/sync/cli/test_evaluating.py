@@ -66,6 +66,23 @@ def test_weights_are_shown_and_change_the_ranking(segsync: Segsync) -> None:
     assert {"lifecycle/prospect", "do-not-mail"} <= set(alone["knocked_out"])
 
 
+def test_of_twins_one_is_ranked_and_the_others_name_it(segsync: Segsync) -> None:
+    found = segsync("evaluate", "--format", "json").document
+    ranked = {one["segment"] for one in found["attractiveness"]["ranking"]}
+    twins = [{one["smaller"], one["larger"]} for one in found["overlaps"] if one["jaccard"] >= 0.8]
+    assert {"win-back", "lifecycle/lapsing"} in twins
+    assert [pair for pair in twins if pair <= ranked] == []
+    begins = "not differentiable: a twin of "
+    out = {
+        name: why.removeprefix(begins)
+        for name, reasons in found["attractiveness"]["knocked_out"].items()
+        for why in reasons
+        if why.startswith(begins)
+    }
+    assert out["win-back"] == "lifecycle/lapsing"
+    assert all({name, other} in twins and other in ranked for name, other in out.items())
+
+
 def test_the_text_tells_the_same_twice_and_no_address(segsync: Segsync) -> None:
     said = segsync("evaluate")
     assert (said.code, said.err) == (0, "")
