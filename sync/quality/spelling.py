@@ -17,7 +17,7 @@ _SMALL = frozenset(
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
 )  # fmt: skip
-"""How a column may spell its days; of those that read equally many the first."""
+"""How a column may spell its days."""
 DATE_SHAPE = (
     r"(1[89]|20)[0-9]{2}[-/.]?(0[1-9]|1[0-2])[-/.]?(0[1-9]|[12][0-9]|3[01])"
     r"|(0?[1-9]|[12][0-9]|3[01])[-/.](0?[1-9]|[12][0-9]|3[01])[-/.](1[89]|20)[0-9]{2}"

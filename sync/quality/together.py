@@ -104,10 +104,16 @@ def _dates_in(said: Said, column: str) -> Iterator[Found]:
     told = f"(SELECT contact, {text} AS value FROM {said.contacts} WHERE {LIVING} AND {text} <> '')"
     readings = ", ".join(f"count(try_strptime(value, '{spelling}'))" for spelling in DATE_FORMATS)
     counts = said.database.sql(f"SELECT {readings} FROM (SELECT DISTINCT value FROM {told})").fetchall()[0]
-    spelling = max(zip(counts, DATE_FORMATS, strict=True), key=lambda one: one[0])[1]
-    day = f"try_strptime(value, '{spelling}')"
-    better = f"strftime({day}, '%Y-%m-%d') AS better, NULL AS hint"
+    days = [
+        f"try_strptime(value, '{spelling}')"
+        for count, spelling in zip(counts, DATE_FORMATS, strict=True)
+        if count == max(counts)
+    ]
+    # where two spellings read equally many, 03/04 is either day: it is told, and no better one with it
+    agree = " AND ".join(f"{days[0]} IS NOT DISTINCT FROM {other}" for other in days)
+    better = f"CASE WHEN {agree} THEN strftime({days[0]}, '%Y-%m-%d') END AS better, NULL AS hint"
     head = f"SELECT contact, {text_literal(column)} AS field, value, {better}"
+    day = f"coalesce({', '.join(days)})"
     yield Found("date-impossible", f"{head} FROM {told} WHERE {day} IS NULL", told)
     yield Found("date-as-text", f"{head} FROM {told} WHERE {day} IS NOT NULL", told)
 

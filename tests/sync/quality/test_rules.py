@@ -181,6 +181,23 @@ def test_days_before_months_are_told_from_months_before_days() -> None:
     assert made.database.sql(query).fetchall() == [("1980-09-21",)]
 
 
+def test_a_day_that_may_be_another_is_not_guessed() -> None:
+    rows = [good(n, born=f"{n % 12 + 1:02}/{(n * 5) % 12 + 1:02}/1980") for n in range(1, 31)]
+    made, _ = look_at(rows)
+    assert found(made)["date-as-text"] == list(range(1, 31))
+    assert "date-impossible" not in found(made)
+    query = f"SELECT contact, better FROM {FINDINGS} WHERE rule = 'date-as-text' ORDER BY contact"
+    better = dict(made.database.sql(query).fetchall())
+    for n in range(1, 31):
+        month, day = n % 12 + 1, (n * 5) % 12 + 1
+        assert better[n] == (f"1980-{month:02}-{day:02}" if month == day else None)
+
+    rows[3]["shop.born"] = "17/05/1980"  # one that says which comes first tells the others
+    made, _ = look_at(rows)
+    better = dict(made.database.sql(query).fetchall())
+    assert (better[4], better[1]) == ("1980-05-17", "1980-06-02")
+
+
 def test_deleted_contacts_are_passed_over() -> None:
     made, checked = look_at([good(1, email="none", deleted=True)])
     assert found(made) == {}
