@@ -12,7 +12,7 @@ from rules import ir
 from rules.engine.walk import children, kinds_in, segments_in
 from rules.ruleset import RuleSet
 from sync.fields import FieldSpec
-from sync.quality.rules import RULES, Severity
+from sync.quality.rules import RULES, Dimension, Rule, Severity
 
 DOUBTFUL, UNTRUSTED = 0.05, 0.20
 """From these shares of members on."""
@@ -70,7 +70,8 @@ def trust(
 ) -> tuple[Trust, ...]:
     """A badge per segment, in the order of `needed`. `found`: (rule of quality, field) → people it found.
 
-    What is only worth knowing (`Severity.INFO`) takes no trust away.
+    What is only worth knowing (`Severity.INFO`) takes no trust away, nor what is true of the people: a
+    segment of those who lapsed is made of such as did nothing for long.
     """
     badges = []
     for segment, fields in needed.items():
@@ -78,7 +79,7 @@ def trust(
         faults = {
             (rule, field): both
             for (rule, field), some in found.items()
-            if field in fields and RULES[rule].severity is not Severity.INFO and (both := people & some)
+            if field in fields and _is_fault(RULES[rule]) and (both := people & some)
         }
         faulty = len(BitMap.union(BitMap(), *faults.values()))
         share = faulty / len(people) if people else 0.0
@@ -89,6 +90,10 @@ def trust(
         most = len(faults[worst]) / len(people) if worst is not None else 0.0
         badges.append(Trust(segment, len(people), faulty, share, badge, worst, most))
     return tuple(badges)
+
+
+def _is_fault(rule: Rule) -> bool:
+    return rule.severity is not Severity.INFO and rule.dimension is not Dimension.TIMELINESS
 
 
 def resting(needed: Mapping[str, frozenset[str]], field: str) -> frozenset[str]:

@@ -128,6 +128,7 @@ def test_a_badge_tells_the_share_of_members_that_rest_on_a_fault() -> None:
         ("country-unknown", "country"): BitMap(range(0, 30)),
         ("country-missing", "country"): BitMap(range(100)),  # worth knowing, no more
         ("consent-unknown", "consent"): BitMap(range(10)),
+        ("stale", "activity"): BitMap(range(100)),  # true of the buyers, and nothing false
     }
     members = dict.fromkeys(needed, BitMap(range(100)))
     badges = {one.segment: one for one in trust(members, needed, faults)}
