@@ -19,6 +19,7 @@ from connectors.base import Stream, StreamKind
 from sync.assign import IDENTIFIED
 from sync.fields import FieldSpec
 from sync.identify import BLOCKED_SCHEMA, Identified, MatchRules, identify
+from sync.identify.countries import SPELLED
 from sync.identify.keys import email_key
 from sync.identify.people import build_all_people, build_some_people
 from sync.observe import doubt, observe, tells_all, trust
@@ -154,7 +155,7 @@ def _identify(
     now: dict[str, object] = {
         "contacts": lake.snapshots().get("contacts"),
         "rules": _fingerprint(rules),
-        "fields": _fingerprint(fields),
+        "fields": f"{_fingerprint(fields)}/{SPELLED}",
         **({"refuse": list(refuse)} if refuse else {}),
     }
     finish_moves(store)  # of a process that died between the links and the ledger

@@ -6,6 +6,7 @@ stays as it is: nothing is guessed.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from functools import cache
@@ -41,6 +42,10 @@ _SPELLINGS = {
     "falkland islands (malvinas)": "FK", "virgin islands, british": "VG", "virgin islands, u.s.": "VI",
 }  # fmt: skip
 """What people and other tables write, and that of `phonenumbers` has not. ISO has no XK; it is used."""
+
+
+SPELLED = hashlib.sha256(repr((sorted(_SPELLINGS.items()), CODES)).encode()).hexdigest()[:16]
+"""Another one when these tables are: people are then made anew."""
 
 
 def _locale_data() -> dict[str, dict[str, str]]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -25,6 +25,7 @@ from sync.quality.said import by_name
 from sync.store import Store
 from sync.store.attach import reattach
 from sync.store.values import Money
+from sync.store.whole import overwrite
 from tests.databases import sqlite_url
 from tests.sync.store.records import AT, commit, read
 
@@ -214,6 +215,24 @@ def test_activity_finds_its_person_again_when_the_record_enters(tmp_path: Path) 
         (ann,) = read(store, "people", order="person")
         (order,) = read(store, "activity", order="event_id")
         assert order["person"] == ann["person"]
+
+
+def test_people_of_an_earlier_version_are_made_anew_where_countries_are_read_otherwise(
+    tmp_path: Path,
+) -> None:
+    with Store.open(sqlite_url(tmp_path), tmp_path / "lake") as store:
+        store.runs.claim("test", as_of=AT, now=AT)
+        commit(store, MEMBERS, [record("s1", "ann@x.example", "KOR")], connection="shop")
+        absorbed(store, refuse=())
+        with closing(store.lake.connect()) as database:
+            people = store.lake.relation("people")
+            raw = database.sql(f"SELECT * REPLACE ('KOR' AS country) FROM {people}").to_arrow_table()
+        overwrite(store.lake, "people", raw)
+        known = dict(cast("dict[str, object]", store.notes.get(IDENTIFIED)))
+        store.notes.set(IDENTIFIED, known | {"fields": str(known["fields"]).split("/")[0]})
+        absorbed(store, refuse=())
+        (ann,) = read(store, "people", order="person")
+        assert ann["country"] == "KR"
 
 
 def test_nothing_is_noted_where_nothing_is_refused(tmp_path: Path) -> None:
