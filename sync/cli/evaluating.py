@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,8 +14,9 @@ from sync.cli.running import config_of
 from sync.errors import UserError
 
 if TYPE_CHECKING:
+    from rules.models.worth.splits import Split
     from rules.models.worth.spread import Estimate
-    from sync.run.worth import Evaluation, Mean
+    from sync.run.worth import Evaluation, Worth
 
 _SHOWN, _TOLD = 5, 10
 """Segments in a line, and findings of one kind."""
@@ -75,49 +76,10 @@ def _show(found: Evaluation) -> None:
         f"{len(found.worth)} segments of {found.people:,} people, {found.segments_a_person:.1f} a person,"
         f" as of {found.as_of:%Y-%m-%d %H:%M} UTC"
     )
-    margin = any(one.margin_share is not None for one in found.worth)
     table(
         f"Worth (revenue, buyers: orders of the last {found.revenue_days} days, refunds not taken off;"
         f" entered, left: {found.compare_days})",
-        [
-            "segment",
-            "people",
-            "",
-            "entered",
-            "left",
-            "new",
-            "revenue",
-            *(["margin"] if margin else []),
-            f"{found.currency} each",
-            "buy",
-            "30/90/365 d",
-            "CLV each",
-            "engaged",
-            "ROI",
-            "reach",
-            "data",
-        ],
-        (
-            [
-                one.segment,
-                one.size,
-                f"{one.share:.0%}",
-                one.growth.entered if one.growth else None,
-                one.growth.left if one.growth else None,
-                one.growth.new if one.growth else None,
-                f"{one.revenue_share:.0%}",
-                *([f"{one.margin_share or 0:.0%}"] if margin else []),
-                f"{one.revenue_per_person / 100:,.2f}",
-                f"{one.buyers.value:.0%}" if one.buyers else "–",
-                "/".join("–" if share is None else f"{share:.0%}" for share in one.retention.values()),
-                _mean(one.clv, 100),
-                _mean(one.engagement, 1),
-                "–" if one.roi.value is None else f"{one.roi.value:+.0%}",
-                f"{one.reach:.0%}",
-                one.badge,
-            ]
-            for one in found.worth
-        ),
+        *_worth(found),
     )
     for line in _shorter(found):
         say(line)
@@ -128,9 +90,32 @@ def _show(found: Evaluation) -> None:
     _drift(found)
     _shares(found)
     _centres(found)
+    for split in found.splits:
+        if split.proposed:
+            _split(split, found.currency)
     for name, how in found.unmeasured.items():
         say(f"not measured: {name}: {how}")
     _notices(found)
+
+
+def _split(split: Split, currency: str) -> None:
+    table(
+        f"Parts of {split.segment}, by what was known of {split.people:,} people on {split.until}, and what"
+        f" they did in the {split.days} days after",
+        ["part", "people", *(one.words for one in split.responses), "what sets it apart"],
+        (
+            [
+                place + 1,
+                part.people,
+                *(one.value(place, currency) for one in split.responses),
+                part.name,
+            ]
+            for place, part in enumerate(split.parts)
+        ),
+    )
+    for place, part in enumerate(split.parts):
+        if part.rule:
+            say(f"a rule for part {place + 1}, which hits it by {part.fidelity:.0%}: {split.rule(part)}")
 
 
 def _notices(found: Evaluation) -> None:
@@ -151,6 +136,37 @@ def _some(segments: Sequence[str]) -> str:
     return f"{', '.join(segments[:_SHOWN])}{more}"
 
 
+def _worth(found: Evaluation) -> tuple[list[str], list[list[object]]]:
+    """Heads and rows; a measure that no segment has is left out, for why is said below."""
+    optional: list[tuple[str, Callable[[Worth], str | None]]] = [
+        ("margin", lambda one: None if one.margin_share is None else f"{one.margin_share:.0%}"),
+        ("CLV each", lambda one: None if one.clv is None else f"{one.clv.mean / 100:,.2f}"),
+        ("engaged", lambda one: None if one.engagement is None else f"{one.engagement.mean:,.2f}"),
+        ("ROI", lambda one: None if one.roi.value is None else f"{one.roi.value:+.0%}"),
+    ]
+    there = [(head, of) for head, of in optional if any(of(one) is not None for one in found.worth)]
+    heads = ["segment", "people", "", "entered", "left", "new", "revenue", f"{found.currency} each", "buy"]
+    rows: list[list[object]] = [
+        [
+            one.segment,
+            one.size,
+            f"{one.share:.0%}",
+            one.growth.entered if one.growth else None,
+            one.growth.left if one.growth else None,
+            one.growth.new if one.growth else None,
+            f"{one.revenue_share:.0%}",
+            f"{one.revenue_per_person / 100:,.2f}",
+            f"{one.buyers.value:.0%}" if one.buyers else None,
+            "/".join("–" if share is None else f"{share:.0%}" for share in one.retention.values()),
+            *(of(one) for _, of in there),
+            f"{one.reach:.0%}",
+            one.badge,
+        ]
+        for one in found.worth
+    ]
+    return [*heads, "30/90/365 d", *(head for head, _ in there), "reach", "data"], rows
+
+
 def _shorter(found: Evaluation) -> Iterator[str]:
     """Which segments are not compared with so many days ago, but with later, or not at all, and why."""
     edge = found.as_of - dt.timedelta(days=found.compare_days)
@@ -164,10 +180,6 @@ def _shorter(found: Evaluation) -> Iterator[str]:
             reasons.setdefault(since, []).append(one.segment)
     for reason, segments in reasons.items():
         yield f"entered, left and new of {_some(segments)} {reason}"
-
-
-def _mean(of: Mean | None, unit: int) -> str:
-    return "–" if of is None else f"{of.mean / unit:,.2f}"
 
 
 def _satisfaction(found: Evaluation) -> None:

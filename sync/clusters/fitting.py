@@ -31,6 +31,7 @@ LEAST_PEOPLE = 10
 """For each cluster that is tried and each column, as a rule of thumb: with fewer, clusters are chance."""
 EXAMINED = 100_000
 """So many people are enough to distil a rule from."""
+_COUNTS = (ir.AggregateFunction.COUNT, ir.AggregateFunction.DISTINCT)
 _DRAW = 6_007
 """Names the stream of random numbers that draws them."""
 
@@ -201,7 +202,8 @@ def _rules(
             features[one.name] = np.nan_to_num(features[one.name])
         arithmetic = isinstance(feature.value, ir.Arithmetic)
         expressions[one.name] = f"({_asked(feature)})" if arithmetic else _asked(feature)
-        decimals[one.name] = 2 if kind is Type.MONEY else 6
+        counts = isinstance(feature.value, ir.Aggregate) and feature.value.function in _COUNTS
+        decimals[one.name] = 0 if counts else 2 if kind is Type.MONEY else 6
     found = []
     for place in range(k):
         rule = distil(features, there[some], place, seed=SEED, decimals=decimals)

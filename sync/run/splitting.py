@@ -152,15 +152,19 @@ class _Splitting:
             return {}
         known = self.then.people()
         clustering, everybody = self.then.compared()
+        # of several giants without structure one must not pass more often than one alone would
+        effort = replace(EFFORT, clouds=EFFORT.clouds * len(members))
         return {
-            name: self._one(name, clustering, *looked_at(everybody, some & known, most=MOST_PEOPLE))
+            name: self._one(name, clustering, effort, *looked_at(everybody, some & known, most=MOST_PEOPLE))
             for name, some in members.items()
         }
 
-    def _one(self, name: str, clustering: Clustering, table: pa.Table, size: int) -> _Parted | Split:
+    def _one(
+        self, name: str, clustering: Clustering, effort: Effort, table: pa.Table, size: int
+    ) -> _Parted | Split:
         """`size`: people it had then, of whom the table has some."""
         people = people_of(clustering, table)
-        fit = find(clustering, people, before=None, next_id=1, most=MOST_PARTS, effort=EFFORT)
+        fit = find(clustering, people, before=None, next_id=1, most=MOST_PARTS, effort=effort)
         if fit.parameters is None:
             return self._split(name, people=len(people.person), why_not=fit.notices[0].message.rstrip("."))
         clusters = fit.parameters["clusters"]

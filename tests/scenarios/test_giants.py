@@ -91,11 +91,14 @@ def test_two_kinds_that_answer_differently_are_found_and_told_with_rules_to_adop
     assert "Consider a segment for each" in told
     with firm.open() as workspace:
         vocabulary = workspace.vocabulary()[0]
+    text = firm.segsync("evaluate").out
+    assert f"Parts of buyers, by what was known of 300 people on {SPLIT}, and what they did in the 90" in text
     for part in split["parts"]:
         assert part["rule"].startswith('in segment "buyers" and ')
-        assert part["rule"] in told
+        assert part["name"] in told
+        assert f"which hits it by 100%: {part['rule']}" in text
         assert not isinstance(compile_expression(part["rule"], vocabulary), tuple)
-    assert told in firm.segsync("evaluate").out
+    assert told in text
     assert judged(firm) == (split, told)
     (small,) = firm.segsync("evaluate", "--smallest", str(EACH + 1), "--format", "json").document["splits"]
     assert (small["proposed"], small["why_not"]) == (

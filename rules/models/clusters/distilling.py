@@ -84,7 +84,7 @@ def distil(
     decimals: Mapping[str, int] | None = None,
 ) -> Distilled:
     """The rule for cluster `wanted`. `features` as people know them, not scaled; of NaN nothing holds.
-    `decimals`: how many a limit of a feature may have, 6 if not told."""
+    `decimals`: how many a limit of a feature may have, 6 if not told; 0 of what is counted."""
     from sklearn.tree import DecisionTreeClassifier
 
     same_length(cluster=cluster, **features)
@@ -170,7 +170,8 @@ def _hits(branches: tuple[tuple[Bound, ...], ...], matrix: Floats, names: list[s
 
 
 def _rounded(limit: float, decimals: int) -> float:
-    return round(float(f"{limit:.3g}"), decimals)
+    whole = limit if decimals else float(np.floor(limit))  # above 1.5 and above 1 are the same
+    return round(float(f"{whole:.3g}"), decimals)
 
 
 def _written(limit: float) -> str:

@@ -20,7 +20,6 @@ MOST_PARTS = 3
 POINTS = 0.10
 """Shares that lie so far apart differ enough to tell of, whatever their ratio."""
 _IN = {2: "two", 3: "three"}
-_ORDINAL = ("first", "second", "third")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,14 @@ class Response:
         """By enough, and by more than chance."""
         return self.p is not None and self.p <= FALSE_SHARE
 
+    def value(self, part: int, currency: str) -> str:
+        """Of one part: `12.0%`, or `3.40 EUR`."""
+        mean = self.means[part]
+        return f"{mean:.1%}" if self.share else f"{mean / 100:,.2f} {currency}"
+
     def text(self, currency: str) -> str:
-        """`ordered 12.0% against 3.1%`."""
-        told = (f"{one:.1%}" if self.share else f"{one / 100:,.2f} {currency}" for one in self.means)
+        """Of all: `ordered 12.0% against 3.1%`."""
+        told = (self.value(part, currency) for part in range(len(self.means)))
         return f"{self.words} {' against '.join(told)}"
 
 
@@ -103,25 +107,17 @@ class Split:
                 f"No natural split was found (by {', '.join(self.by)}): its people differ by degrees."
                 " Split it only where you treat people differently anyway."
             )
-        found = f"A split in {_IN[len(self.parts)]} is stable ({self.stability:.2f}, where people without any"
-        found += f" structure reach {self.cloud:.2f})"
+        found = f"A split in {_IN[len(self.parts)]} is stable ({self.stability:.3f}, where people without any"
+        found += f" structure reach {self.cloud:.3f})"
         after = f"in the {self.days} days after {self.until}"
         if not self.proposed:
             alike = ", ".join(one.text(currency) for one in self.responses) or "none of them did anything"
             return f"{found}, but its parts did alike {after} ({alike}): leave it whole."
         differ = ", ".join(one.text(currency) for one in self.responses if one.differs)
-        who = "; ".join(
-            f"the {_ORDINAL[place]} part ({one.people:,} of {self.people:,} people) has {one.name}"
-            for place, one in enumerate(self.parts)
-        )
-        rules = "; ".join(
-            f"{self.rule(one)} (hits the {_ORDINAL[place]} part by {one.fidelity:.0%})"
-            for place, one in enumerate(self.parts)
-            if one.rule
-        )
+        who = "; ".join(one.name for one in self.parts)
         return (
             f"{found}, and its parts did differently {after}: {differ}. What separates them: {who}. Consider"
-            f" a segment for each{', with rules such as ' if rules else ''}{rules}."
+            " a segment for each, by rules such as those that `segsync evaluate` shows for them."
         )
 
 

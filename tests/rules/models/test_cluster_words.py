@@ -107,6 +107,16 @@ def test_names_say_the_strongest_first_and_are_not_given_twice() -> None:
     assert names([()], taken=["like everybody"]) == ("like everybody 2",)
 
 
+def test_a_limit_of_what_is_counted_is_a_whole_number() -> None:
+    """Nobody orders one and a half times."""
+    counts = np.repeat([1.0, 2.0, 3.0, 127.0, 128.0], 100)
+    for least, told in ((2, "orders > 1"), (128, "orders > 127")):
+        rule = distil(
+            {"orders": counts}, (counts >= least).astype(np.int64), 1, seed=1, decimals={"orders": 0}
+        )
+        assert (rule.text(), rule.precision, rule.recall) == (told, 1, 1)
+
+
 def test_a_distilled_rule_finds_the_cluster_and_says_how_well() -> None:
     numbers, _, cluster = company()
     rule = distil(numbers, cluster, 1, seed=1)

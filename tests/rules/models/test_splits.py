@@ -83,10 +83,10 @@ def test_what_is_advised_says_what_was_found_in_words_with_the_figures() -> None
     )
     told = Split("all", DAY, 90, 1_000, (), 0.86, 0.81, natural=True, parts=PARTS, responses=(far, near))
     assert told.advice("EUR") == (
-        "A split in two is stable (0.86, where people without any structure reach 0.81), and its parts did"
-        " differently in the 90 days after 2026-03-01: ordered 12.0% against 3.0%. What separates them: the"
-        " first part (400 of 1,000 people) has high orders; the second part (600 of 1,000 people) has low"
-        ' orders. Consider a segment for each, with rules such as in segment "all" and (count(purchase) > 3'
-        " or gift) (hits the first part by 97%)."
+        "A split in two is stable (0.860, where people without any structure reach 0.810), and its parts did"
+        " differently in the 90 days after 2026-03-01: ordered 12.0% against 3.0%. What separates them: high"
+        " orders; low orders. Consider a segment for each, by rules such as those that `segsync evaluate`"
+        " shows for them."
     )
+    assert told.rule(PARTS[0]) == 'in segment "all" and (count(purchase) > 3 or gift)'
     assert [one.proposed for one in (cloudy, alike, told, split)] == [False, False, True, False]

@@ -47,6 +47,8 @@ def test_what_is_not_measured_is_told_with_what_turns_it_on(segsync: Segsync) ->
     assert "[models.offers.table]" in found["unmeasured"]["margin"]
     assert {one["clv"] for one in found["segments"]} == {one["roi"] for one in found["segments"]} == {None}
     assert "clv" not in found["attractiveness"]["weights"]
+    heads = next(line for line in segsync("evaluate").out.splitlines() if line.startswith("  segment "))
+    assert not {"CLV", "engaged", "ROI", "margin"} & set(heads.split())
     assert "eval.unmeasured_roi" in {one["code"] for one in found["warnings"]}
 
 
