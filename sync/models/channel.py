@@ -223,8 +223,9 @@ def _later(log: Log, settings: ChannelSettings, kinds: ChannelKinds, everybody: 
         answers=[kinds.click, kinds.reply],
         message=settings.message,
         within_s=settings.within_s,
+        after=split,
     )
-    person, sent, answered = outcomes.by_person(after=split)
+    person, sent, answered = outcomes.by_person()
     known = np.isin(person, everybody)
     place = np.searchsorted(everybody, person[known])
     found = np.zeros((2, len(everybody)))

@@ -20,10 +20,21 @@ SECOND_US = 1_000_000
 
 
 class Outcomes:
-    """A temporary table, read once. answers: kinds of activity; within_s: in so many seconds after."""
+    """A temporary table, read once. answers: kinds of activity; within_s: in so many seconds after; after: of
+    deliveries after that day alone."""
 
-    def __init__(self, log: Log, *, sent: str, answers: Sequence[str], message: str, within_s: int) -> None:
+    def __init__(
+        self,
+        log: Log,
+        *,
+        sent: str,
+        answers: Sequence[str],
+        message: str,
+        within_s: int,
+        after: int | None = None,
+    ) -> None:
         self.log, self.message = log, message
+        self.since = "" if after is None else f' AND epoch_us("at") >= {(after + 1) * DAY_US}'
         self.table = log.fresh("outcomes")
         within = within_s * SECOND_US
         did = " UNION ALL ".join(
@@ -44,7 +55,7 @@ class Outcomes:
     def _of(self, kind: str, until_us: int) -> str:
         told = quoted(self.message) if self.message in self.log.lake.columns("activity") else "NULL::VARCHAR"
         return f"""(SELECT person, coalesce({told}, '') AS message, epoch_us("at") AS us
-            FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {until_us})"""
+            FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {until_us}{self.since})"""
 
     def extent(self) -> tuple[int | None, int | None, int, int]:
         """First and last day (None: there is no delivery), people, and how many."""
@@ -62,10 +73,10 @@ class Outcomes:
         ).to_arrow_table()
         return table["person"].to_numpy(), table["at_s"].to_numpy(), table["answered"].to_numpy()
 
-    def by_person(self, *, after: int) -> tuple[Ints, Ints, Ints]:
-        """Person (ascending), deliveries after the day `after`, and how many of these were answered."""
+    def by_person(self) -> tuple[Ints, Ints, Ints]:
+        """Person (ascending), deliveries, and how many of these were answered."""
         table = self.log.database.sql(
             f"""SELECT person::BIGINT AS person, count(*) AS sent, count(*) FILTER (answered) AS answered
-            FROM {self.table} WHERE us >= {(after + 1) * DAY_US} GROUP BY person ORDER BY person"""
+            FROM {self.table} GROUP BY person ORDER BY person"""
         ).to_arrow_table()
         return table["person"].to_numpy(), table["sent"].to_numpy(), table["answered"].to_numpy()

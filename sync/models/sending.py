@@ -72,6 +72,7 @@ class Sending:
             SELECT person, day, sum(worth)::BIGINT AS worth, bool_or(click) AS click, bool_or(open) AS open,
                 bool_or(NOT open) AS other FROM ({parts}) GROUP BY ALL"""
         )
+        database.execute(f"DROP TABLE {self.sendings}")  # one row per delivery: nobody asks for these again
 
     def _of(self, kind: str) -> str:
         message = self.settings.message
