@@ -166,7 +166,13 @@ class _Splitting:
         people = people_of(clustering, table)
         fit = find(clustering, people, before=None, next_id=1, most=MOST_PARTS, effort=effort)
         if fit.parameters is None:
-            return self._split(name, people=len(people.person), why_not=fit.notices[0].message.rstrip("."))
+            count, need = len(people.person), fit.notices[0].evidence.get("need")
+            why = (
+                f"{count:,} of its people were known on {date_of(self.then.until)}, and {need:,} are needed"
+                if need is not None
+                else "its people did not differ by anything that was known of them"
+            )
+            return self._split(name, people=count, why_not=why)
         clusters = fit.parameters["clusters"]
         tried = next(one for one in fit.parameters["tried"] if one["k"] == fit.parameters["k"])
         centres = frozen(fit.parameters)

@@ -203,18 +203,22 @@ def test_what_cannot_be_looked_into_says_why(firm: Company) -> None:
         "what people did is known from 2025-09-04 on, and 180 days are needed, 90 to sort people and 90 to"
     )
     assert unknown(firm)["all"] == f"{short} compare them"
-    firm.orders((f"p{n}", f"c{n}", f"{first - dt.timedelta(days=2)}Z", f"{5 + n}.00") for n in range(19))
-    sums = ("nearly >= 12", "from-15 >= 15", "from-19 >= 19", "to-19 <= 19")  # of 10 to 28
+    before = first - dt.timedelta(days=2)
+    firm.orders((f"p{n}", f"c{n}", f"{before}Z", "5.00") for n in range(19))
+    firm.run()
+    assert unknown(firm)["all"] == "its people did not differ by anything that was known of them"
+    firm.orders((f"q{n}", f"c{n}", f"{before}Z", f"{5 + n}.00") for n in range(19))
+    sums = ("nearly >= 17", "from-20 >= 20", "from-24 >= 24", "to-24 <= 24")  # of 15 to 33
     asked = (segment(one.split()[0], f"sum(purchase.amount) {one.split(' ', 1)[1]}", to="[]") for one in sums)
     firm.rules(same + "".join(asked))
     firm.run()
     found = unknown(firm)
-    few = "2 clusters by 1 columns need 20 people; there are {}, {} are missing"
+    few = f"{{}} of its people were known on {SPLIT}, and 20 are needed"
     assert found == {
-        "all": few.format(19, 1),
+        "all": few.format(19),
         "everybody": twin,
         "nearly": twin.replace("the same", "nearly the same"),
-        "from-15": few.format(14, 6),
-        "from-19": few.format(10, 10),
-        "to-19": "only the 3 largest are looked into",
+        "from-20": few.format(14),
+        "from-24": few.format(10),
+        "to-24": "only the 3 largest are looked into",
     }
