@@ -66,6 +66,14 @@ class Log:
             if len(piece):
                 yield piece.astype(np.int32)
 
+    def fill(self, name: str, query: Callable[[str], str]) -> None:
+        """A temporary table of what a query finds, one piece of people after the other, so that what it holds
+        meanwhile stays bounded. query: SQL, given a condition to put after AND."""
+        spans = [f"person BETWEEN {people[0]} AND {people[-1]}" for people in self.people()] or ["false"]
+        self.database.execute(f"CREATE TEMP TABLE {name} AS {query(spans[0])}")
+        for span in spans[1:]:
+            self.database.execute(f"INSERT INTO {name} {query(span)}")
+
     def fresh(self, name: str) -> str:
         """A name for a temporary table that nothing else has."""
         self._tables += 1

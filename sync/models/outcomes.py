@@ -37,25 +37,27 @@ class Outcomes:
         self.since = "" if after is None else f' AND epoch_us("at") >= {(after + 1) * DAY_US}'
         self.table = log.fresh("outcomes")
         within = within_s * SECOND_US
-        did = " UNION ALL ".join(
-            f"SELECT * FROM {self._of(kind, log.as_of_us)} AS did WHERE {log.by_people(kind, message, 'did')}"
-            for kind in answers
-        )
-        log.database.execute(
-            f"""CREATE TEMP TABLE {self.table} AS
-            WITH sent AS (SELECT DISTINCT * FROM {self._of(sent, log.as_of_us - within)}),
-            answered AS (SELECT DISTINCT sent.person, sent.message, sent.us FROM ({did}) AS did
-                ASOF JOIN sent
-                ON did.person = sent.person AND did.message = sent.message AND did.us >= sent.us
-                WHERE did.us - sent.us > {SCANNER_S * SECOND_US} AND did.us - sent.us <= {within})
-            SELECT sent.person, sent.us, answered.us IS NOT NULL AS answered
-            FROM sent LEFT JOIN answered USING (person, message, us)"""
-        )
 
-    def _of(self, kind: str, until_us: int) -> str:
+        def answered(span: str) -> str:
+            did = " UNION ALL ".join(
+                f"SELECT * FROM {self._of(kind, log.as_of_us, span)} AS did"
+                f" WHERE {log.by_people(kind, message, 'did')}"
+                for kind in answers
+            )
+            return f"""WITH sent AS (SELECT DISTINCT * FROM {self._of(sent, log.as_of_us - within, span)}),
+                answered AS (SELECT DISTINCT sent.person, sent.message, sent.us FROM ({did}) AS did
+                    ASOF JOIN sent
+                    ON did.person = sent.person AND did.message = sent.message AND did.us >= sent.us
+                    WHERE did.us - sent.us > {SCANNER_S * SECOND_US} AND did.us - sent.us <= {within})
+                SELECT sent.person, sent.us, answered.us IS NOT NULL AS answered
+                FROM sent LEFT JOIN answered USING (person, message, us)"""
+
+        log.fill(self.table, answered)
+
+    def _of(self, kind: str, until_us: int, span: str) -> str:
         told = quoted(self.message) if self.message in self.log.lake.columns("activity") else "NULL::VARCHAR"
         return f"""(SELECT person, coalesce({told}, '') AS message, epoch_us("at") AS us
-            FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {until_us}{self.since})"""
+            FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {until_us}{self.since} AND {span})"""
 
     def extent(self) -> tuple[int | None, int | None, int, int]:
         """First and last day (None: there is no delivery), people, and how many."""

@@ -51,41 +51,40 @@ class Sending:
 
     def __init__(self, log: Log, settings: EngagementSettings, points: Mapping[str, Decimal]) -> None:
         self.log, self.settings, self.points = log, settings, points
-        self.sendings, self.sent_days, self.done_days = map(log.fresh, ("sendings", "sent_days", "done_days"))
-        database = log.database
-        database.execute(f"CREATE TEMP TABLE {self.sendings} AS SELECT * FROM {self._of(settings.sent)}")
-        database.execute(
-            f"""CREATE TEMP TABLE {self.sent_days} AS
-            SELECT person, (us // {DAY_US})::INTEGER AS day, count(*) AS n
-            FROM {self.sendings} GROUP BY ALL"""
-        )
+        self.sent_days, self.done_days = map(log.fresh, ("sent_days", "done_days"))
         kinds = {**{settings.open: Decimal(0), settings.click: Decimal(0)}, **self.points}
-        parts = " UNION ALL BY NAME ".join(
-            f"""SELECT DISTINCT person, message, (us // {DAY_US})::INTEGER AS day,
-            {int(worth * MILLION)} AS worth, {kind == settings.click} AS click,
-            {kind == settings.open} AS open
-            FROM {self._of(kind)} AS did {self._not_scanned(kind)}"""
-            for kind, worth in kinds.items()
-        )
-        database.execute(
-            f"""CREATE TEMP TABLE {self.done_days} AS
-            SELECT person, day, sum(worth)::BIGINT AS worth, bool_or(click) AS click, bool_or(open) AS open,
-                bool_or(NOT open) AS other FROM ({parts}) GROUP BY ALL"""
-        )
-        database.execute(f"DROP TABLE {self.sendings}")  # one row per delivery: nobody asks for these again
 
-    def _of(self, kind: str) -> str:
+        def sent(span: str) -> str:
+            return f"""SELECT person, (us // {DAY_US})::INTEGER AS day, count(*) AS n
+                FROM {self._of(settings.sent, span)} GROUP BY ALL"""
+
+        def done(span: str) -> str:
+            parts = " UNION ALL BY NAME ".join(
+                f"""SELECT DISTINCT person, message, (us // {DAY_US})::INTEGER AS day,
+                {int(worth * MILLION)} AS worth, {kind == settings.click} AS click,
+                {kind == settings.open} AS open
+                FROM {self._of(kind, span)} AS did {self._not_scanned(kind, span)}"""
+                for kind, worth in kinds.items()
+            )
+            return f"""SELECT person, day, sum(worth)::BIGINT AS worth, bool_or(click) AS click,
+                bool_or(open) AS open, bool_or(NOT open) AS other FROM ({parts}) GROUP BY ALL"""
+
+        log.fill(self.sent_days, sent)
+        log.fill(self.done_days, done)
+
+    def _of(self, kind: str, span: str) -> str:
         message = self.settings.message
         told = quoted(message) if message in self.log.lake.columns("activity") else "NULL::VARCHAR"
         return f"""(SELECT person, {told} AS message, epoch_us("at") AS us
-            FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {self.log.as_of_us})"""
+            FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {self.log.as_of_us} AND {span})"""
 
-    def _not_scanned(self, kind: str) -> str:
+    def _not_scanned(self, kind: str, span: str) -> str:
         """Without clicks that a security scanner must have made: on every link, or at once."""
         if kind != self.settings.click:
             return ""
         return f"""WHERE {self.log.by_people(kind, self.settings.message, "did")}
-            AND NOT EXISTS (SELECT 1 FROM {self.sendings} AS sent WHERE sent.person = did.person
+            AND NOT EXISTS (SELECT 1 FROM {self._of(self.settings.sent, span)} AS sent
+            WHERE sent.person = did.person
             AND sent.message = did.message AND did.us BETWEEN sent.us AND sent.us + {SCANNER_S * MILLION})"""
 
     def deliveries(self) -> tuple[int | None, int | None, int, int]:
