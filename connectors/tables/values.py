@@ -42,6 +42,9 @@ REASONS = {
 def convert(values: pa.Array, column: Column) -> tuple[pa.Array, Bad | None]:
     """`values` in the Arrow type of `column.type`; a blank is null. None: no row is bad."""
     values = plain(values)
+    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+        # one blob among SQLite's texts makes all of them octets
+        values = pa.array([None if one is None else _decoded(one) for one in values.to_pylist()], pa.string())
     if column.type is FieldType.TEXT:
         return as_text(values), None
     if column.type is FieldType.TEXTS:
@@ -71,6 +74,15 @@ def plain(values: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type):  # NaN is how pandas writes a missing value
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     return values
+
+
+def _decoded(octets: bytes) -> str:
+    """As UTF-8; what is no text, in hexadecimal digits."""
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        return octets.hex()
+    return octets.hex() if "\0" in text else text
 
 
 def _is_view(kind: pa.DataType) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,26 @@ def test_contacts_of_a_table_come_out_whole_with_refused_values_told(database: s
     ]
     assert [(row.where, row.kept) for row in rejected_of(found)] == [("people row 2", True)]
     assert found[0].listing
+
+
+def test_one_blob_in_sqlite_leaves_the_texts_beside_it_alone(tmp_path: Path) -> None:
+    """SQLite takes any value in any column. Octets are read as UTF-8, else as hexadecimal digits."""
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    engine = sql.create_engine(url)
+    names = ["Ann", "Zoë".encode(), b"\xff\xfe", b"nul\0", "", None]
+    with engine.begin() as connection:
+        connection.execute(sql.text("create table people (id integer primary key, mail text, name text)"))
+        connection.execute(
+            sql.text("insert into people values (:id, :mail, :name)"),
+            [
+                {"id": place, "mail": f"p{place}@example.com", "name": name}
+                for place, name in enumerate(names, 1)
+            ],
+        )
+    engine.dispose()
+    found = pages(connect(url, contacts=PEOPLE))
+    assert [row["name"] for row in rows_of(found)] == ["Ann", "Zoë", "fffe", "6e756c00", None, None]
+    assert not rejected_of(found)
 
 
 def test_money_and_times_of_a_database_are_exact(database: str, shop: Any) -> None:
