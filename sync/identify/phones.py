@@ -18,7 +18,8 @@ _NUMBERS = pa.schema([("said", pa.string()), ("country", pa.string()), ("number"
 
 
 def e164(said: str, region: str | None) -> str | None:
-    """`said` as +COUNTRY NUMBER without blanks, or None if it is no valid number.
+    """`said` as +COUNTRY NUMBER without blanks, or None if it is no valid number. An extension stays
+    behind it, for it is another's telephone.
 
     `region`: ISO alpha-2 code for numbers written without a country code; None: those are not read.
     """
@@ -28,7 +29,8 @@ def e164(said: str, region: str | None) -> str | None:
         return None
     if not phonenumbers.is_valid_number(number):
         return None
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    spelled = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return f"{spelled} ext. {number.extension}" if number.extension else spelled
 
 
 def suggest_duplicates(

@@ -105,6 +105,13 @@ def test_numbers_are_read_in_their_region() -> None:
     assert e164("12", "DE") is None
 
 
+def test_an_extension_is_kept_and_read_again_as_it_was_spelled() -> None:
+    spelled = "+442079460958 ext. 12"
+    for said in ("+44 20 7946 0958 ext. 12", "020 7946 0958 x12", "020 7946 0958;ext=12", spelled):
+        assert e164(said, "GB") == spelled
+    assert e164("020 7946 0958", "GB") == "+442079460958"
+
+
 def test_a_shared_telephone_suggests_and_a_switchboard_does_not() -> None:
     database = duckdb.connect()
     database.execute(

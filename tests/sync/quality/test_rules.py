@@ -123,7 +123,14 @@ def test_contacts_of_one_connection_that_share_an_address_are_found() -> None:
 
 def test_persons_who_share_a_number_are_found_unless_it_is_a_switchboard() -> None:
     several = [good(n, phone="+49 30 5550000") for n in range(10, 15)]
-    rows = [good(1, phone="+493099999999"), good(2, phone="030 99999999"), good(3, person=1), *several]
+    desks = [good(n, phone=f"+493055511111 ext. {n}") for n in (20, 21)]
+    rows = [
+        good(1, phone="+493099999999"),
+        good(2, phone="030 99999999"),
+        good(3, person=1),
+        *several,
+        *desks,
+    ]
     made, _ = look_at(rows)
     assert found(made)["phone-shared"] == [1, 2]
 
