@@ -12,6 +12,8 @@ import numpy as np
 from rules.models.columns import Ints
 
 DAY_S, HOUR_S, HOURS = 86_400, 3_600, 24
+EARLIEST = 1900
+"""Years before go by this one's rules: there are none of theirs, and year 1 is a date that was not set."""
 
 
 @cache
@@ -33,11 +35,11 @@ def local_hours(at_s: Ints, zone: Ints, zones: Sequence[str]) -> Ints:
     found = np.zeros(len(at_s), np.int64)
     if not len(at_s):
         return found
-    years = _year(int(at_s.min())), _year(int(at_s.max()))
+    years = max(_year(int(at_s.min())), EARLIEST), max(_year(int(at_s.max())), EARLIEST)
     for code in np.unique(zone).tolist():
         rows = np.flatnonzero(zone == code)
         starts, offsets = _offsets(zones[code], *years)
-        of = offsets[np.searchsorted(starts, at_s[rows], side="right") - 1]
+        of = offsets[np.maximum(np.searchsorted(starts, at_s[rows], side="right") - 1, 0)]
         found[rows] = (at_s[rows] + of) // HOUR_S % HOURS
     return found
 

@@ -36,6 +36,15 @@ def test_hours_are_those_of_the_zone_and_change_at_the_very_second() -> None:
     assert local_hours(at[:0], zone[:0], []).tolist() == []
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati", "Europe/Berlin"])
+def test_a_date_that_was_not_set_has_an_hour_and_changes_no_others(zone: str) -> None:
+    """The year 1, as some systems write it, in zones behind and ahead of UTC."""
+    unset, now = (int(dt.datetime(*day, 2, tzinfo=dt.UTC).timestamp()) for day in ((1, 1, 1), (2026, 7, 1)))
+    found = local_hours(np.array([unset, now]), np.array([0, 0]), [zone])
+    assert 0 <= found[0] < 24
+    assert found[1] == dt.datetime.fromtimestamp(now, ZoneInfo(zone)).hour
+
+
 @pytest.mark.parametrize(
     ("written", "zone"),
     [
