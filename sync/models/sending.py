@@ -63,7 +63,7 @@ class Sending:
                 f"""SELECT DISTINCT person, message, (us // {DAY_US})::INTEGER AS day,
                 {int(worth * MILLION)} AS worth, {kind == settings.click} AS click,
                 {kind == settings.open} AS open
-                FROM {self._of(kind, span)} AS did {self._not_scanned(kind, span)}"""
+                FROM {self._by_people(kind, span)}"""
                 for kind, worth in kinds.items()
             )
             return f"""SELECT person, day, sum(worth)::BIGINT AS worth, bool_or(click) AS click,
@@ -78,14 +78,16 @@ class Sending:
         return f"""(SELECT person, {told} AS message, epoch_us("at") AS us
             FROM {self.log.activity(kind)} WHERE epoch_us("at") <= {self.log.as_of_us} AND {span})"""
 
-    def _not_scanned(self, kind: str, span: str) -> str:
-        """Without clicks that a security scanner must have made: on every link, or at once."""
+    def _by_people(self, kind: str, span: str) -> str:
+        """Without clicks that a security scanner must have made: on every link, or at once. Only the latest
+        delivery before each is asked about, or the work would grow by the square of what somebody did."""
         if kind != self.settings.click:
-            return ""
-        return f"""WHERE {self.log.by_people(kind, self.settings.message, "did")}
-            AND NOT EXISTS (SELECT 1 FROM {self._of(self.settings.sent, span)} AS sent
-            WHERE sent.person = did.person
-            AND sent.message = did.message AND did.us BETWEEN sent.us AND sent.us + {SCANNER_S * MILLION})"""
+            return self._of(kind, span)
+        return f"""(SELECT did.* FROM {self._of(kind, span)} AS did
+            ASOF LEFT JOIN {self._of(self.settings.sent, span)} AS sent
+            ON did.person = sent.person AND did.message = sent.message AND did.us >= sent.us
+            WHERE {self.log.by_people(kind, self.settings.message, "did")}
+            AND (sent.us IS NULL OR did.us - sent.us > {SCANNER_S * MILLION}))"""
 
     def deliveries(self) -> tuple[int | None, int | None, int, int]:
         """First and last day, people, and how many."""
