@@ -191,6 +191,8 @@ def demo(
         _tell_judged(judged)
     if folder is not None:
         say(f"Everything lies in {folder}; its platforms were simulated and are gone.")
+    elif judged is not None:
+        say("To ask these commands yourself, keep what they ask: segsync demo --folder NEW-FOLDER")
 
 
 def _tell_judged(judged: Judged) -> None:
