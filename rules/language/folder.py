@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rules.language.problems import Problem
@@ -18,14 +19,14 @@ def rule_files(path: Path) -> list[tuple[str, Path]]:
     """
     if not path.is_dir():
         return [(path.name, path)]
-    return [(_name(each, path), each) for each in _seen(path, "*.toml") if each.is_file()]
+    return [(_name(each, path), each) for each in _seen(path) if each.suffix == ".toml" and each.is_file()]
 
 
 def wrong_links(path: Path) -> list[Problem]:
     """Links in a rules folder behind which rules are lost: to files that are gone, and to folders."""
     if not path.is_dir():
         return []
-    links = [each for each in _seen(path, "*") if each.is_symlink()]
+    links = [each for each in _seen(path) if each.is_symlink()]
     return [Problem(_name(each, path), 1, 1, _LINKED_FOLDER) for each in links if each.is_dir()] + [
         Problem(_name(each, path), 1, 1, _LINK_TO_NOWHERE)
         for each in links
@@ -33,9 +34,14 @@ def wrong_links(path: Path) -> list[Problem]:
     ]
 
 
-def _seen(path: Path, pattern: str) -> list[Path]:
-    found = sorted(path.rglob(pattern))
-    return [each for each in found if not any(part[0] == "." for part in each.relative_to(path).parts)]
+def _seen(path: Path) -> list[Path]:
+    """Files, and links to folders, by path; of what is hidden nothing is even listed."""
+    found = list[Path]()
+    for place, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        names = [*files, *(name for name in folders if Path(place, name).is_symlink())]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(found)
 
 
 def _name(file: Path, folder: Path) -> str:
