@@ -127,37 +127,24 @@ def responses(asked: Sequence[tuple[Ints, Sequence[Outcome]]]) -> list[tuple[Res
     """
     from scipy.stats import false_discovery_control  # a second to load, which every run would wait for
 
-    means = [
-        [[float(one.values[part == at].mean()) for at in range(_count(part))] for one in outcomes]
-        for part, outcomes in asked
-    ]
     chance: dict[tuple[int, int, int, int], float] = {}
+    means: dict[tuple[int, int], tuple[float, ...]] = {}
     for split, (part, outcomes) in enumerate(asked):
         for which, one in enumerate(outcomes):
-            table = chances([one.values[part == at] for at in range(_count(part))])
-            for a, b in combinations(range(len(table)), 2):
+            by_part = [one.values[part == at] for at in range(_count(part))]
+            means[split, which] = tuple(float(values.mean()) for values in by_part)
+            table = chances(by_part)
+            for a, b in combinations(range(len(by_part)), 2):
                 chance[split, which, a, b] = float(table[a, b])
-    if not chance:
-        return [() for _ in asked]
-    adjusted = dict(
-        zip(chance, map(float, false_discovery_control(list(chance.values()), method="bh")), strict=True)
-    )
+    adjusted = false_discovery_control(list(chance.values()), method="bh") if chance else ()
+    least: dict[tuple[int, int], float] = {}
+    for (split, which, a, b), p in zip(chance, map(float, adjusted), strict=True):
+        mean = means[split, which]
+        if _much(mean[a], mean[b], share=asked[split][1][which].share):
+            least[split, which] = min(p, least.get((split, which), 1.0))
     return [
         tuple(
-            Response(
-                one.words,
-                one.share,
-                tuple(means[split][which]),
-                min(
-                    (
-                        p
-                        for (s, w, a, b), p in adjusted.items()
-                        if (s, w) == (split, which)
-                        and _much(means[split][which][a], means[split][which][b], share=one.share)
-                    ),
-                    default=None,
-                ),
-            )
+            Response(one.words, one.share, means[split, which], least.get((split, which)))
             for which, one in enumerate(outcomes)
         )
         for split, (_, outcomes) in enumerate(asked)
