@@ -27,6 +27,7 @@ BENCHMARKS = (
     "budgets",
     "explaining",
     "clustering",
+    "mailbox",
 )
 
 

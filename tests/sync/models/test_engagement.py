@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -149,24 +148,6 @@ def test_a_click_within_five_seconds_of_the_letter_is_a_scanners(lake_store: Sto
     kept(lake_store, MONTH)
     found = facts(lake_store, "engagement")["engagement"]
     assert found[898] < found[899]
-
-
-def test_who_did_very_much_with_one_message_takes_no_square_of_it(lake_store: Store) -> None:
-    """A test mailbox with 100,000 deliveries and clicks of one message took 20 s of CPU; it takes 0.2."""
-    put_people(lake_store, range(1, 301))
-    draw, much = np.random.default_rng(1), 100_000
-    for kind in ("email_sent", "email_click"):
-        person = np.concatenate([np.ones(much, int), draw.integers(2, 300, 3_000)])
-        ago = pd.to_timedelta(draw.integers(4 * DAY_S, 100 * DAY_S, len(person)), "s")
-        put_activity(
-            lake_store,
-            kind,
-            pd.DataFrame({"person": person, "at": pd.Timestamp(NOW) - ago, "campaign": "c"}),
-        )
-    before = time.process_time()
-    kept(lake_store, replace(MONTH, force=True))
-    assert time.process_time() - before < 5
-    assert facts(lake_store, "engagement")["engagement"].notna().sum() > 250
 
 
 def test_who_clicks_every_link_of_a_letter_is_a_scanner_there(lake_store: Store) -> None:
